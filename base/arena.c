@@ -1,0 +1,90 @@
+/* Arena allocation: a chain of blocks, the newest in front. */
+#include "base/arena.h"
+
+#include "base/mem.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ALIGN = 16, DEFAULT_BLOCK = 4096 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size, used;
+    _Alignas(ALIGN) char data[];
+};
+
+void arena_init(struct arena *a, size_t block_size) {
+    *a = (struct arena){.block_size = block_size ? block_size : DEFAULT_BLOCK};
+}
+
+static void free_chain(struct arena_block *b) {
+    while (b) {
+        struct arena_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
+void arena_done(struct arena *a) {
+    free_chain(a->blocks);
+    arena_init(a, a->block_size);
+}
+
+void arena_reset(struct arena *a) {
+    struct arena_block *keep = a->blocks;
+
+    a->used = 0;
+    if (!keep)
+        return;
+    free_chain(keep->next);
+    keep->next = NULL;
+    keep->used = 0;
+    if (keep->size > 16 * a->block_size)
+        arena_done(a); /* one large round must not be paid for ever */
+}
+
+static struct arena_block *grow(struct arena *a, size_t size) {
+    size_t want = size > a->block_size ? size : a->block_size;
+    struct arena_block *b = xmalloc(sizeof(*b) + want);
+
+    *b = (struct arena_block){.next = a->blocks, .size = want};
+    a->blocks = b;
+    return b;
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+    struct arena_block *b = a->blocks;
+
+    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (!b || b->size - b->used < size)
+        b = grow(a, size);
+    void *p = b->data + b->used;
+    b->used += size;
+    a->used += size;
+    return memset(p, 0, size);
+}
+
+char *arena_strdup(struct arena *a, const char *s) {
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t len) {
+    char *p = arena_alloc(a, len + 1);
+    memcpy(p, s, len);
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...) {
+    va_list ap, again;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = arena_alloc(a, (n < 0 ? 0 : (size_t)n) + 1);
+    if (n > 0)
+        vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}

@@ -1,0 +1,218 @@
+/* Reading, parsing and writing time. */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static usec_t read_clock(clockid_t id) {
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
+usec_t clock_wall(void) {
+    return read_clock(CLOCK_REALTIME);
+}
+
+usec_t clock_mono(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* Exactly n digits as a number, or -1. */
+static int digits(const char **p, int n) {
+    int v = 0;
+
+    for (int i = 0; i < n; i++, (*p)++) {
+        if (**p < '0' || **p > '9')
+            return -1;
+        v = v * 10 + (**p - '0');
+    }
+    return v;
+}
+
+static bool skip(const char **p, char c) {
+    if (**p != c)
+        return false;
+    (*p)++;
+    return true;
+}
+
+/* ".123456789" in microseconds; 0 where there is none, -1 where it is malformed. */
+static long fraction(const char **p) {
+    long v = 0, scale = 100000;
+
+    if (!skip(p, '.'))
+        return 0;
+    if (**p < '0' || **p > '9')
+        return -1;
+    for (; **p >= '0' && **p <= '9'; (*p)++, scale /= 10)
+        v += (**p - '0') * scale;
+    return v;
+}
+
+/* "Z" or "+01:30" in seconds east of UTC; false where it is malformed. */
+static bool offset(const char **p, long *ret_seconds) {
+    if (skip(p, 'Z') || skip(p, 'z')) {
+        *ret_seconds = 0;
+        return true;
+    }
+    int sign = **p == '-' ? -1 : 1;
+    if (**p != '+' && **p != '-')
+        return false;
+    (*p)++;
+    int h = digits(p, 2);
+    if (h < 0 || h > 23 || !skip(p, ':'))
+        return false;
+    int m = digits(p, 2);
+    if (m < 0 || m > 59)
+        return false;
+    *ret_seconds = sign * (h * 3600L + m * 60L);
+    return true;
+}
+
+static bool date(const char **p, struct tm *tm) {
+    int y = digits(p, 4);
+    if (y < 0 || !skip(p, '-'))
+        return false;
+    int mon = digits(p, 2);
+    if (mon < 1 || mon > 12 || !skip(p, '-'))
+        return false;
+    int d = digits(p, 2);
+    tm->tm_year = y - 1900;
+    tm->tm_mon = mon - 1;
+    tm->tm_mday = d;
+    return d >= 1 && d <= 31;
+}
+
+static bool time_of_day(const char **p, struct tm *tm) {
+    tm->tm_hour = digits(p, 2);
+    if (tm->tm_hour < 0 || tm->tm_hour > 23 || !skip(p, ':'))
+        return false;
+    tm->tm_min = digits(p, 2);
+    if (tm->tm_min < 0 || tm->tm_min > 59 || !skip(p, ':'))
+        return false;
+    tm->tm_sec = digits(p, 2);
+    return tm->tm_sec >= 0 && tm->tm_sec <= 60;
+}
+
+int clock_parse(const char *text, usec_t *ret_time) {
+    struct tm tm = {0};
+    const char *p = text;
+    long east = 0;
+
+    if (!date(&p, &tm) || !(skip(&p, 'T') || skip(&p, 't')) || !time_of_day(&p, &tm))
+        return -EINVAL;
+    long us = fraction(&p);
+    if (us < 0 || !offset(&p, &east) || *p)
+        return -EINVAL;
+    *ret_time = ((usec_t)timegm(&tm) - east) * USEC_PER_SEC + us;
+    return 0;
+}
+
+static char *format_time(usec_t t, char *out, bool micro) {
+    struct tm tm;
+    usec_t us = ((t % USEC_PER_SEC) + USEC_PER_SEC) % USEC_PER_SEC;
+    time_t s = (time_t)((t - us) / USEC_PER_SEC);
+
+    gmtime_r(&s, &tm);
+    size_t n = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (micro)
+        snprintf(out + n, CLOCK_TEXT_MAX - n, ".%06dZ", (int)us);
+    else
+        snprintf(out + n, CLOCK_TEXT_MAX - n, "Z");
+    return out;
+}
+
+char *clock_format(usec_t t, char *out) {
+    return format_time(t, out, false);
+}
+
+char *clock_format_micro(usec_t t, char *out) {
+    return format_time(t, out, true);
+}
+
+/* The unit at p in microseconds, as a double, and past it; 0 where it is none. */
+static double duration_unit(const char **p) {
+    static const struct {
+        const char *name;
+        double usec;
+    } units[] = {{"ns", 0.001}, {"us", 1}, {"µs", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t n = strlen(units[i].name);
+        if (strncmp(*p, units[i].name, n) == 0) {
+            *p += n;
+            return units[i].usec;
+        }
+    }
+    return 0;
+}
+
+/* One "1.5h" and past it; negative where it is malformed. */
+static double duration_part(const char **p) {
+    double v = 0, scale = 0.1;
+    const char *start = *p;
+
+    for (; **p >= '0' && **p <= '9'; (*p)++)
+        v = v * 10 + (**p - '0');
+    if (skip(p, '.'))
+        for (; **p >= '0' && **p <= '9'; (*p)++, scale /= 10)
+            v += (**p - '0') * scale;
+    if (*p == start || (*p == start + 1 && *start == '.'))
+        return -1;
+    double unit = duration_unit(p);
+    return unit > 0 ? v * unit : -1;
+}
+
+int clock_parse_duration(const char *text, usec_t *ret_duration) {
+    const char *p = text;
+    double sum = 0;
+
+    bool negative = skip(&p, '-');
+    if (!negative)
+        skip(&p, '+');
+    if (strcmp(p, "0") == 0) {
+        *ret_duration = 0;
+        return 0;
+    }
+    if (!*p)
+        return -EINVAL;
+    while (*p) {
+        double part = duration_part(&p);
+        if (part < 0)
+            return -EINVAL;
+        sum += part;
+    }
+    if (sum > 9.2e18)
+        return -ERANGE;
+    *ret_duration = (usec_t)(negative ? -(sum + 0.5) : sum + 0.5);
+    return 0;
+}
+
+char *clock_format_duration(usec_t d, char *out) {
+    const char *sign = d < 0 ? "-" : "";
+    long long u = d < 0 ? -(d + 1) + 1 : d, s = u / USEC_PER_SEC;
+
+    if (u < USEC_PER_SEC)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldms", sign, u / 1000);
+    else if (s < 10 && u % USEC_PER_SEC >= 100000)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lld.%llds", sign, s, u % USEC_PER_SEC / 100000);
+    else if (s < 60)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%llds", sign, s);
+    else if (s < 3600 && s % 60)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldm%llds", sign, s / 60, s % 60);
+    else if (s < 3600)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldm", sign, s / 60);
+    else if (s < 86400 && s % 3600 >= 60)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldh%lldm", sign, s / 3600, s % 3600 / 60);
+    else if (s < 86400)
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldh", sign, s / 3600);
+    else
+        snprintf(out, CLOCK_TEXT_MAX, "%s%lldd%lldh", sign, s / 86400, s % 86400 / 3600);
+    return out;
+}

@@ -1,0 +1,45 @@
+/* Error texts on the caller's stack. */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int err_set(struct err *err, int code, const char *fmt, ...) {
+    va_list ap;
+
+    if (!err)
+        return code;
+    err->code = code;
+    va_start(ap, fmt);
+    vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+int err_wrap(struct err *err, const char *fmt, ...) {
+    char old[ERR_TEXT_MAX];
+    va_list ap;
+
+    if (!err)
+        return -EIO;
+    memcpy(old, err_text(err), strlen(err_text(err)) + 1);
+    va_start(ap, fmt);
+    int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < sizeof(err->text))
+        snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+    return err->code ? err->code : -EIO;
+}
+
+void err_clear(struct err *err) {
+    err->code = 0;
+    err->text[0] = '\0';
+}
+
+const char *err_text(const struct err *err) {
+    if (err->text[0])
+        return err->text;
+    return err->code ? strerror(-err->code) : "no error";
+}

@@ -1,0 +1,103 @@
+/* String helpers and the pool of shared strings. */
+#include "base/str.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool str_eq(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool str_starts(const char *s, const char *prefix) {
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends(const char *s, const char *suffix) {
+    size_t n = strlen(s), m = strlen(suffix);
+    return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
+
+const char *str_or_empty(const char *s) {
+    return s ? s : "";
+}
+
+int str_to_i64(const char *s, int64_t *ret_value) {
+    char *end = NULL;
+
+    if (!(s[0] == '-' || (s[0] >= '0' && s[0] <= '9')))
+        return -EINVAL;
+    errno = 0;
+    long long v = strtoll(s, &end, 10);
+    if (end == s || *end)
+        return -EINVAL;
+    if (errno == ERANGE)
+        return -ERANGE;
+    *ret_value = v;
+    return 0;
+}
+
+int str_to_double(const char *s, double *ret_value) {
+    char *end = NULL;
+
+    if (!*s || strspn(s, " \t\n\r\v\f"))
+        return -EINVAL;
+    double v = strtod(s, &end);
+    if (end == s || *end)
+        return -EINVAL;
+    *ret_value = v;
+    return 0;
+}
+
+/* The count stands before the text, so that the pool's user holds a plain string. */
+struct interned {
+    uint32_t refs;
+    char text[];
+};
+
+static struct interned *of_text(const char *s) {
+    return (struct interned *)((uintptr_t)s - offsetof(struct interned, text));
+}
+
+void str_pool_init(struct str_pool *pool) {
+    map_init(&pool->strings);
+}
+
+void str_pool_done(struct str_pool *pool) {
+    struct map_iter it = {0};
+    const char *key;
+
+    while (map_next(&pool->strings, &it, &key, NULL))
+        free(of_text(key));
+    map_done(&pool->strings);
+}
+
+const char *str_intern(struct str_pool *pool, const char *s, size_t len) {
+    struct interned *in = map_get_n(&pool->strings, s, len);
+
+    if (!in) {
+        in = xmalloc(sizeof(*in) + len + 1);
+        in->refs = 0;
+        memcpy(in->text, s, len);
+        in->text[len] = '\0';
+        map_put(&pool->strings, in->text, in);
+    }
+    in->refs++;
+    return in->text;
+}
+
+const char *str_retain(const char *s) {
+    of_text(s)->refs++;
+    return s;
+}
+
+void str_release(struct str_pool *pool, const char *s) {
+    if (!s)
+        return;
+    struct interned *in = of_text(s);
+    if (--in->refs)
+        return;
+    map_remove(&pool->strings, s);
+    free(in);
+}

@@ -1,0 +1,37 @@
+/* Strings: comparison, numbers from text, and a pool of shared (interned) strings. */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include "base/map.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Equality that takes NULL (two NULLs are equal). */
+bool str_eq(const char *a, const char *b);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+/* s, or "" where it is NULL. */
+const char *str_or_empty(const char *s);
+
+/* A whole decimal number without blanks or trailing text: 0, -EINVAL, or -ERANGE. */
+int str_to_i64(const char *s, int64_t *ret_value);
+/* A finite or infinite double in C's notation, the whole text: 0 or -EINVAL. "NaN" and "+Inf" are accepted,
+ * as Prometheus writes them. */
+int str_to_double(const char *s, double *ret_value);
+
+/* Interned strings: equal texts share one copy; a copy is counted and goes with its last user. */
+struct str_pool {
+    struct map strings;
+};
+
+void str_pool_init(struct str_pool *pool);
+void str_pool_done(struct str_pool *pool);
+/* The pool's copy of s, with one more reference for the caller, who gives it back with str_release. */
+const char *str_intern(struct str_pool *pool, const char *s, size_t len);
+/* One more reference on a string of the pool; returns s. */
+const char *str_retain(const char *s);
+/* Gives a reference back; NULL is allowed. */
+void str_release(struct str_pool *pool, const char *s);
+
+#endif
