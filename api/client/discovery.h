@@ -1,0 +1,36 @@
+/* From apiVersion and kind to the resource behind them, by the server's own (aggregated, where it has it)
+ * discovery. */
+#ifndef API_CLIENT_DISCOVERY_H
+#define API_CLIENT_DISCOVERY_H
+
+#include "api/client/kube.h"
+#include "base/buf.h"
+
+struct resource {
+    const char *group, *version, *kind; /* group "" for core */
+    const char *plural;
+    bool namespaced;
+    bool has_scale; /* a scale subresource is there */
+};
+
+struct discovery;
+
+/* Borrows kube; owned by the caller. Nothing is asked yet. */
+struct discovery *discovery_new(struct kube *kube);
+void discovery_free(struct discovery *discovery);
+
+/* Looks a kind up. Found in memory: 0 and *ret_resource (borrowed until discovery_free; equal kinds give the
+ * same pointer). Else -EAGAIN: it is being asked for and changed (see below) is called when the answer is in;
+ * -ENOENT: the server does not know it (asked again at most every 30 s, so that a new CRD is found without a
+ * restart); other codes: the last attempt failed, and is repeated with back-off. */
+int discovery_find(struct discovery *discovery, const char *api_version, const char *kind,
+                   const struct resource **ret_resource, struct err *err);
+/* fn is called after every completed round of discovery. */
+void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg);
+
+/* "/apis/apps/v1/namespaces/ns/deployments" (name NULL), ".../name" or ".../name/sub"; "/api/v1/…" for core.
+ * ns NULL: all namespaces. Written into buf (the caller's). */
+int resource_path(const struct resource *resource, const char *ns, const char *name, const char *subresource,
+                  struct buf *buf);
+
+#endif

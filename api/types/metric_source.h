@@ -1,0 +1,31 @@
+/* The one interface through which the autoscaler sees metrics. A source is a const struct of functions and an
+ * instance; a subscription says which metric a policy wants and how often, and may be shared below. */
+#ifndef API_TYPES_METRIC_SOURCE_H
+#define API_TYPES_METRIC_SOURCE_H
+
+#include "api/types/policy.h"
+#include "api/types/sample.h"
+
+struct metric_source;
+struct metric_subscription;
+
+/* Called when the subscribed metric has a new answer (value or failure); never inside subscribe or read. */
+typedef void metric_changed_fn(void *arg);
+
+struct metric_source_ops {
+    const char *name; /* for logs and status: "Prometheus" */
+    /* Starts following metric (borrowed: copied where kept), asked for at least every interval. Never fails:
+     * a metric that cannot be had reads as FAILED. Owned by the caller. */
+    struct metric_subscription *(*subscribe)(struct metric_source *source, const struct metric_spec *metric,
+                                             usec_t interval, metric_changed_fn *changed, void *arg);
+    void (*unsubscribe)(struct metric_source *source, struct metric_subscription *subscription);
+    /* The present answer, from memory; now is wall time (for STALE by metric->max_age). */
+    void (*read)(struct metric_source *source, const struct metric_subscription *subscription, usec_t now,
+                 struct sample *ret_sample);
+};
+
+struct metric_source {
+    const struct metric_source_ops *ops;
+};
+
+#endif

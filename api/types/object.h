@@ -1,0 +1,95 @@
+/* What the cache keeps of a Kubernetes object: immutable, reference-counted, with only the fields that
+ * deciding needs. Strings marked (pool) are interned in the cache's pool. */
+#ifndef API_TYPES_OBJECT_H
+#define API_TYPES_OBJECT_H
+
+#include "base/clock.h"
+#include "base/str.h"
+#include <stdint.h>
+
+struct label {
+    const char *key, *value; /* (pool) */
+};
+
+struct labels {
+    uint32_t count;
+    struct label items[]; /* in the order of the document */
+};
+
+/* The value of key, or NULL. labels may be NULL. Borrowed. */
+const char *labels_get(const struct labels *labels, const char *key);
+
+enum object_type {
+    OBJECT_POD,      /* struct pod */
+    OBJECT_NODE,     /* struct node */
+    OBJECT_WORKLOAD, /* struct workload: a built-in kind with replicas and a selector */
+    OBJECT_META,     /* struct object alone: any other kind that can be scaled */
+    OBJECT_POLICY,   /* struct policy_object */
+};
+
+struct object {
+    uint32_t refs;
+    uint8_t type;           /* enum object_type */
+    struct str_pool *pool;  /* where the (pool) strings go back to */
+    const char *ns;         /* (pool) "" for cluster-scoped ones */
+    char *key;              /* "namespace/name", or "name" where there is no namespace; owned */
+    const char *name;       /* within key */
+    char *uid;              /* owned */
+    char *resource_version; /* owned */
+    int64_t generation;
+    bool deleting;          /* deletionTimestamp is set */
+    struct labels *labels;  /* owned; NULL where there are none */
+    const char *owner_uid;  /* (pool) of the controlling owner reference, or NULL */
+    const char *owner_kind; /* (pool) */
+    const char *owner_name; /* (pool) */
+};
+
+/* One more reference; returns o (const is cast away: the count is the only thing that changes). */
+const struct object *object_ref(const struct object *o);
+/* Gives a reference back and frees with the last. NULL is allowed. */
+void object_unref(const struct object *o);
+static inline void cleanup_object_p(const struct object **o) {
+    object_unref(*o);
+}
+#define cleanup_object cleanup(cleanup_object_p)
+
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
+enum condition_state { CONDITION_ABSENT, CONDITION_TRUE, CONDITION_FALSE, CONDITION_UNKNOWN };
+
+/* A container's requests in milli-units (cpu: milli-cores; memory: milli-bytes), -1 where it requests none.
+ */
+struct pod_container {
+    const char *name; /* (pool) */
+    int64_t cpu_milli, memory_milli;
+    bool sidecar; /* an init container that goes on running (restartPolicy: Always) */
+};
+
+struct pod {
+    struct object meta;
+    uint8_t phase;                           /* enum pod_phase */
+    uint8_t ready;                           /* enum condition_state */
+    usec_t start_time;                       /* 0: absent */
+    usec_t ready_transition;                 /* lastTransitionTime of the Ready condition; 0: absent */
+    const char *node;                        /* (pool) or NULL */
+    int64_t pod_cpu_milli, pod_memory_milli; /* pod-level requests, -1: none */
+    uint32_t container_count;         /* app containers and sidecars; other init containers are not kept */
+    struct pod_container *containers; /* owned */
+};
+
+struct node {
+    struct object meta;
+    uint8_t ready;                      /* enum condition_state */
+    const char *internal_ip, *hostname; /* (pool) or NULL */
+    int64_t cpu_milli, memory_milli;    /* allocatable */
+};
+
+/* Deployment, StatefulSet, ReplicaSet, ReplicationController: the numbers that their scale subresource would
+ * show. */
+struct workload {
+    struct object meta;
+    int32_t spec_replicas;   /* 1 where absent, as the apiserver defaults it */
+    int32_t status_replicas; /* 0 where absent */
+    char *selector;          /* text form, as Scale.status.selector; owned; "" where there is none */
+};
+
+#endif

@@ -1,0 +1,129 @@
+/* AutoscalingPolicy (autoscaling.trimtab.dev/v1): its spec as the decision reads it. An HPA v2 spec is a
+ * valid one. Reading applies the API's defaults and checks again what the CRD's schema promises: a policy
+ * that got past an older schema must not crash or mislead. Everything is immutable and lives in the policy's
+ * own arena. Pure. */
+#ifndef API_TYPES_POLICY_H
+#define API_TYPES_POLICY_H
+
+#include "api/types/object.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include <jansson.h>
+
+enum metric_type {
+    METRIC_RESOURCE,
+    METRIC_CONTAINER_RESOURCE,
+    METRIC_PODS,
+    METRIC_OBJECT,
+    METRIC_EXTERNAL,
+    METRIC_PROMETHEUS,
+};
+/* "Resource", "ContainerResource", … */
+const char *metric_type_name(enum metric_type type);
+
+enum target_type { TARGET_UTILIZATION, TARGET_VALUE, TARGET_AVERAGE_VALUE };
+const char *target_type_name(enum target_type type);
+
+struct metric_target {
+    enum target_type type;
+    int64_t milli;       /* value or averageValue in milli-units */
+    int32_t utilization; /* percent, of TARGET_UTILIZATION */
+    const char *text;    /* as written: "50", "80%" */
+};
+
+struct object_reference {
+    const char *api_version, *kind, *name;
+};
+
+enum combine { COMBINE_NONE, COMBINE_SUM, COMBINE_MAX, COMBINE_MIN, COMBINE_AVG };
+
+struct metric_spec {
+    enum metric_type type;
+    const char *name; /* given, or NULL */
+    const char
+        *metric; /* resource name (Resource, ContainerResource) or metric name (Pods, Object, External) */
+    const char *container;             /* ContainerResource */
+    const char *selector;              /* text form of metric.selector, or NULL */
+    struct object_reference described; /* Object */
+    const char *query;                 /* Prometheus */
+    enum combine combine;              /* Prometheus: more than one element is an error with COMBINE_NONE */
+    usec_t max_age;                    /* a sample older is stale; 0: not given */
+    struct metric_target target;
+};
+
+enum scaling_policy_type { SCALING_PODS, SCALING_PERCENT };
+enum select_policy { SELECT_MAX, SELECT_MIN, SELECT_DISABLED };
+
+struct scaling_policy {
+    enum scaling_policy_type type;
+    int32_t value;
+    int32_t period_seconds;
+};
+
+struct scaling_rules {
+    int32_t window_seconds; /* stabilizationWindowSeconds; -1: not given (scaleDown: the flag's value) */
+    enum select_policy select;
+    uint32_t policy_count;
+    struct scaling_policy *policies;
+    bool has_tolerance;
+    double tolerance;
+};
+
+enum policy_mode { MODE_ACTIVE, MODE_PREVIEW };
+enum pause_direction { PAUSE_BOTH, PAUSE_UP, PAUSE_DOWN };
+
+struct policy_pause {
+    enum pause_direction direction;
+    usec_t until;     /* 0: until it is removed */
+    int32_t replicas; /* -1: not given */
+};
+
+struct policy_spec {
+    struct object_reference target; /* scaleTargetRef */
+    int32_t min_replicas, max_replicas;
+    uint32_t metric_count;
+    struct metric_spec *metrics;
+    bool has_behavior;
+    struct scaling_rules up, down; /* defaulted where has_behavior */
+    enum policy_mode mode;
+    bool has_pause;
+    struct policy_pause pause;
+    usec_t interval; /* 0: not given */
+};
+
+/* One entry of status.conditions. */
+struct condition {
+    const char *type, *status, *reason, *message;
+    usec_t last_transition; /* 0: absent */
+};
+
+/* The parts of status that a decision starts from. */
+struct policy_status {
+    int64_t observed_generation;
+    int32_t current_replicas, desired_replicas;
+    usec_t last_scale_time; /* 0: never */
+    uint32_t condition_count;
+    struct condition *conditions;
+};
+
+/* The cached object. */
+struct policy_object {
+    struct object meta;
+    struct arena arena;
+    struct policy_spec spec;
+    struct policy_status status;
+    struct err invalid;  /* code != 0: the spec cannot be used, and why (field path and what to change) */
+    json_t *status_json; /* status as stored, for the difference; owned; NULL where absent */
+};
+
+/* Reads spec: -EINVAL with the field's path ("spec.metrics[1].prometheus.query: …"). Strings live in arena.
+ */
+int policy_read_spec(const json_t *spec, struct arena *arena, struct policy_spec *ret_spec, struct err *err);
+/* Reads status, leniently: what is missing or malformed is left at zero. */
+void policy_read_status(const json_t *status, struct arena *arena, struct policy_status *ret_status);
+/* Makes a cached policy (one reference) from the whole document; never fails but for a document without a
+ * name or namespace: -EINVAL. A bad spec is kept as invalid. */
+int policy_from_json(const json_t *document, struct str_pool *pool, struct policy_object **ret_policy,
+                     struct err *err);
+
+#endif

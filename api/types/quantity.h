@@ -1,0 +1,19 @@
+/* resource.Quantity in milli-units, as HPA computes with them. Pure. */
+#ifndef API_TYPES_QUANTITY_H
+#define API_TYPES_QUANTITY_H
+
+#include "base/err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum { QUANTITY_TEXT_MAX = 48 };
+enum quantity_format { QUANTITY_DECIMAL_SI, QUANTITY_BINARY_SI };
+
+/* Reads "100m", "1.5", "2Ki", "1e3" into milli-units, rounded up as Quantity.MilliValue does, saturating at
+ * int64's ends; -EINVAL names what was expected. */
+int quantity_parse(const char *text, int64_t *ret_milli, struct err *err);
+/* Writes the canonical text ("1500m", "2", "10k", BinarySI: "128Mi") into out (QUANTITY_TEXT_MAX bytes);
+ * returns out. */
+char *quantity_write(int64_t milli, enum quantity_format format, char *out);
+
+#endif

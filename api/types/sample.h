@@ -1,0 +1,30 @@
+/* What a metric source says about one metric: five different things, never confused. */
+#ifndef API_TYPES_SAMPLE_H
+#define API_TYPES_SAMPLE_H
+
+#include "base/clock.h"
+#include <stdint.h>
+
+enum quality {
+    QUALITY_PENDING, /* nothing asked for has come back yet */
+    QUALITY_VALUE,
+    QUALITY_ZERO,   /* a value, and it is 0 */
+    QUALITY_ABSENT, /* the source answered: there is none (empty vector, NaN) */
+    QUALITY_STALE,  /* there was one, and it is older than may be */
+    QUALITY_FAILED, /* the source did not answer, or not sensibly */
+};
+/* "Pending", "Value", "Zero", "Absent", "Stale", "Failed". */
+const char *quality_name(enum quality quality);
+
+struct sample {
+    enum quality quality;
+    double value;  /* of VALUE and ZERO; of STALE the last one */
+    int64_t milli; /* the same in milli-units, truncated toward zero and saturated, as prometheus-adapter
+                      gives it */
+    usec_t at;     /* wall time the value is of; 0: none */
+    const char *message; /* why ABSENT, STALE or FAILED, for people; "" else; borrowed from the source until
+                            its next change */
+    const char *warning; /* Prometheus' warnings, joined, or ""; borrowed likewise */
+};
+
+#endif

@@ -1,0 +1,31 @@
+/* Label selectors: the text form of Scale.status.selector ("app=web,tier in (a,b),!x") and matching. Pure. */
+#ifndef API_TYPES_SELECTOR_H
+#define API_TYPES_SELECTOR_H
+
+#include "api/types/object.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include <stdbool.h>
+
+enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS };
+
+struct selector_term {
+    const char *key;
+    enum selector_op op;
+    uint32_t count; /* of values; "=" is IN with one, "!=" NOT_IN with one */
+    const char **values;
+};
+
+struct selector {
+    uint32_t count;
+    struct selector_term *terms; /* all must hold; none: matches everything */
+};
+
+/* Parses the text form; strings live in arena. -EINVAL names the position. As apimachinery's labels.Parse for
+ * the operators = == != in notin exists !exists (the numeric > and < are refused). */
+int selector_parse(const char *text, struct arena *arena, struct selector *ret_selector, struct err *err);
+/* Whether an object with these labels (NULL: none) is selected; NotIn and != also match where the key is
+ * absent. */
+bool selector_matches(const struct selector *selector, const struct labels *labels);
+
+#endif

@@ -1,0 +1,132 @@
+/* The decision: one pure function over plain data, in the stages of the design: quality → propose (per
+ * metric) → combine → pause → stabilize → rate limit → min/max → record. With no field of ours set, replicas,
+ * conditions and reasons equal HPA v2's (Kubernetes 1.36) for the same inputs. */
+#ifndef AUTOSCALER_DECIDE_H
+#define AUTOSCALER_DECIDE_H
+
+#include "api/types/policy.h"
+#include "api/types/sample.h"
+#include "base/arena.h"
+
+/* A recommendation (replicas) or a scale event (change), as HPA's timestampedRecommendation /
+ * timestampedScaleEvent. */
+struct history_entry {
+    usec_t at;
+    int32_t value;
+    bool outdated; /* scale events only: the slot may be reused */
+};
+
+struct history_list {
+    struct history_entry *items; /* owned (malloc) */
+    uint32_t count, cap;
+};
+
+/* What a policy remembers between decisions. has_recommendations: an existing empty list is not the same as
+ * none. */
+struct history {
+    bool has_recommendations;
+    struct history_list recommendations, up_events, down_events;
+};
+void history_done(struct history *history);
+/* Records a successful rescale (behavior only), reusing outdated slots as HPA's storeScaleEvent does. */
+void history_store_scale(struct history *history, const struct policy_spec *spec, int32_t from, int32_t to,
+                         usec_t now);
+
+struct decide_flags {
+    double tolerance;               /* 0.1 */
+    usec_t downscale_stabilization; /* 5 min */
+};
+
+/* The scale subresource as last seen. */
+struct scale_view {
+    bool known; /* false: error says why it cannot be had */
+    int32_t spec_replicas, status_replicas;
+    const char *selector; /* text form */
+    const char *error;    /* message of FailedGetScale */
+    const char
+        *error_reason; /* decision.reason for it: TargetMissing or MetricFailed… ; NULL: TargetMissing */
+};
+
+struct decide_input {
+    usec_t now; /* wall */
+    const struct policy_spec *spec;
+    const struct policy_status *status; /* before */
+    struct scale_view scale;
+    const char *selector_error;   /* the selector does not parse: InvalidSelector; NULL: fine */
+    uint32_t pods, ready_pods;    /* of the selector: all, and Running and Ready */
+    const struct sample *samples; /* one for each metric of spec */
+    const struct decide_flags *flags;
+};
+
+enum decision_reason {
+    REASON_NONE,
+    REASON_ABOVE_TARGET,
+    REASON_BELOW_TARGET,
+    REASON_WITHIN_TOLERANCE,
+    REASON_STABILIZED,
+    REASON_RATE_LIMITED,
+    REASON_AT_MAXIMUM,
+    REASON_AT_MINIMUM,
+    REASON_PAUSED,
+    REASON_METRIC_ABSENT,
+    REASON_METRIC_STALE,
+    REASON_METRIC_FAILED,
+    REASON_TARGET_MISSING,
+    REASON_INVALID_SELECTOR,
+    REASON_DISABLED,
+};
+/* "AboveTarget", … */
+const char *decision_reason_name(enum decision_reason reason);
+
+struct proposal {
+    bool valid;
+    int32_t replicas;
+    double ratio;           /* value to target */
+    const char *name;       /* as in HPA's messages: "external metric …", "prometheus metric …" */
+    const char *arithmetic; /* "ceil(1000 / 100) = 10" */
+    const char *failure_reason, *failure; /* HPA's reason and the message where not valid */
+    const char *current_text;             /* for status.targets: "94/100" */
+    int64_t current_milli; /* for currentMetrics: total (Value) or per replica (AverageValue) */
+    bool has_current;
+};
+
+/* An event to be sent. */
+struct decision_event {
+    bool warning;
+    const char *reason, *message;
+};
+
+struct decision {
+    int32_t current, desired; /* desired == current: nothing to write */
+    bool rescale;             /* the scale is to be patched to desired (never in Preview) */
+    int32_t preview;          /* what Active would have written; -1 in Active */
+    bool keep_desired_status; /* status.desiredReplicas keeps its old value (HPA: metrics failed) */
+    enum decision_reason reason;
+    const char *limited_by;     /* "maxReplicas", "scaleUp policy", "stabilization", … or "" */
+    const char *metric;         /* the one that decided, or "" */
+    const char *message;        /* one sentence */
+    const char *rescale_reason; /* HPA's reason text in the SuccessfulRescale event */
+    uint32_t proposal_count;
+    struct proposal *proposals;
+    uint32_t condition_count;
+    struct condition *conditions; /* in order, transitions kept from status */
+    uint32_t event_count;
+    struct decision_event *events;
+    bool failed;         /* metrics could not be computed, or no scale: no write of scale */
+    bool ready;          /* of the Ready condition */
+    const char *targets; /* what kubectl get shows as TARGETS */
+    usec_t
+        look_again; /* wall time at which time alone may change the answer (window or pause ends); 0: never */
+};
+
+/* Decides. history is read and the recommendation recorded in it (scale events are recorded after the write,
+ * by history_store_scale). Everything in ret_decision lives in arena. Cannot fail: what is wrong is in the
+ * decision. Same input, same output. */
+void decide(const struct decide_input *input, struct history *history, struct arena *arena,
+            struct decision *ret_decision);
+/* After the write: sets AbleToScale True SucceededRescale / False FailedUpdateScale with the message, and the
+ * event. */
+void decision_written(struct decision *decision, const struct decide_input *input, bool succeeded,
+                      const char *error, struct arena *arena);
+
+#endif
