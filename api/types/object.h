@@ -11,11 +11,19 @@ struct label {
     const char *key, *value; /* (pool) */
 };
 
+/* Shared: the pods of one ReplicaSet have equal labels, and the cache keeps them once. */
 struct labels {
     uint32_t count;
+    uint32_t refs;        /* 0 counts as 1 */
     struct label items[]; /* in the order of the document */
 };
 
+/* Room for count labels with one reference, all empty; whoever fills it interns in pool. */
+struct labels *labels_new(uint32_t count);
+struct labels *labels_ref(struct labels *labels);
+/* Gives a reference back; the last one releases the strings to pool. NULL is allowed. */
+void labels_unref(struct labels *labels, struct str_pool *pool);
+bool labels_equal(const struct labels *a, const struct labels *b);
 /* The value of key, or NULL. labels may be NULL. Borrowed. */
 const char *labels_get(const struct labels *labels, const char *key);
 
@@ -30,6 +38,8 @@ enum object_type {
 struct object {
     uint32_t refs;
     uint8_t type;           /* enum object_type */
+    bool packed;            /* made by object_new: key, uid and resource_version live in the same block */
+    bool deleting;          /* deletionTimestamp is set */
     struct str_pool *pool;  /* where the (pool) strings go back to */
     const char *ns;         /* (pool) "" for cluster-scoped ones */
     char *key;              /* "namespace/name", or "name" where there is no namespace; owned */
@@ -37,13 +47,20 @@ struct object {
     char *uid;              /* owned */
     char *resource_version; /* owned */
     int64_t generation;
-    bool deleting;          /* deletionTimestamp is set */
-    struct labels *labels;  /* owned; NULL where there are none */
+    struct labels *labels;  /* one reference; NULL where there are none */
     const char *owner_uid;  /* (pool) of the controlling owner reference, or NULL */
     const char *owner_kind; /* (pool) */
     const char *owner_name; /* (pool) */
 };
 
+/* What an object is called; NULL counts as "". */
+struct object_names {
+    const char *ns, *name, *uid, *resource_version;
+};
+
+/* A zeroed object of any type but OBJECT_POLICY, in one block, with one reference and these names; its maker
+ * fills in the rest before anyone else sees it. */
+struct object *object_new(enum object_type type, struct str_pool *pool, const struct object_names *names);
 /* One more reference; returns o (const is cast away: the count is the only thing that changes). */
 const struct object *object_ref(const struct object *o);
 /* Gives a reference back and frees with the last. NULL is allowed. */
@@ -73,8 +90,16 @@ struct pod {
     const char *node;                        /* (pool) or NULL */
     int64_t pod_cpu_milli, pod_memory_milli; /* pod-level requests, -1: none */
     uint32_t container_count;         /* app containers and sidecars; other init containers are not kept */
-    struct pod_container *containers; /* owned */
+    struct pod_container *containers; /* of pod_containers_new in a packed pod, else owned; NULL: none */
 };
+
+/* Containers are shared between pods too: these keep a count in front of the array. */
+struct pod_container *pod_containers_new(uint32_t count);
+struct pod_container *pod_containers_ref(struct pod_container *containers);
+void pod_containers_unref(struct pod_container *containers, struct str_pool *pool);
+bool pod_containers_equal(const struct pod *a, const struct pod *b);
+/* What an object takes, in bytes, its labels and containers left out (they are shared). */
+size_t object_bytes(const struct object *o);
 
 struct node {
     struct object meta;

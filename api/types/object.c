@@ -1,0 +1,221 @@
+/* Cached objects: made in one block where that is possible, shared by counting, freed with the last user. */
+#include "api/types/object.h"
+
+#include "api/types/policy.h"
+#include "base/mem.h"
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct labels *labels_new(uint32_t count) {
+    struct labels *labels = xcalloc(1, sizeof(*labels) + count * sizeof(struct label));
+
+    labels->count = count;
+    labels->refs = 1;
+    return labels;
+}
+
+struct labels *labels_ref(struct labels *labels) {
+    if (labels)
+        labels->refs += labels->refs ? 1 : 2;
+    return labels;
+}
+
+void labels_unref(struct labels *labels, struct str_pool *pool) {
+    if (!labels)
+        return;
+    if (labels->refs > 1) {
+        labels->refs--;
+        return;
+    }
+    for (uint32_t i = 0; i < labels->count; i++) {
+        str_release(pool, labels->items[i].key);
+        str_release(pool, labels->items[i].value);
+    }
+    free(labels);
+}
+
+bool labels_equal(const struct labels *a, const struct labels *b) {
+    uint32_t count = a ? a->count : 0;
+
+    if (count != (b ? b->count : 0))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (!str_eq(a->items[i].key, b->items[i].key) || !str_eq(a->items[i].value, b->items[i].value))
+            return false;
+    return true;
+}
+
+const char *labels_get(const struct labels *labels, const char *key) {
+    for (uint32_t i = 0; labels && i < labels->count; i++)
+        if (strcmp(labels->items[i].key, key) == 0)
+            return labels->items[i].value;
+    return NULL;
+}
+
+static size_t type_size(enum object_type type) {
+    switch (type) {
+    case OBJECT_POD:
+        return sizeof(struct pod);
+    case OBJECT_NODE:
+        return sizeof(struct node);
+    case OBJECT_WORKLOAD:
+        return sizeof(struct workload);
+    case OBJECT_POLICY:
+        return sizeof(struct policy_object);
+    case OBJECT_META:
+    default:
+        return sizeof(struct object);
+    }
+}
+
+/* Copies text with its NUL to *at and moves *at behind it; returns where it went. */
+static char *place(char **at, const char *text, size_t len) {
+    char *to = *at;
+
+    memcpy(to, text, len);
+    to[len] = '\0';
+    *at += len + 1;
+    return to;
+}
+
+struct object *object_new(enum object_type type, struct str_pool *pool, const struct object_names *names) {
+    const char *ns = str_or_empty(names->ns), *name = str_or_empty(names->name);
+    const char *uid = str_or_empty(names->uid), *version = str_or_empty(names->resource_version);
+    size_t ns_len = strlen(ns), name_len = strlen(name), uid_len = strlen(uid), version_len = strlen(version);
+    size_t size = type_size(type);
+    struct object *o = xcalloc(1, size + ns_len + name_len + uid_len + version_len + 4);
+    char *at = (char *)o + size;
+
+    *o = (struct object){.refs = 1, .type = (uint8_t)type, .packed = true, .pool = pool};
+    o->ns = str_intern(pool, ns, ns_len);
+    o->key = at;
+    if (ns_len)
+        place(&at, ns, ns_len)[ns_len] = '/';
+    o->name = place(&at, name, name_len);
+    o->uid = place(&at, uid, uid_len);
+    o->resource_version = place(&at, version, version_len);
+    return o;
+}
+
+/* The count stands before the array, as in the string pool. */
+struct shared_containers {
+    uint32_t refs, count;
+    struct pod_container items[];
+};
+
+static struct shared_containers *of_items(struct pod_container *items) {
+    return (struct shared_containers *)((uintptr_t)items - offsetof(struct shared_containers, items));
+}
+
+struct pod_container *pod_containers_new(uint32_t count) {
+    struct shared_containers *shared = xcalloc(1, sizeof(*shared) + count * sizeof(struct pod_container));
+
+    shared->refs = 1;
+    shared->count = count;
+    return shared->items;
+}
+
+struct pod_container *pod_containers_ref(struct pod_container *containers) {
+    if (containers)
+        of_items(containers)->refs++;
+    return containers;
+}
+
+void pod_containers_unref(struct pod_container *containers, struct str_pool *pool) {
+    if (!containers)
+        return;
+    struct shared_containers *shared = of_items(containers);
+    if (--shared->refs)
+        return;
+    for (uint32_t i = 0; i < shared->count; i++)
+        str_release(pool, containers[i].name);
+    free(shared);
+}
+
+bool pod_containers_equal(const struct pod *a, const struct pod *b) {
+    if (a->container_count != b->container_count)
+        return false;
+    for (uint32_t i = 0; i < a->container_count; i++) {
+        const struct pod_container *c = &a->containers[i], *d = &b->containers[i];
+        if (c->cpu_milli != d->cpu_milli || c->memory_milli != d->memory_milli || c->sidecar != d->sidecar ||
+            !str_eq(c->name, d->name))
+            return false;
+    }
+    return true;
+}
+
+static void pod_done(struct pod *pod) {
+    struct str_pool *pool = pod->meta.pool;
+
+    str_release(pool, pod->node);
+    if (pod->meta.packed) {
+        pod_containers_unref(pod->containers, pool);
+        return;
+    }
+    for (uint32_t i = 0; i < pod->container_count; i++)
+        str_release(pool, pod->containers[i].name);
+    free(pod->containers);
+}
+
+static void policy_done(struct policy_object *policy) {
+    arena_done(&policy->arena);
+    json_decref(policy->status_json);
+}
+
+static void type_done(struct object *o) {
+    switch ((enum object_type)o->type) {
+    case OBJECT_POD:
+        pod_done((struct pod *)o);
+        break;
+    case OBJECT_NODE:
+        str_release(o->pool, ((struct node *)o)->internal_ip);
+        str_release(o->pool, ((struct node *)o)->hostname);
+        break;
+    case OBJECT_WORKLOAD:
+        free(((struct workload *)o)->selector);
+        break;
+    case OBJECT_POLICY:
+        policy_done((struct policy_object *)o);
+        break;
+    case OBJECT_META:
+    default:
+        break;
+    }
+}
+
+static struct object *writable(const struct object *o) {
+    return (struct object *)(uintptr_t)o;
+}
+
+const struct object *object_ref(const struct object *o) {
+    writable(o)->refs++;
+    return o;
+}
+
+void object_unref(const struct object *const_object) {
+    struct object *o = writable(const_object);
+
+    if (!o || --o->refs)
+        return;
+    type_done(o);
+    labels_unref(o->labels, o->pool);
+    str_release(o->pool, o->ns);
+    str_release(o->pool, o->owner_uid);
+    str_release(o->pool, o->owner_kind);
+    str_release(o->pool, o->owner_name);
+    if (!o->packed) {
+        free(o->key);
+        free(o->uid);
+        free(o->resource_version);
+    }
+    free(o);
+}
+
+size_t object_bytes(const struct object *o) {
+    size_t bytes = malloc_usable_size(writable(o));
+
+    if (o->type == OBJECT_WORKLOAD)
+        bytes += malloc_usable_size(((const struct workload *)o)->selector);
+    return bytes;
+}
