@@ -63,7 +63,7 @@ build() { # name
   : >"$log"
   progress "$1" "$log" &
   ticker=$!
-  (cd "$here/modules/$folder" && GOTOOLCHAIN=local GOWORK=off nice -n "${GO_NICE:-5}" \
+  (cd "$here/modules/$folder" && GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 nice -n "${GO_NICE:-5}" \
     "$go" build -v -mod=readonly -trimpath -ldflags "$flags" -o "$bin/.$1.new" "$package") >>"$log" 2>&1 || rc=$?
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
