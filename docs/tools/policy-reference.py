@@ -19,11 +19,11 @@ PAGE = ROOT / "docs" / "reference" / "policy.md"
 INTRO = """<!-- Made by docs/tools/policy-reference.py from crds/autoscalingpolicies.yaml: change that. -->
 # AutoscalingPolicy
 
-Every field of `{group}/{version}`, kind `{kind}` (short: `{short}`). `kubectl explain {short}.spec` prints the same text.
-[Concepts](../concepts.md) tells how the fields work together; `crds/examples/` has policies to start from.
+Every field of `{group}/{version}`, kind `{kind}` (short: `{short}`). `kubectl explain {short}.spec` prints the
+same text. [Concepts](../concepts.md) tells how the fields work together; `crds/examples/` has policies to start from.
 
-The fields of an `autoscaling/v2` HorizontalPodAutoscaler have the same names, defaults and meaning, so that its `spec` is
-a valid policy `spec`. One difference in writing: a *quantity* in a metric's target is a whole number or a string, so
+The fields of an `autoscaling/v2` HorizontalPodAutoscaler have the same names, defaults and meaning, so that its `spec`
+is a valid policy `spec`. One difference in writing: a *quantity* in a metric's target is a whole number or a string, so
 `0.5` needs quotes there (`kubectl get hpa -o yaml` writes it as `500m`).
 """
 
@@ -85,9 +85,9 @@ def rules_below(schema, top=True):
 
 
 def section(schema, path, lines, sections):
-    """One section, then those below it; sections maps a schema to the path that shows it, so that each is shown once."""
-    lines += [f"{'##' if '.' not in path else '###'} {path}", "", prose(schema.get("description", "")).replace("\n", "\n\n"),
-              "", "| field | type | default | meaning |", "|---|---|---|---|"]
+    """One section, then those below it. sections maps a schema to the path that shows it: each is shown once."""
+    text = prose(schema.get("description", "")).replace("\n", "\n\n")
+    lines += [f"{'##' if '.' not in path else '###'} {path}", "", text, "", "| field | type | default | meaning |", "|---|---|---|---|"]
     below = []
     for name, child in schema["properties"].items():
         child_path = f"{path}.{name}"
@@ -116,7 +116,8 @@ def page(definition):
     version = spec["versions"][0]
     names = spec["names"]
     root = version["schema"]["openAPIV3Schema"]["properties"]
-    lines = [INTRO.format(group=spec["group"], version=version["name"], kind=names["kind"], short=names["shortNames"][0])]
+    short = names["shortNames"][0]
+    lines = [INTRO.format(group=spec["group"], version=version["name"], kind=names["kind"], short=short)]
     sections = {}
     for name in ("spec", "status"):
         section(root[name], name, lines, sections)
