@@ -12,6 +12,8 @@ enum quantity_format { QUANTITY_DECIMAL_SI, QUANTITY_BINARY_SI };
 /* Reads "100m", "1.5", "2Ki", "1e3" into milli-units, rounded up as Quantity.MilliValue does, saturating at
  * int64's ends; -EINVAL names what was expected. */
 int quantity_parse(const char *text, int64_t *ret_milli, struct err *err);
+/* The same text as a double, as Quantity.AsApproximateFloat64 (behavior's tolerance). */
+int quantity_parse_double(const char *text, double *ret_value, struct err *err);
 /* Writes the canonical text ("1500m", "2", "10k", BinarySI: "128Mi") into out (QUANTITY_TEXT_MAX bytes);
  * returns out. */
 char *quantity_write(int64_t milli, enum quantity_format format, char *out);

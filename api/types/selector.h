@@ -5,6 +5,7 @@
 #include "api/types/object.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include <jansson.h>
 #include <stdbool.h>
 
 enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS };
@@ -27,5 +28,9 @@ int selector_parse(const char *text, struct arena *arena, struct selector *ret_s
 /* Whether an object with these labels (NULL: none) is selected; NotIn and != also match where the key is
  * absent. */
 bool selector_matches(const struct selector *selector, const struct labels *labels);
+/* The text form of a LabelSelector object (matchLabels, matchExpressions), terms sorted by key as
+ * apimachinery prints them; "" where it is empty. The text lives in arena. -EINVAL says what is wrong with
+ * it. */
+int selector_write(const json_t *label_selector, struct arena *arena, const char **ret_text, struct err *err);
 
 #endif

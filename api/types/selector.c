@@ -1,0 +1,246 @@
+/* Label selectors in their text form: a recursive descent over the grammar of apimachinery's labels.Parse. */
+#include "api/types/selector.h"
+#include "base/str.h"
+#include <errno.h>
+#include <string.h>
+
+enum { SELECTOR_TEXT_MAX = 65536, LABEL_NAME_MAX = 63, LABEL_PREFIX_MAX = 253 };
+
+enum token { TOKEN_END, TOKEN_WORD, TOKEN_COMMA, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_NOT, TOKEN_OP };
+
+struct parser {
+    const char *text, *at; /* at: behind the current token */
+    enum token token;
+    const char *word; /* the current token's bytes */
+    size_t len;
+    struct arena *arena;
+    struct err *err;
+};
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_special(char c) {
+    return c != '\0' && strchr("=!(),><", c) != NULL;
+}
+
+static void next_token(struct parser *p) {
+    const char *s = p->at;
+
+    while (is_blank(*s))
+        s++;
+    p->word = s;
+    if (*s == '\0') {
+        p->token = TOKEN_END;
+    } else if (*s == ',' || *s == '(' || *s == ')') {
+        p->token = *s == ',' ? TOKEN_COMMA : *s == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
+        s++;
+    } else if (is_special(*s)) {
+        p->token = s[0] == '!' && s[1] != '=' ? TOKEN_NOT : TOKEN_OP;
+        s += (s[0] == '=' || s[0] == '!') && s[1] == '=' ? 2 : 1;
+    } else {
+        p->token = TOKEN_WORD;
+        while (*s != '\0' && !is_special(*s) && !is_blank(*s))
+            s++;
+    }
+    p->len = (size_t)(s - p->word);
+    p->at = s;
+}
+
+static int expected(const struct parser *p, const char *what) {
+    if (p->token == TOKEN_END)
+        return err_set(p->err, -EINVAL, "label selector ends at position %zu: expected %s",
+                       (size_t)(p->word - p->text) + 1, what);
+    return err_set(p->err, -EINVAL, "label selector has \"%.*s\" at position %zu: expected %s",
+                   (int)(p->len > 80 ? 80 : p->len), p->word, (size_t)(p->word - p->text) + 1, what);
+}
+
+static bool is_alnum(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* A label's name or value: letters, digits, '-', '_', '.', beginning and ending with a letter or digit. */
+static bool is_label_name(const char *s, size_t len) {
+    if (len == 0 || len > LABEL_NAME_MAX || !is_alnum(s[0]) || !is_alnum(s[len - 1]))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!is_alnum(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '.')
+            return false;
+    return true;
+}
+
+/* A DNS subdomain: lower case labels of letters, digits and '-', joined by dots. */
+static bool is_prefix(const char *s, size_t len) {
+    if (len == 0 || len > LABEL_PREFIX_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        bool edge = i == 0 || i == len - 1 || s[i - 1] == '.' || s[i + 1] == '.';
+        bool lower = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
+        if (!lower && (edge || (s[i] != '-' && s[i] != '.')))
+            return false;
+    }
+    return true;
+}
+
+static bool is_label_key(const char *s, size_t len) {
+    const char *slash = memchr(s, '/', len);
+
+    if (!slash)
+        return is_label_name(s, len);
+    return is_prefix(s, (size_t)(slash - s)) && is_label_name(slash + 1, len - (size_t)(slash - s) - 1);
+}
+
+static int take_value(struct parser *p, const char **ret_value) {
+    if (!is_label_name(p->word, p->len))
+        return expected(p, "a label value: at most 63 letters, digits, '-', '_' and '.'");
+    *ret_value = arena_strndup(p->arena, p->word, p->len);
+    next_token(p);
+    return 0;
+}
+
+static void add_value(struct selector_term *term, const char *value) {
+    for (uint32_t i = 0; i < term->count; i++)
+        if (strcmp(term->values[i], value) == 0)
+            return;
+    term->values[term->count++] = value;
+}
+
+/* How many values the list at the parser's place can have at most. */
+static size_t values_max(const struct parser *p) {
+    size_t n = 2;
+
+    for (const char *s = p->at; *s != '\0' && *s != ')'; s++)
+        n += *s == ',';
+    return n;
+}
+
+/* "(a,b)", the current token being "(". Empty items stand for the empty value, as upstream. */
+static int parse_list(struct parser *p, struct selector_term *term) {
+    bool want_value = true;
+
+    if (p->token != TOKEN_OPEN)
+        return expected(p, "'('");
+    term->values = ARENA_ARRAY(p->arena, const char *, values_max(p));
+    next_token(p);
+    if (p->token == TOKEN_CLOSE)
+        return expected(p, "at least one value");
+    for (;; next_token(p)) {
+        const char *value = "";
+        int r = 0;
+
+        if (p->token == TOKEN_WORD && want_value) {
+            r = take_value(p, &value);
+            want_value = false;
+        }
+        if (r < 0)
+            return r;
+        if (p->token != TOKEN_COMMA && p->token != TOKEN_CLOSE)
+            return expected(p, "',' or ')'");
+        add_value(term, value);
+        if (p->token == TOKEN_CLOSE)
+            break;
+        want_value = true;
+    }
+    next_token(p);
+    return 0;
+}
+
+/* "= value", "== value", "!= value"; a missing value is the empty one. */
+static int parse_equality(struct parser *p, struct selector_term *term) {
+    term->op = p->word[0] == '!' ? SELECTOR_NOT_IN : SELECTOR_IN;
+    term->values = ARENA_ARRAY(p->arena, const char *, 1);
+    term->values[0] = "";
+    term->count = 1;
+    next_token(p);
+    if (p->token == TOKEN_END || p->token == TOKEN_COMMA)
+        return 0;
+    if (p->token != TOKEN_WORD)
+        return expected(p, "a value");
+    return take_value(p, &term->values[0]);
+}
+
+static bool word_is(const struct parser *p, const char *word) {
+    return p->token == TOKEN_WORD && p->len == strlen(word) && memcmp(p->word, word, p->len) == 0;
+}
+
+static int parse_operator(struct parser *p, struct selector_term *term) {
+    if (p->token == TOKEN_OP && *p->word != '<' && *p->word != '>')
+        return parse_equality(p, term);
+    if (word_is(p, "in"))
+        term->op = SELECTOR_IN;
+    else if (word_is(p, "notin"))
+        term->op = SELECTOR_NOT_IN;
+    else
+        return expected(p, "one of = == != in notin");
+    next_token(p);
+    return parse_list(p, term);
+}
+
+static int parse_term(struct parser *p, struct selector_term *term) {
+    bool not = p->token == TOKEN_NOT;
+
+    if (not )
+        next_token(p);
+    if (p->token != TOKEN_WORD)
+        return expected(p, "a label name");
+    if (!is_label_key(p->word, p->len))
+        return expected(p, "a label name such as app or example.com/app");
+    term->key = arena_strndup(p->arena, p->word, p->len);
+    next_token(p);
+    term->op = not ? SELECTOR_NOT_EXISTS : SELECTOR_EXISTS;
+    if (not || p->token == TOKEN_END || p->token == TOKEN_COMMA)
+        return 0;
+    return parse_operator(p, term);
+}
+
+static size_t terms_max(const char *text) {
+    size_t n = 1;
+
+    for (; *text != '\0'; text++)
+        n += *text == ',';
+    return n;
+}
+
+int selector_parse(const char *text, struct arena *arena, struct selector *ret_selector, struct err *err) {
+    struct parser p = {.text = text, .at = text, .arena = arena, .err = err};
+    struct selector s = {0};
+
+    if (strlen(text) > SELECTOR_TEXT_MAX)
+        return err_set(err, -EINVAL, "label selector is longer than %d bytes", SELECTOR_TEXT_MAX);
+    s.terms = ARENA_ARRAY(arena, struct selector_term, terms_max(text));
+    next_token(&p);
+    while (p.token != TOKEN_END) {
+        int r = parse_term(&p, &s.terms[s.count]);
+        if (r < 0)
+            return r;
+        s.count++;
+        if (p.token == TOKEN_END)
+            break;
+        if (p.token != TOKEN_COMMA)
+            return expected(&p, "',' or the end");
+        next_token(&p);
+        if (p.token != TOKEN_WORD && p.token != TOKEN_NOT)
+            return expected(&p, "a label name after ','");
+    }
+    *ret_selector = s;
+    return 0;
+}
+
+static bool term_matches(const struct selector_term *term, const struct labels *labels) {
+    const char *value = labels_get(labels, term->key);
+    bool in = false;
+
+    if (term->op == SELECTOR_EXISTS || term->op == SELECTOR_NOT_EXISTS)
+        return (value != NULL) == (term->op == SELECTOR_EXISTS);
+    for (uint32_t i = 0; value && !in && i < term->count; i++)
+        in = strcmp(term->values[i], value) == 0;
+    return in == (term->op == SELECTOR_IN);
+}
+
+bool selector_matches(const struct selector *selector, const struct labels *labels) {
+    for (uint32_t i = 0; i < selector->count; i++)
+        if (!term_matches(&selector->terms[i], labels))
+            return false;
+    return true;
+}
