@@ -58,7 +58,7 @@ struct object_names {
     const char *ns, *name, *uid, *resource_version;
 };
 
-/* A zeroed object of any type but OBJECT_POLICY, in one block, with one reference and these names; its maker
+/* A zeroed object of any type, in one block, with one reference and these names; its maker
  * fills in the rest before anyone else sees it. */
 struct object *object_new(enum object_type type, struct str_pool *pool, const struct object_names *names);
 /* One more reference; returns o (const is cast away: the count is the only thing that changes). */
