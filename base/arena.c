@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +57,8 @@ static struct arena_block *grow(struct arena *a, size_t size) {
 void *arena_alloc(struct arena *a, size_t size) {
     struct arena_block *b = a->blocks;
 
+    if (size > SIZE_MAX / 2)
+        abort(); /* a count that was not bounded */
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (!b || b->size - b->used < size)
         b = grow(a, size);

@@ -34,6 +34,8 @@ static int reserve(struct buf *b, size_t len) {
     size_t cap = b->cap ? b->cap : 64;
     while (cap < need)
         cap *= 2;
+    if (cap > b->max) /* never more than the maximum and its NUL; need is at most that */
+        cap = b->max + 1;
     b->data = xrealloc(b->cap ? b->data : NULL, cap);
     b->cap = cap;
     return 0;
@@ -43,7 +45,7 @@ int buf_append(struct buf *b, const void *data, size_t len) {
     if (!len)
         return 0;
     int ret = reserve(b, len);
-    if (ret < 0)
+    if (ret < 0 || !len)
         return ret;
     memcpy(b->data + b->len, data, len);
     b->len += len;

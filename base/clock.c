@@ -2,7 +2,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +75,12 @@ static bool offset(const char **p, long *ret_seconds) {
     return true;
 }
 
+static int days_of(int year, int month) {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
 static bool date(const char **p, struct tm *tm) {
     int y = digits(p, 4);
     if (y < 0 || !skip(p, '-'))
@@ -86,7 +92,7 @@ static bool date(const char **p, struct tm *tm) {
     tm->tm_year = y - 1900;
     tm->tm_mon = mon - 1;
     tm->tm_mday = d;
-    return d >= 1 && d <= 31;
+    return d >= 1 && d <= days_of(y, mon);
 }
 
 static bool time_of_day(const char **p, struct tm *tm) {
@@ -117,7 +123,7 @@ int clock_parse(const char *text, usec_t *ret_time) {
 static char *format_time(usec_t t, char *out, bool micro) {
     struct tm tm;
     usec_t us = ((t % USEC_PER_SEC) + USEC_PER_SEC) % USEC_PER_SEC;
-    time_t s = (time_t)((t - us) / USEC_PER_SEC);
+    time_t s = (time_t)(t / USEC_PER_SEC - (t % USEC_PER_SEC < 0));
 
     gmtime_r(&s, &tm);
     size_t n = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -141,7 +147,8 @@ static double duration_unit(const char **p) {
     static const struct {
         const char *name;
         double usec;
-    } units[] = {{"ns", 0.001}, {"us", 1}, {"µs", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+    } units[] = {{"ns", 0.001}, {"us", 1},  {"µs", 1},   {"μs", 1},
+                 {"ms", 1e3},   {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
 
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         size_t n = strlen(units[i].name);
@@ -194,25 +201,33 @@ int clock_parse_duration(const char *text, usec_t *ret_duration) {
     return 0;
 }
 
-char *clock_format_duration(usec_t d, char *out) {
-    const char *sign = d < 0 ? "-" : "";
-    long long u = d < 0 ? -(d + 1) + 1 : d, s = u / USEC_PER_SEC;
-
-    if (u < USEC_PER_SEC)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldms", sign, u / 1000);
-    else if (s < 10 && u % USEC_PER_SEC >= 100000)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lld.%llds", sign, s, u % USEC_PER_SEC / 100000);
-    else if (s < 60)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%llds", sign, s);
-    else if (s < 3600 && s % 60)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldm%llds", sign, s / 60, s % 60);
-    else if (s < 3600)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldm", sign, s / 60);
-    else if (s < 86400 && s % 3600 >= 60)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldh%lldm", sign, s / 3600, s % 3600 / 60);
-    else if (s < 86400)
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldh", sign, s / 3600);
+/* "2m30s" out of 150 and 60; without the smaller unit where it is 0. */
+static void two_units(char *out, uint64_t value, uint64_t per, const char *large, const char *small) {
+    if (value % per)
+        snprintf(out, CLOCK_TEXT_MAX - 1, "%" PRIu64 "%s%" PRIu64 "%s", value / per, large, value % per,
+                 small);
     else
-        snprintf(out, CLOCK_TEXT_MAX, "%s%lldd%lldh", sign, s / 86400, s % 86400 / 3600);
+        snprintf(out, CLOCK_TEXT_MAX - 1, "%" PRIu64 "%s", value / per, large);
+}
+
+char *clock_format_duration(usec_t d, char *out) {
+    uint64_t u = d < 0 ? 0 - (uint64_t)d : (uint64_t)d, s = u / (uint64_t)USEC_PER_SEC;
+    uint64_t tenths = u % (uint64_t)USEC_PER_SEC / 100000;
+    char *p = out;
+
+    if (d < 0)
+        *p++ = '-';
+    if (s == 0)
+        snprintf(p, CLOCK_TEXT_MAX - 1, "%" PRIu64 "ms", u / 1000);
+    else if (s < 10 && tenths)
+        snprintf(p, CLOCK_TEXT_MAX - 1, "%" PRIu64 ".%" PRIu64 "s", s, tenths);
+    else if (s < 60)
+        snprintf(p, CLOCK_TEXT_MAX - 1, "%" PRIu64 "s", s);
+    else if (s < 3600)
+        two_units(p, s, 60, "m", "s");
+    else if (s < 86400)
+        two_units(p, s / 60, 60, "h", "m");
+    else
+        two_units(p, s / 3600, 24, "d", "h");
     return out;
 }

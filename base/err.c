@@ -1,6 +1,7 @@
 /* Error texts on the caller's stack. */
 #include "base/err.h"
 
+#include "base/str.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,8 +14,10 @@ int err_set(struct err *err, int code, const char *fmt, ...) {
         return code;
     err->code = code;
     va_start(ap, fmt);
-    vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
+    if (n >= (int)sizeof(err->text))
+        str_trim_utf8(err->text); /* texts end up in JSON, which takes no half characters */
     return code;
 }
 
@@ -29,7 +32,9 @@ int err_wrap(struct err *err, const char *fmt, ...) {
     int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof(err->text))
-        snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+        n += snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+    if (n >= (int)sizeof(err->text))
+        str_trim_utf8(err->text);
     return err->code ? err->code : -EIO;
 }
 

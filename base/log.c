@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -50,16 +51,19 @@ int log_parse_format(const char *text, enum log_format *ret_format) {
 }
 
 /* A line must stay a line, and a JSON string a string: control characters, quotes and backslashes are
- * escaped. */
+ * escaped, and bytes that are not UTF-8 (a peer's garbage) become U+FFFD. */
 static void put_escaped(struct buf *b, const char *s) {
-    for (; *s; s++) {
+    for (size_t len; *s; s += len ? len : 1) {
         unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c == 0x7f)
+        len = str_utf8(s);
+        if (!len)
+            buf_puts(b, "\\ufffd");
+        else if (c < 0x20 || c == 0x7f)
             buf_printf(b, "\\u%04x", c);
         else if (settings.format == LOG_FORMAT_JSON && (c == '"' || c == '\\'))
             buf_printf(b, "\\%c", c);
         else
-            buf_append(b, s, 1);
+            buf_append(b, s, len);
     }
 }
 
@@ -84,12 +88,13 @@ void log_at(enum log_level level, const char *subject, const char *fmt, ...) {
     cleanup_buf struct buf line;
     va_list ap;
 
+    buf_init(&line, (size_t)64 * 1024);
     if (level > settings.level)
         return;
     va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
+    if (vsnprintf(message, sizeof(message), fmt, ap) >= (int)sizeof(message))
+        str_trim_utf8(message);
     va_end(ap);
-    buf_init(&line, (size_t)64 * 1024);
     put_line(&line, level, subject, message);
     fwrite(line.data, 1, line.len, stderr);
 }

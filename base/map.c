@@ -24,7 +24,7 @@ void map_done(struct map *m) {
 }
 
 static bool same(const struct map_entry *e, const char *key, size_t len, uint32_t hash) {
-    return e->key != tombstone && e->hash == hash && strncmp(e->key, key, len) == 0 && e->key[len] == '\0';
+    return e->key != tombstone && e->hash == hash && strlen(e->key) == len && memcmp(e->key, key, len) == 0;
 }
 
 /* The entry of key, or NULL. */

@@ -30,9 +30,10 @@ char *xstrdup(const char *s) {
 }
 
 char *xstrndup(const char *s, size_t len) {
-    char *p = xmalloc(len + 1);
-    memcpy(p, s, len);
-    p[len] = '\0';
+    size_t n = strnlen(s, len);
+    char *p = xmalloc(n + 1);
+    memcpy(p, s, n);
+    p[n] = '\0';
     return p;
 }
 

@@ -23,6 +23,39 @@ const char *str_or_empty(const char *s) {
     return s ? s : "";
 }
 
+/* How long a character is by its first byte; 0 where none begins so. */
+static size_t utf8_length(unsigned char lead) {
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+size_t str_utf8(const char *s) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = utf8_length((unsigned char)*s);
+    uint32_t code = (unsigned char)*s & (0xffu >> (len + 1));
+
+    for (size_t i = 1; i < len; i++) {
+        if (((unsigned char)s[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | ((unsigned char)s[i] & 0x3fu);
+    }
+    if (code > 0x10ffff || (len > 1 && code < least[len]) || (len == 3 && code >> 11 == 0x1b))
+        return 0;
+    return len;
+}
+
+void str_trim_utf8(char *s) {
+    size_t at = strlen(s);
+
+    while (at > 0 && ((unsigned char)s[at - 1] & 0xc0) == 0x80)
+        at--;
+    if (at > 0 && (unsigned char)s[at - 1] >= 0xc0 && !str_utf8(s + at - 1))
+        s[at - 1] = '\0';
+}
+
 int str_to_i64(const char *s, int64_t *ret_value) {
     char *end = NULL;
 
@@ -74,6 +107,7 @@ void str_pool_done(struct str_pool *pool) {
 }
 
 const char *str_intern(struct str_pool *pool, const char *s, size_t len) {
+    len = strnlen(s, len); /* a NUL inside would make two texts share one key */
     struct interned *in = map_get_n(&pool->strings, s, len);
 
     if (!in) {

@@ -14,6 +14,14 @@ bool str_ends(const char *s, const char *suffix);
 /* s, or "" where it is NULL. */
 const char *str_or_empty(const char *s);
 
+/* The bytes of the well-formed UTF-8 character at s (1 to 4; 1 for the NUL), or 0 where there is none (RFC
+ * 3629). */
+size_t str_utf8(const char *s);
+/* Cuts off the beginning of a UTF-8 character that a fixed buffer left at the end of s; what was malformed
+ * before stays.
+ */
+void str_trim_utf8(char *s);
+
 /* A whole decimal number without blanks or trailing text: 0, -EINVAL, or -ERANGE. */
 int str_to_i64(const char *s, int64_t *ret_value);
 /* A finite or infinite double in C's notation, the whole text: 0 or -EINVAL. "NaN" and "+Inf" are accepted,
