@@ -1,0 +1,204 @@
+/* The shell around the decision: which policies there are, and which of them are due. Each turn of the loop
+ * ends here: every due policy is decided once, however many events asked for it. */
+#include "autoscaler/autoscaler.h"
+
+#include "autoscaler/entry.h"
+#include "base/mem.h"
+#include <stdlib.h>
+
+/* Decisions of one turn may take this long; what is left is done in the next, so that sockets are served in
+ * between. */
+static const usec_t turn_budget = 20 * USEC_PER_MSEC;
+static const usec_t default_pace = USEC_PER_SEC;
+
+static const struct resource policies_resource = {.group = "autoscaling.trimtab.dev",
+                                                  .version = "v1",
+                                                  .kind = "AutoscalingPolicy",
+                                                  .plural = "autoscalingpolicies",
+                                                  .namespaced = true};
+
+void entry_queue(struct entry *entry, usec_t when) {
+    workqueue_add(entry->autoscaler->queue, entry->key, when);
+}
+
+void entry_queue_paced(struct entry *entry) {
+    usec_t pace = entry->policy->spec.interval ? entry->policy->spec.interval : default_pace;
+
+    /* A sample comes once an interval, give or take the network: a little early is not too early. */
+    entry_queue(entry, entry->last_decided ? entry->last_decided + pace - pace / 10 : 0);
+}
+
+usec_t entry_backoff(struct entry *entry, usec_t base, usec_t max) {
+    usec_t d = base << (entry->failures < 10 ? entry->failures : 10);
+
+    if (d > max)
+        d = max;
+    return d - d / 5 + rand_r(&entry->autoscaler->seed) % (d / 5 * 2 + 1);
+}
+
+static struct entry *entry_new(struct autoscaler *as, const char *key) {
+    struct entry *e = XNEW(struct entry);
+
+    e->autoscaler = as;
+    e->key = xstrdup(key);
+    e->born = loop_now(as->world.loop);
+    arena_init(&e->arena, 0);
+    arena_init(&e->status_arena, 1024);
+    map_put(&as->entries, e->key, e);
+    return e;
+}
+
+static void entry_free(struct entry *e) {
+    writes_cancel(e);
+    entry_unbind(e);
+    workqueue_remove(e->autoscaler->queue, e->key);
+    map_remove(&e->autoscaler->entries, e->key);
+    history_done(&e->history);
+    json_decref(e->stored);
+    arena_done(&e->arena);
+    arena_done(&e->status_arena);
+    object_unref(e->policy ? &e->policy->meta : NULL);
+    object_unref(e->deciding ? &e->deciding->meta : NULL);
+    free(e->key);
+    free(e);
+}
+
+/* A policy that was deleted and made anew under its name starts anew, too. */
+static void forget_past(struct entry *e) {
+    writes_cancel(e);
+    history_done(&e->history);
+    e->history = (struct history){0};
+    e->events = (struct eventlog){0};
+    e->last_decided = e->last_status_write = 0;
+    e->born = loop_now(e->autoscaler->world.loop);
+    entry_set_stored(e, NULL, 0);
+}
+
+static void take_policy(struct entry *e, const struct policy_object *policy) {
+    int64_t version = 0;
+
+    if (e->policy && !str_eq(e->policy->meta.uid, policy->meta.uid))
+        forget_past(e);
+    object_unref(e->policy ? &e->policy->meta : NULL);
+    e->policy = (const struct policy_object *)object_ref(&policy->meta);
+    e->deleted = false;
+    if (str_to_i64(policy->meta.resource_version, &version) == 0 && (uint64_t)version >= e->stored_version)
+        entry_set_stored(e, policy->status_json, (uint64_t)version);
+}
+
+static void on_policy(void *arg, enum informer_change change, const struct object *old,
+                      const struct object *new_) {
+    struct autoscaler *as = arg;
+    const struct object *o = new_ ? new_ : old;
+    struct entry *e = map_get(&as->entries, o->key);
+
+    if (change == INFORMER_DELETED) {
+        if (e)
+            e->deleted = true;
+    } else {
+        if (!e)
+            e = entry_new(as, o->key);
+        take_policy(e, (const struct policy_object *)o);
+    }
+    if (e)
+        entry_queue(e, 0);
+}
+
+/* Nothing is decided before the policies are all in: a target shared by two of them must be seen with both.
+ */
+static bool may_decide(const struct autoscaler *as) {
+    return informer_synced(as->policies) &&
+           (!as->pods || informer_synced(as->pods) || informer_error(as->pods)->code);
+}
+
+static void set_timer(struct autoscaler *as) {
+    usec_t when, now = loop_now(as->world.loop);
+
+    if (!may_decide(as) || !workqueue_next(as->queue, &when))
+        loop_timer_cancel(as->timer);
+    else
+        loop_timer_set(as->timer, when > now ? when - now : 0);
+}
+
+static void on_turn(void *arg) {
+    struct autoscaler *as = arg;
+    usec_t start = clock_mono();
+
+    while (may_decide(as) && clock_mono() - start < turn_budget) {
+        cleanup_free char *key = workqueue_take(as->queue, loop_now(as->world.loop));
+        struct entry *e = key ? map_get(&as->entries, key) : NULL;
+        if (!key)
+            break;
+        if (e && e->deleted)
+            entry_free(e);
+        else if (e)
+            entry_reconcile(e);
+    }
+    set_timer(as);
+}
+
+static void on_timer(void *arg) {
+    (void)arg; /* the turn that follows does the work */
+}
+
+static void on_discovery(void *arg) {
+    struct autoscaler *as = arg;
+    struct map_iter it = {0};
+    void *e;
+
+    while (map_next(&as->entries, &it, NULL, &e))
+        if (!((struct entry *)e)->target)
+            entry_queue(e, 0);
+}
+
+struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
+                                  const struct autoscaler_options *options) {
+    struct autoscaler *as = XNEW(struct autoscaler);
+
+    as->world = *world;
+    as->options = *options;
+    if (!as->options.status_interval)
+        as->options.status_interval = 15 * USEC_PER_SEC;
+    as->seed = (unsigned)clock_wall();
+    map_init(&as->entries);
+    map_init(&as->targets);
+    as->queue = workqueue_new();
+    as->timer = loop_timer_new(world->loop, on_timer, as);
+    as->policies = informers_open(world->informers, &policies_resource, OBJECT_POLICY, on_policy, as);
+    discovery_on_change(world->discovery, on_discovery, as);
+    loop_on_turn(world->loop, on_turn, as);
+    return as;
+}
+
+static void free_entries(struct autoscaler *as) {
+    struct map_iter it = {0};
+    void *e;
+
+    while (map_next(&as->entries, &it, NULL, &e))
+        entry_free(e);
+}
+
+void autoscaler_free(struct autoscaler *as) {
+    if (!as)
+        return;
+    free_entries(as);
+    informer_close(as->policies);
+    loop_timer_free(as->timer);
+    workqueue_free(as->queue);
+    map_done(&as->entries);
+    map_done(&as->targets);
+    free(as);
+}
+
+bool autoscaler_ready(const struct autoscaler *as) {
+    return informer_synced(as->policies);
+}
+
+const struct err *autoscaler_error(const struct autoscaler *as) {
+    return informer_error(as->policies);
+}
+
+void autoscaler_stats(const struct autoscaler *as, struct autoscaler_stats *ret_stats) {
+    *ret_stats = as->stats;
+    ret_stats->policies = as->entries.len;
+}

@@ -1,0 +1,47 @@
+/* The autoscaler: follows policies and their targets, decides when something that matters has changed, and
+ * writes. */
+#ifndef AUTOSCALER_AUTOSCALER_H
+#define AUTOSCALER_AUTOSCALER_H
+
+#include "api/types/metric_source.h"
+#include "autoscaler/decide.h"
+#include "informers/informers.h"
+
+struct autoscaler;
+
+struct autoscaler_options {
+    struct decide_flags flags;
+    bool dry_run;           /* every policy as if in Preview */
+    usec_t status_interval; /* least time between two status writes that only carry new values; 0: 15 s */
+};
+
+struct autoscaler_stats {
+    size_t policies;
+    uint64_t decisions;
+    uint64_t scale_writes, scale_failures, scale_conflicts, scale_reads;
+    uint64_t status_writes, status_failures;
+    uint64_t events, events_dropped;
+};
+
+/* What the autoscaler works with; all borrowed and outliving it. */
+struct autoscaler_world {
+    struct loop *loop;
+    struct kube *kube;
+    struct discovery *discovery;
+    struct informers *informers;
+    struct metric_source *prometheus; /* NULL: none is configured; such metrics read as Failed */
+};
+
+/* Starts following the policies; owned by the caller. Nothing is written before every list that a decision
+ * needs is in. */
+struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
+                                  const struct autoscaler_options *options);
+/* Cancels what is under way and frees. NULL is allowed. */
+void autoscaler_free(struct autoscaler *autoscaler);
+/* Whether the policies are in memory. */
+bool autoscaler_ready(const struct autoscaler *autoscaler);
+/* Why the policies cannot be followed at the moment (code 0: they are). Borrowed. */
+const struct err *autoscaler_error(const struct autoscaler *autoscaler);
+void autoscaler_stats(const struct autoscaler *autoscaler, struct autoscaler_stats *ret_stats);
+
+#endif

@@ -1,0 +1,59 @@
+/* Aggregation and rate limit of events. */
+#include "autoscaler/eventlog.h"
+
+#include "base/map.h"
+#include <string.h>
+
+enum { BURST = 25 };
+static const usec_t refill = 5 * USEC_PER_MIN;
+static const usec_t forget = 10 * USEC_PER_MIN; /* client-go's aggregation interval */
+
+static uint32_t hash_of(const char *reason, const char *message) {
+    uint32_t h = map_hash(reason, strlen(reason)) * 31u + map_hash(message, strlen(message));
+    return h ? h : 1;
+}
+
+/* The slot of this hash, or the one to be reused for it. */
+static struct eventlog_slot *slot_for(struct eventlog *log, uint32_t hash, usec_t now) {
+    struct eventlog_slot *oldest = &log->slots[0];
+
+    for (int i = 0; i < EVENTLOG_SLOTS; i++) {
+        struct eventlog_slot *s = &log->slots[i];
+        if (s->hash == hash && now - s->last < forget)
+            return s;
+        if (s->last < oldest->last)
+            oldest = s;
+    }
+    *oldest = (struct eventlog_slot){.hash = hash};
+    return oldest;
+}
+
+static bool take_token(struct eventlog *log, usec_t now) {
+    if (!log->refilled)
+        log->tokens = BURST;
+    else
+        log->tokens += (double)(now - log->refilled) / (double)refill;
+    if (log->tokens > BURST)
+        log->tokens = BURST;
+    log->refilled = now;
+    if (log->tokens < 1)
+        return false;
+    log->tokens -= 1;
+    return true;
+}
+
+enum eventlog_action eventlog_add(struct eventlog *log, const char *reason, const char *message, usec_t now,
+                                  usec_t repeat_after, struct eventlog_slot **ret_slot) {
+    struct eventlog_slot *slot = slot_for(log, hash_of(reason, message), now);
+
+    if (slot->count && now - slot->last < repeat_after)
+        return EVENTLOG_DROP;
+    if (!take_token(log, now))
+        return EVENTLOG_DROP;
+    if (!slot->count)
+        slot->first = now;
+    slot->count++;
+    slot->last = now;
+    *ret_slot = slot;
+    return slot->count > 1 && slot->name[0] ? EVENTLOG_COUNT : EVENTLOG_CREATE;
+}

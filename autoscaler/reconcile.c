@@ -1,0 +1,194 @@
+/* One policy's turn: gather what is known, decide, act on it. */
+#include "autoscaler/entry.h"
+#include "autoscaler/status.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* How long a new policy waits for its first samples before its status says that it is waiting. */
+static const usec_t patience = 3 * USEC_PER_SEC;
+static const usec_t recheck = USEC_PER_SEC;
+static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
+
+static usec_t now_mono(const struct entry *e) {
+    return loop_now(e->autoscaler->world.loop);
+}
+
+void entry_set_stored(struct entry *entry, json_t *status, uint64_t version) {
+    json_t *old = entry->stored;
+
+    entry->stored = json_incref(status);
+    entry->stored_version = version;
+    arena_reset(&entry->status_arena);
+    policy_read_status(status, &entry->status_arena, &entry->status);
+    if (entry->status.last_scale_time > entry->last_scale_time || !status)
+        entry->last_scale_time = entry->status.last_scale_time;
+    json_decref(old);
+}
+
+static void count_pod(void *arg, const struct object *object) {
+    struct decide_input *in = arg;
+    const struct pod *pod = (const struct pod *)object;
+
+    in->pods++;
+    if (pod->phase == POD_RUNNING && pod->ready == CONDITION_TRUE)
+        in->ready_pods++;
+}
+
+static void gather_pods(struct entry *e) {
+    struct decide_input *in = &e->input;
+    struct selector selector;
+    struct err err;
+
+    if (!in->scale.known || !*in->scale.selector)
+        return; /* decide says so */
+    if (selector_parse(in->scale.selector, &e->arena, &selector, &err) < 0) {
+        in->selector_error = arena_strdup(&e->arena, err.text);
+        return;
+    }
+    if (e->uses_pods)
+        informer_select(e->autoscaler->pods, e->policy->meta.ns, &selector, count_pod, in);
+}
+
+static void gather_sample(struct entry *e, uint32_t i, struct sample *s) {
+    struct metric_source *source = e->autoscaler->world.prometheus;
+
+    if (e->subscriptions[i])
+        source->ops->read(source, e->subscriptions[i], e->input.now, s);
+    else
+        *s = (struct sample){.quality = QUALITY_FAILED,
+                             .message = "no Prometheus is configured: start trimtab with --prometheus-url"};
+    /* The source's texts live until its next change; the decision outlives that while a write is under way.
+     */
+    s->message = arena_strdup(&e->arena, str_or_empty(s->message));
+    s->warning = arena_strdup(&e->arena, str_or_empty(s->warning));
+}
+
+/* Whether a sample is still on its way and worth waiting for. */
+static bool gather_samples(struct entry *e) {
+    uint32_t n = e->bound->spec.metric_count;
+    struct sample *samples = ARENA_ARRAY(&e->arena, struct sample, n + 1);
+    bool pending = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        gather_sample(e, i, &samples[i]);
+        pending |= samples[i].quality == QUALITY_PENDING;
+    }
+    e->input.samples = samples;
+    return pending;
+}
+
+/* The spec that is decided by: with --dry-run every policy is a preview. */
+static const struct policy_spec *effective_spec(struct entry *e) {
+    if (!e->autoscaler->options.dry_run)
+        return &e->bound->spec;
+    struct policy_spec *spec = ARENA_NEW(&e->arena, struct policy_spec);
+    *spec = e->bound->spec;
+    spec->mode = MODE_PREVIEW;
+    return spec;
+}
+
+/* Fills input; -EAGAIN where something is not known yet that will be. */
+static int gather(struct entry *e) {
+    arena_reset(&e->arena);
+    e->input = (struct decide_input){.now = clock_wall(), .flags = &e->autoscaler->options.flags};
+    e->input.spec = effective_spec(e);
+    e->input.status = &e->status;
+    int ret = entry_scale(e, &e->arena, &e->input.scale);
+    if (ret < 0)
+        return ret;
+    gather_pods(e);
+    if (gather_samples(e) && now_mono(e) - e->born < patience)
+        return -EAGAIN;
+    return 0;
+}
+
+static bool due_for_values(const struct entry *e) {
+    return !e->last_status_write ||
+           now_mono(e) - e->last_status_write >= e->autoscaler->options.status_interval;
+}
+
+/* Writes the status if a person would see a difference, and mere values not too often. */
+static void publish(struct entry *e, json_t *wanted) {
+    enum status_difference difference = status_compare(e->stored, wanted);
+
+    if (e->status_call || difference == STATUS_SAME)
+        return; /* the end of the write under way looks again */
+    if (difference == STATUS_VALUES && !due_for_values(e)) {
+        entry_queue(e, e->last_status_write + e->autoscaler->options.status_interval);
+        return;
+    }
+    write_status(e, wanted);
+}
+
+static void look_again(struct entry *e) {
+    if (!e->target)
+        entry_queue(e, now_mono(e) + recheck_unknown_kind);
+    if (!e->decision.look_again)
+        return;
+    usec_t wait = e->decision.look_again - clock_wall();
+    entry_queue(e, now_mono(e) + (wait > 0 ? wait : 0));
+}
+
+void entry_finish(struct entry *e) {
+    for (uint32_t i = 0; i < e->decision.event_count; i++)
+        write_event(e, &e->decision.events[i]);
+    json_t *wanted = status_build(&e->input, &e->decision, e->deciding->meta.generation, e->last_scale_time);
+    publish(e, wanted);
+    json_decref(wanted);
+    look_again(e);
+}
+
+/* A spec that got past the schema and still cannot be used: said in the status, nothing is done. */
+static void publish_invalid(struct entry *e) {
+    char when[CLOCK_TEXT_MAX];
+    const char *reason = "InvalidSpec", *text = e->policy->invalid.text;
+    bool known = false;
+
+    for (uint32_t i = 0; i < e->status.condition_count; i++)
+        known |=
+            str_eq(e->status.conditions[i].reason, reason) && str_eq(e->status.conditions[i].message, text);
+    if (known || e->status_call)
+        return;
+    json_t *wanted =
+        json_pack("{s:I, s:[{s:s, s:s, s:s, s:s, s:s}]}", "observedGeneration",
+                  (json_int_t)e->policy->meta.generation, "conditions", "type", "Ready", "status", "False",
+                  "reason", reason, "message", text, "lastTransitionTime", clock_format(clock_wall(), when));
+    write_event(e, &(struct decision_event){.warning = true, .reason = reason, .message = text});
+    write_status(e, wanted);
+    json_decref(wanted);
+}
+
+static void keep_policy(struct entry *e) {
+    object_unref(e->deciding ? &e->deciding->meta : NULL);
+    e->deciding = (const struct policy_object *)object_ref(&e->bound->meta);
+}
+
+void entry_reconcile(struct entry *e) {
+    if (e->scale_call)
+        return; /* its end asks for another look */
+    if (now_mono(e) < e->not_before) {
+        entry_queue(e, e->not_before);
+        return;
+    }
+    if (e->policy->invalid.code) {
+        entry_unbind(e);
+        publish_invalid(e);
+        return;
+    }
+    int ret = entry_bind(e);
+    if (ret != -EAGAIN)
+        ret = gather(e);
+    if (ret == -EAGAIN) {
+        entry_queue(e, now_mono(e) + recheck);
+        return;
+    }
+    keep_policy(e);
+    e->last_decided = now_mono(e);
+    e->autoscaler->stats.decisions++;
+    decide(&e->input, &e->history, &e->arena, &e->decision);
+    if (e->decision.rescale)
+        write_scale(e);
+    else
+        entry_finish(e);
+}

@@ -1,0 +1,354 @@
+/* Scale targets: from a policy's scaleTargetRef to a followed object, its scale, and the policy's metric
+ * subscriptions. */
+#include "autoscaler/entry.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <string.h>
+
+static const usec_t default_interval = USEC_PER_SEC;
+
+static void queue_entries(struct target *target) {
+    for (struct entry *e = target->entries; e; e = e->next_of_target)
+        entry_queue_paced(e);
+}
+
+static char *target_key(const struct resource *resource, const char *ns, const char *name) {
+    return xasprintf("%s.%s/%s/%s", resource->plural, resource->group, ns, name);
+}
+
+/* A kind whose scale is not in the fields that the cache keeps is read whenever the object has changed. */
+static void on_object(void *arg, enum informer_change change, const struct object *old,
+                      const struct object *new_) {
+    struct target_kind *kind = arg;
+    const struct object *o = new_ ? new_ : old;
+    cleanup_free char *key = target_key(kind->resource, o->ns, o->name);
+    struct target *target = map_get(&kind->autoscaler->targets, key);
+
+    if (!target)
+        return;
+    if (kind->type == OBJECT_META && change != INFORMER_DELETED)
+        target_read_scale(target);
+    else
+        queue_entries(target);
+}
+
+/* The built-in kinds carry replicas and selector in known fields. */
+static enum object_type type_of(const struct resource *r) {
+    if (str_eq(r->group, "apps") && (str_eq(r->plural, "deployments") || str_eq(r->plural, "statefulsets") ||
+                                     str_eq(r->plural, "replicasets")))
+        return OBJECT_WORKLOAD;
+    if (str_eq(r->group, "") && str_eq(r->plural, "replicationcontrollers"))
+        return OBJECT_WORKLOAD;
+    return OBJECT_META;
+}
+
+static struct target_kind *kind_get(struct autoscaler *as, const struct resource *resource) {
+    for (struct target_kind *k = as->kinds; k; k = k->next)
+        if (k->resource == resource)
+            return k;
+    struct target_kind *k = XNEW(struct target_kind);
+    *k = (struct target_kind){
+        .autoscaler = as, .resource = resource, .type = type_of(resource), .next = as->kinds};
+    as->kinds = k;
+    k->informer = informers_open(as->world.informers, resource, k->type, on_object, k);
+    return k;
+}
+
+static void kind_put(struct target_kind *kind) {
+    struct target_kind **p = &kind->autoscaler->kinds;
+
+    if (--kind->users)
+        return;
+    while (*p != kind)
+        p = &(*p)->next;
+    *p = kind->next;
+    informer_close(kind->informer);
+    free(kind);
+}
+
+static void reading_clear(struct scale_reading *r) {
+    free(r->resource_version);
+    free(r->selector);
+    *r = (struct scale_reading){0};
+}
+
+static struct target *target_get(struct autoscaler *as, const struct resource *resource, const char *ns,
+                                 const char *name) {
+    char *key = target_key(resource, ns, name);
+    struct target *t = map_get(&as->targets, key);
+
+    if (t) {
+        free(key);
+        return t;
+    }
+    t = XNEW(struct target);
+    *t = (struct target){.key = key, .ns = xstrdup(ns), .name = xstrdup(name)};
+    t->kind = kind_get(as, resource);
+    t->kind->users++;
+    map_put(&as->targets, t->key, t);
+    return t;
+}
+
+static void target_put(struct target *target, struct entry *entry) {
+    struct entry **p = &target->entries;
+
+    while (*p != entry)
+        p = &(*p)->next_of_target;
+    *p = entry->next_of_target;
+    if (target->entries)
+        return;
+    map_remove(&target->kind->autoscaler->targets, target->key);
+    kube_cancel(target->get);
+    kind_put(target->kind);
+    reading_clear(&target->reading);
+    free(target->reading_of);
+    free(target->ns);
+    free(target->name);
+    free(target->key);
+    free(target);
+}
+
+void target_take_scale(struct target *target, const json_t *scale) {
+    struct scale_reading *r = &target->reading;
+    const json_t *meta = json_object_get(scale, "metadata"), *spec = json_object_get(scale, "spec"),
+                 *status = json_object_get(scale, "status");
+
+    reading_clear(r);
+    r->known = true;
+    r->resource_version = xstrdup(str_or_empty(json_string_value(json_object_get(meta, "resourceVersion"))));
+    /* A Scale leaves 0 out. */
+    r->spec_replicas = (int32_t)json_integer_value(json_object_get(spec, "replicas"));
+    r->status_replicas = (int32_t)json_integer_value(json_object_get(status, "replicas"));
+    r->selector = xstrdup(str_or_empty(json_string_value(json_object_get(status, "selector"))));
+}
+
+static void on_scale(void *arg, const struct kube_reply *reply) {
+    struct target *target = arg;
+
+    target->get = NULL;
+    if (reply->err.code == 0) {
+        target_take_scale(target, reply->body);
+    } else {
+        reading_clear(&target->reading);
+        target->reading.err = reply->err;
+    }
+    if (target->get_again)
+        target_read_scale(target);
+    for (struct entry *e = target->entries; e; e = e->next_of_target)
+        entry_queue(e, 0);
+}
+
+void target_read_scale(struct target *target) {
+    struct autoscaler *as = target->kind->autoscaler;
+    cleanup_buf struct buf path;
+
+    target->get_again = target->get != NULL;
+    if (target->get)
+        return;
+    buf_init(&path, 2048);
+    if (resource_path(target->kind->resource, target->ns, target->name, "scale", &path) < 0)
+        return;
+    as->stats.scale_reads++;
+    target->get = kube_start(
+        as->world.kube,
+        &(struct kube_request){.verb = KUBE_GET, .path = path.data, .on_done = on_scale, .arg = target});
+}
+
+/* resourceVersions grow; Kubernetes compares them as numbers itself since 1.35. */
+static uint64_t version_number(const char *version) {
+    int64_t v = 0;
+    return version && str_to_i64(version, &v) == 0 ? (uint64_t)v : 0;
+}
+
+static const struct object *cached(const struct target *target) {
+    return informer_get(target->kind->informer, target->ns, target->name);
+}
+
+static bool reading_is_newer(const struct target *target, const struct object *o) {
+    return target->reading.known &&
+           (!o || version_number(target->reading.resource_version) >= version_number(o->resource_version));
+}
+
+const char *target_version(const struct target *target) {
+    const struct object *o = cached(target);
+
+    if (reading_is_newer(target, o))
+        return target->reading.resource_version;
+    return o ? o->resource_version : NULL;
+}
+
+static void view_of_reading(const struct scale_reading *r, struct arena *arena, struct scale_view *ret) {
+    *ret = (struct scale_view){.known = r->known,
+                               .spec_replicas = r->spec_replicas,
+                               .status_replicas = r->status_replicas,
+                               .selector = arena_strdup(arena, str_or_empty(r->selector))};
+    if (!r->known)
+        ret->error = arena_strdup(arena, err_text(&r->err));
+}
+
+static int view_of_meta(struct target *target, const struct object *o, struct arena *arena,
+                        struct scale_view *ret) {
+    if (!str_eq(target->reading_of, o->resource_version)) {
+        free(target->reading_of);
+        target->reading_of = xstrdup(o->resource_version);
+        target_read_scale(target);
+    }
+    if (target->get || (!target->reading.known && !target->reading.err.code))
+        return -EAGAIN;
+    view_of_reading(&target->reading, arena, ret);
+    return 0;
+}
+
+static void view_of_workload(const struct target *target, const struct object *o, struct arena *arena,
+                             struct scale_view *ret) {
+    const struct workload *w = (const struct workload *)o;
+
+    if (reading_is_newer(target, o)) {
+        view_of_reading(&target->reading, arena, ret);
+        return;
+    }
+    *ret = (struct scale_view){.known = true,
+                               .spec_replicas = w->spec_replicas,
+                               .status_replicas = w->status_replicas,
+                               .selector = arena_strdup(arena, w->selector)};
+}
+
+static void view_of_missing(const struct target *target, struct arena *arena, struct scale_view *ret) {
+    const struct resource *r = target->kind->resource;
+
+    *ret = (struct scale_view){.error = arena_printf(arena, "%s%s%s \"%s\" not found", r->plural,
+                                                     *r->group ? "." : "", r->group, target->name)};
+}
+
+int entry_scale(struct entry *entry, struct arena *arena, struct scale_view *ret_scale) {
+    struct target *target = entry->target;
+
+    if (!target) {
+        *ret_scale = (struct scale_view){.error = arena_strdup(arena, err_text(&entry->bind_err))};
+        return 0;
+    }
+    const struct err *err = informer_error(target->kind->informer);
+    if (!informer_synced(target->kind->informer)) {
+        if (!err->code)
+            return -EAGAIN;
+        *ret_scale = (struct scale_view){.error = arena_strdup(arena, err_text(err))};
+        return 0;
+    }
+    const struct object *o = cached(target);
+    if (!o)
+        view_of_missing(target, arena, ret_scale);
+    else if (target->kind->type == OBJECT_META)
+        return view_of_meta(target, o, arena, ret_scale);
+    else
+        view_of_workload(target, o, arena, ret_scale);
+    return 0;
+}
+
+static void on_metric(void *arg) {
+    entry_queue_paced(arg);
+}
+
+static void on_pod(void *arg, enum informer_change change, const struct object *old,
+                   const struct object *new_) {
+    /* Pods are counted when a sample asks for it; their own changes decide nothing. */
+    (void)arg, (void)change, (void)old, (void)new_;
+}
+
+static bool needs_pods(const struct policy_spec *spec) {
+    for (uint32_t i = 0; i < spec->metric_count; i++)
+        if (spec->metrics[i].type == METRIC_PROMETHEUS && spec->metrics[i].target.type == TARGET_VALUE)
+            return true;
+    return false;
+}
+
+static void use_pods(struct entry *entry) {
+    static const struct resource pods = {
+        .group = "", .version = "v1", .kind = "Pod", .plural = "pods", .namespaced = true};
+    struct autoscaler *as = entry->autoscaler;
+
+    entry->uses_pods = true;
+    if (as->pod_users++ == 0)
+        as->pods = informers_open(as->world.informers, &pods, OBJECT_POD, on_pod, as);
+}
+
+static void leave_pods(struct entry *entry) {
+    struct autoscaler *as = entry->autoscaler;
+
+    if (!entry->uses_pods)
+        return;
+    entry->uses_pods = false;
+    if (--as->pod_users)
+        return;
+    informer_close(as->pods);
+    as->pods = NULL;
+}
+
+static void subscribe(struct entry *entry) {
+    const struct policy_spec *spec = &entry->bound->spec;
+    struct metric_source *source = entry->autoscaler->world.prometheus;
+
+    entry->subscriptions = xcalloc(spec->metric_count, sizeof(struct metric_subscription *));
+    for (uint32_t i = 0; i < spec->metric_count; i++)
+        if (spec->metrics[i].type == METRIC_PROMETHEUS && source)
+            entry->subscriptions[i] =
+                source->ops->subscribe(source, &spec->metrics[i],
+                                       spec->interval ? spec->interval : default_interval, on_metric, entry);
+    if (needs_pods(spec))
+        use_pods(entry);
+}
+
+static void unsubscribe(struct entry *entry) {
+    struct metric_source *source = entry->autoscaler->world.prometheus;
+
+    leave_pods(entry);
+    if (!entry->subscriptions)
+        return;
+    for (uint32_t i = 0; i < entry->bound->spec.metric_count; i++)
+        if (entry->subscriptions[i])
+            source->ops->unsubscribe(source, entry->subscriptions[i]);
+    free(entry->subscriptions);
+    entry->subscriptions = NULL;
+}
+
+void entry_unbind(struct entry *entry) {
+    unsubscribe(entry);
+    if (entry->target)
+        target_put(entry->target, entry);
+    entry->target = NULL;
+    entry->next_of_target = NULL;
+    object_unref(entry->bound ? &entry->bound->meta : NULL);
+    entry->bound = NULL;
+}
+
+/* Resolves the kind and attaches the entry to its target. */
+static int find_target(struct entry *entry) {
+    const struct object_reference *ref = &entry->policy->spec.target;
+    const struct resource *resource = NULL;
+
+    err_clear(&entry->bind_err);
+    int ret = discovery_find(entry->autoscaler->world.discovery, ref->api_version, ref->kind, &resource,
+                             &entry->bind_err);
+    if (ret < 0)
+        return ret;
+    if (!resource->has_scale)
+        return err_set(&entry->bind_err, -ENOTSUP,
+                       "%s.%s has no scale subresource: name a kind that can be scaled in scaleTargetRef",
+                       resource->plural, resource->group);
+    entry->target = target_get(entry->autoscaler, resource, entry->policy->meta.ns, ref->name);
+    entry->next_of_target = entry->target->entries;
+    entry->target->entries = entry;
+    return 0;
+}
+
+int entry_bind(struct entry *entry) {
+    bool same_spec = entry->bound && entry->bound->meta.generation == entry->policy->meta.generation &&
+                     str_eq(entry->bound->meta.uid, entry->policy->meta.uid);
+
+    if (!same_spec) {
+        entry_unbind(entry);
+        entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
+        subscribe(entry);
+    }
+    return entry->target ? 0 : find_target(entry);
+}
