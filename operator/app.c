@@ -1,0 +1,151 @@
+/* The operator put together: loop, transport, cluster, informers, Prometheus, autoscaler, health. */
+#include "operator/app.h"
+
+#include "adapter/prometheus.h"
+#include "api/client/discovery.h"
+#include "autoscaler/autoscaler.h"
+#include "informers/informers.h"
+#include "net/http_curl.h"
+#include "net/httpserver.h"
+#include "operator/health.h"
+#include <errno.h>
+#include <string.h>
+
+struct app {
+    const struct options *options;
+    struct loop *loop;
+    struct http *http;
+    struct kubeconfig *config;
+    struct kube *kube;
+    struct discovery *discovery;
+    struct informers *informers;
+    struct metric_source *prometheus;
+    struct autoscaler *autoscaler;
+    struct health health;
+    struct httpserver *server;
+};
+
+static void on_stop(void *arg) {
+    struct app *app = arg;
+
+    log_info(NULL, "stopping");
+    loop_stop(app->loop);
+}
+
+/* "NAME=VALUE" as given becomes "NAME: VALUE" as sent. */
+static const char *const *header_lines(struct arena *arena, const struct string_list *list) {
+    const char **lines = ARENA_ARRAY(arena, const char *, list->count + 1);
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        lines[i] =
+            arena_printf(arena, "%.*s: %s", (int)(equals - list->items[i]), list->items[i], equals + 1);
+    }
+    return lines;
+}
+
+static int start_prometheus(struct app *app, struct err *err) {
+    const struct options *o = app->options;
+    cleanup_arena struct arena arena;
+
+    if (!o->prometheus_url) {
+        log_warn(NULL,
+                 "no --prometheus-url: policies with Prometheus metrics will say that they cannot be read");
+        return 0;
+    }
+    arena_init(&arena, 0);
+    struct prometheus_options p = {
+        .url = o->prometheus_url,
+        .ca_file = o->prometheus_ca_file,
+        .cert_file = o->prometheus_cert_file,
+        .key_file = o->prometheus_key_file,
+        .token_file = o->prometheus_token_file,
+        .username = o->prometheus_username,
+        .password_file = o->prometheus_password_file,
+        .headers = header_lines(&arena, &o->prometheus_headers),
+        .use_get = strcmp(o->prometheus_verb, "GET") == 0,
+        .timeout = o->prometheus_timeout,
+        .interval = o->prometheus_interval,
+        .max_concurrent = (int)o->prometheus_max_concurrent,
+    };
+    return prometheus_new(app->loop, app->http, &p, &app->prometheus, err);
+}
+
+static int start_cluster(struct app *app, struct err *err) {
+    const struct options *o = app->options;
+
+    int ret = kubeconfig_find(o->kubeconfig, o->context, &app->config, err);
+    if (ret < 0)
+        return ret;
+    ret = kube_new(app->loop, app->http, app->config, &app->kube, err);
+    if (ret < 0)
+        return ret;
+    log_info(NULL, "cluster %s (%s)", kube_server(app->kube), app->config->source);
+    app->discovery = discovery_new(app->kube);
+    app->informers =
+        informers_new(app->loop, app->kube, &(struct informers_options){.namespaces = o->namespaces.items});
+    return 0;
+}
+
+static void start_autoscaler(struct app *app) {
+    const struct options *o = app->options;
+    struct autoscaler_world world = {.loop = app->loop,
+                                     .kube = app->kube,
+                                     .discovery = app->discovery,
+                                     .informers = app->informers,
+                                     .prometheus = app->prometheus};
+    struct autoscaler_options options = {
+        .flags = {.tolerance = o->tolerance, .downscale_stabilization = o->downscale_stabilization},
+        .dry_run = o->dry_run};
+
+    app->autoscaler = autoscaler_new(&world, &options);
+}
+
+static int start_server(struct app *app, struct err *err) {
+    if (app->options->http_port == 0)
+        return 0;
+    app->health = (struct health){
+        .loop = app->loop, .kube = app->kube, .prometheus = app->prometheus, .autoscaler = app->autoscaler};
+    int ret = httpserver_new(app->loop, NULL, (int)app->options->http_port, health_serve, &app->health,
+                             &app->server, err);
+    return ret < 0 ? err_wrap(err, "--http-port %d", (int)app->options->http_port) : 0;
+}
+
+static int start(struct app *app, struct err *err) {
+    int ret = loop_new(&app->loop, err);
+    if (ret == 0)
+        ret = loop_on_stop_signal(app->loop, on_stop, app, err);
+    if (ret == 0)
+        ret = http_curl_new(app->loop, /* max_connections= */ 0, &app->http, err);
+    if (ret == 0)
+        ret = start_cluster(app, err);
+    if (ret == 0)
+        ret = start_prometheus(app, err);
+    if (ret < 0)
+        return ret;
+    start_autoscaler(app);
+    return start_server(app, err);
+}
+
+/* In the reverse order of the start; every part takes NULL. */
+static void stop(struct app *app) {
+    httpserver_free(app->server);
+    autoscaler_free(app->autoscaler);
+    prometheus_free(app->prometheus);
+    informers_free(app->informers);
+    discovery_free(app->discovery);
+    kube_free(app->kube);
+    kubeconfig_free(app->config);
+    http_curl_free(app->http);
+    loop_free(app->loop);
+}
+
+int app_run(const struct options *options, struct err *err) {
+    struct app app = {.options = options};
+
+    int ret = start(&app, err);
+    if (ret == 0)
+        ret = loop_run(app.loop, err);
+    stop(&app);
+    return ret;
+}

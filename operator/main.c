@@ -1,0 +1,128 @@
+/* trimtab: one binary, a command as its first argument. Exit codes: 0 done; 1 the input or the cluster says
+ * no; 2 wrong usage. */
+#include "base/str.h"
+#include "operator/app.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#ifndef TRIMTAB_VERSION
+#define TRIMTAB_VERSION "unknown"
+#endif
+
+enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+};
+
+static bool wants_help(int argc, char **argv) {
+    for (int i = 0; i < argc; i++)
+        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int complain(const struct err *err, int code) {
+    fprintf(stderr, "trimtab: %s\n", err_text(err));
+    return code;
+}
+
+/* Flags win over the file, so they are read twice: to find the file, and after it. A list given by flags
+ * replaces the file's. */
+static int read_options(struct options *options, int argc, char **argv, struct err *err) {
+    struct options flags;
+
+    options_init(&flags);
+    int ret = options_parse_flags(&flags, argc, argv, err);
+    if (ret < 0) {
+        options_done(&flags);
+        return EXIT_USAGE;
+    }
+    ret = flags.config ? options_load_file(options, flags.config, err) : 0;
+    if (flags.namespaces.count)
+        options->namespaces = (struct string_list){0};
+    if (flags.prometheus_headers.count)
+        options->prometheus_headers = (struct string_list){0};
+    options_done(&flags);
+    if (ret < 0)
+        return EXIT_REFUSED;
+    return options_parse_flags(options, argc, argv, err) < 0 ? EXIT_USAGE : EXIT_OK;
+}
+
+static int run_with(struct options *options, int argc, char **argv) {
+    enum log_level level;
+    enum log_format format;
+    struct err err = {0};
+
+    int code = read_options(options, argc, argv, &err);
+    if (code)
+        return complain(&err, code);
+    if (log_parse_level(options->log_level, &level) == 0 &&
+        log_parse_format(options->log_format, &format) == 0)
+        log_setup(level, format);
+    log_info(NULL, "trimtab %s", TRIMTAB_VERSION);
+    if (app_run(options, &err) < 0)
+        return complain(&err, EXIT_REFUSED);
+    return EXIT_OK;
+}
+
+static int command_run(int argc, char **argv) {
+    struct options options;
+
+    if (wants_help(argc, argv)) {
+        printf("Usage: trimtab run [flags]\n\nRuns the operator: follows policies and scales their "
+               "targets.\n\nFlags:\n");
+        options_help(stdout);
+        return EXIT_OK;
+    }
+    options_init(&options);
+    int code = run_with(&options, argc, argv);
+    options_done(&options);
+    return code;
+}
+
+static int command_version(int argc, char **argv) {
+    if (argc == 2 && str_eq(argv[0], "-o") && str_eq(argv[1], "json")) {
+        printf("{\"version\":\"%s\"}\n", TRIMTAB_VERSION);
+        return EXIT_OK;
+    }
+    if (argc) {
+        fprintf(stderr, "trimtab: version takes nothing or -o json\n");
+        return EXIT_USAGE;
+    }
+    printf("trimtab %s\n", TRIMTAB_VERSION);
+    return EXIT_OK;
+}
+
+static const struct command commands[] = {
+    {"run", "run the operator", command_run},
+    {"version", "print the version (-o json for machines)", command_version},
+};
+
+static void usage(FILE *out) {
+    fprintf(out, "trimtab keeps Kubernetes workloads at the size their load asks for.\n\nUsage: trimtab "
+                 "COMMAND [flags]\n\nCommands:\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\ntrimtab COMMAND --help tells more.\n");
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (str_eq(argv[1], commands[i].name))
+            return commands[i].run(argc - 2, argv + 2);
+    if (wants_help(1, argv + 1) || str_eq(argv[1], "help")) {
+        usage(stdout);
+        return EXIT_OK;
+    }
+    fprintf(stderr, "trimtab: unknown command \"%s\": see trimtab --help\n", argv[1]);
+    return EXIT_USAGE;
+}

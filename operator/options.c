@@ -1,0 +1,270 @@
+/* The option table, and how its values are read, from flags and from help's point of view alike. */
+#include "operator/options.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct options, field)
+
+const struct option option_table[] = {
+    {"config", OPTION_STRING, AT(config), NULL, .argument = "FILE",
+     .help = "a YAML file with any of these options as camel-cased keys; a flag wins over the file"},
+    {"kubeconfig", OPTION_STRING, AT(kubeconfig), NULL, .argument = "FILE",
+     .help =
+         "how to reach the cluster; else the pod's service account, then $KUBECONFIG, then ~/.kube/config"},
+    {"context", OPTION_STRING, AT(context), NULL, .argument = "NAME",
+     .help = "context of the kubeconfig; else its current one"},
+    {"namespaces", OPTION_LIST, AT(namespaces), NULL, .argument = "NAME,…",
+     .help = "follow only these namespaces; else all"},
+    {"prometheus-url", OPTION_STRING, AT(prometheus_url), NULL, .argument = "URL",
+     .help = "the Prometheus-compatible server that Prometheus metrics are asked of"},
+    {"prometheus-verb", OPTION_STRING, AT(prometheus_verb), "POST", .values = "GET|POST", .argument = "VERB",
+     .help = "HTTP method of queries"},
+    {"prometheus-ca-file", OPTION_STRING, AT(prometheus_ca_file), NULL, .argument = "FILE",
+     .help = "PEM file with the CA of its certificate; else the system's"},
+    {"prometheus-client-tls-cert-file", OPTION_STRING, AT(prometheus_cert_file), NULL, .argument = "FILE",
+     .help = "client certificate (PEM)"},
+    {"prometheus-client-tls-key-file", OPTION_STRING, AT(prometheus_key_file), NULL, .argument = "FILE",
+     .help = "key of the client certificate (PEM)"},
+    {"prometheus-token-file", OPTION_STRING, AT(prometheus_token_file), NULL, .argument = "FILE",
+     .help = "bearer token, read again when the file changes"},
+    {"prometheus-username", OPTION_STRING, AT(prometheus_username), NULL, .argument = "NAME",
+     .help = "user of basic authentication"},
+    {"prometheus-password-file", OPTION_STRING, AT(prometheus_password_file), NULL, .argument = "FILE",
+     .help = "password of basic authentication, read again when the file changes"},
+    {"prometheus-header", OPTION_LIST, AT(prometheus_headers), NULL, .argument = "NAME=VALUE",
+     .help = "a header of every query, such as a tenant's; may be repeated"},
+    {"prometheus-timeout", OPTION_DURATION, AT(prometheus_timeout), "10s", .min = USEC_PER_MSEC,
+     .max = 10 * USEC_PER_MIN, .argument = "DURATION", .help = "how long a query may take"},
+    {"prometheus-interval", OPTION_DURATION, AT(prometheus_interval), "1s", .min = 100 * USEC_PER_MSEC,
+     .max = USEC_PER_HOUR, .argument = "DURATION",
+     .help = "how often a query is asked where its policies set no interval"},
+    {"prometheus-max-concurrent", OPTION_INT, AT(prometheus_max_concurrent), "8", .min = 1, .max = 100,
+     .argument = "N", .help = "queries under way at once"},
+    {"tolerance", OPTION_NUMBER, AT(tolerance), "0.1", .min = 0, .max = 10, .argument = "RATIO",
+     .help = "how far a metric may be from its target without scaling, where behavior sets no tolerance"},
+    {"downscale-stabilization", OPTION_DURATION, AT(downscale_stabilization), "5m", .min = 0,
+     .max = USEC_PER_HOUR, .argument = "DURATION", .help = "window of scaleDown where behavior sets none"},
+    {"dry-run", OPTION_BOOL, AT(dry_run), "false",
+     .help = "decide and show, but scale nothing: every policy is a preview"},
+    {"http-port", OPTION_INT, AT(http_port), "8080", .min = 0, .max = 65535, .argument = "PORT",
+     .help = "/healthz /livez /readyz /metrics over plain HTTP; 0: off"},
+    {"log-level", OPTION_STRING, AT(log_level), "info", .values = "error|warn|info|debug",
+     .argument = "LEVEL", .help = "what is logged"},
+    {"log-format", OPTION_STRING, AT(log_format), "text", .values = "text|json", .argument = "FORMAT",
+     .help = "how a line of the log looks"},
+};
+const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);
+
+static void *field(struct options *o, const struct option *opt) {
+    return (char *)o + opt->offset;
+}
+
+void options_init(struct options *options) {
+    *options = (struct options){0};
+    arena_init(&options->arena, 0);
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].fallback)
+            (void)options_set(options, &option_table[i], option_table[i].fallback, option_table[i].name,
+                              NULL);
+}
+
+void options_done(struct options *options) {
+    arena_done(&options->arena);
+}
+
+/* "a|b|c" holds value as one of its words. */
+static bool allowed(const char *values, const char *value) {
+    size_t n = strlen(value);
+
+    for (const char *p = values; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (strncmp(p, value, n) == 0 && (p[n] == '|' || !p[n]))
+            return true;
+    return false;
+}
+
+static int set_string(struct options *o, const struct option *opt, const char *value, const char *where,
+                      struct err *err) {
+    if (opt->values && !allowed(opt->values, value))
+        return err_set(err, -EINVAL, "%s: \"%s\" is not one of %s", where, value, opt->values);
+    *(const char **)field(o, opt) = arena_strdup(&o->arena, value);
+    return 0;
+}
+
+static void list_add(struct options *o, struct string_list *list, const char *item, size_t len) {
+    const char **items = ARENA_ARRAY(&o->arena, const char *, list->count + 2);
+
+    if (list->count)
+        memcpy(items, list->items, list->count * sizeof(*items));
+    items[list->count++] = arena_strndup(&o->arena, item, len);
+    list->items = items;
+}
+
+/* Names are separated by commas; headers hold commas of their own and come one at a time. */
+static int set_list(struct options *o, const struct option *opt, const char *value, const char *where,
+                    struct err *err) {
+    struct string_list *list = field(o, opt);
+    bool header = str_eq(opt->argument, "NAME=VALUE");
+
+    if (header && (!strchr(value, '=') || value[0] == '='))
+        return err_set(err, -EINVAL, "%s: \"%s\" is not of the form NAME=VALUE", where, value);
+    for (const char *p = value;;) {
+        size_t n = header ? strlen(p) : strcspn(p, ",");
+        if (!n)
+            return err_set(err, -EINVAL, "%s: \"%s\" has an empty name in it", where, value);
+        list_add(o, list, p, n);
+        if (!p[n])
+            return 0;
+        p += n + 1;
+    }
+}
+
+static int set_duration(struct options *o, const struct option *opt, const char *value, const char *where,
+                        struct err *err) {
+    char min[CLOCK_TEXT_MAX], max[CLOCK_TEXT_MAX];
+    usec_t d;
+
+    if (clock_parse_duration(value, &d) < 0)
+        return err_set(err, -EINVAL, "%s: \"%s\" is not a duration such as 500ms, 1s or 5m", where, value);
+    if (d < opt->min || d > opt->max)
+        return err_set(err, -EINVAL, "%s: %s is not between %s and %s", where, value,
+                       clock_format_duration(opt->min, min), clock_format_duration(opt->max, max));
+    *(usec_t *)field(o, opt) = d;
+    return 0;
+}
+
+static int set_int(struct options *o, const struct option *opt, const char *value, const char *where,
+                   struct err *err) {
+    int64_t v;
+
+    if (str_to_i64(value, &v) < 0 || v < opt->min || v > opt->max)
+        return err_set(err, -EINVAL, "%s: \"%s\" is not a whole number from %lld to %lld", where, value,
+                       (long long)opt->min, (long long)opt->max);
+    *(int64_t *)field(o, opt) = v;
+    return 0;
+}
+
+static int set_number(struct options *o, const struct option *opt, const char *value, const char *where,
+                      struct err *err) {
+    double v;
+
+    if (str_to_double(value, &v) < 0 || !(v >= (double)opt->min && v <= (double)opt->max))
+        return err_set(err, -EINVAL, "%s: \"%s\" is not a number from %lld to %lld", where, value,
+                       (long long)opt->min, (long long)opt->max);
+    *(double *)field(o, opt) = v;
+    return 0;
+}
+
+static int set_bool(struct options *o, const struct option *opt, const char *value, const char *where,
+                    struct err *err) {
+    bool yes = str_eq(value, "true");
+
+    if (!yes && !str_eq(value, "false"))
+        return err_set(err, -EINVAL, "%s: \"%s\" is not true or false", where, value);
+    *(bool *)field(o, opt) = yes;
+    return 0;
+}
+
+int options_set(struct options *options, const struct option *option, const char *value, const char *where,
+                struct err *err) {
+    switch (option->type) {
+    case OPTION_STRING:
+        return set_string(options, option, value, where, err);
+    case OPTION_LIST:
+        return set_list(options, option, value, where, err);
+    case OPTION_DURATION:
+        return set_duration(options, option, value, where, err);
+    case OPTION_INT:
+        return set_int(options, option, value, where, err);
+    case OPTION_NUMBER:
+        return set_number(options, option, value, where, err);
+    case OPTION_BOOL:
+        return set_bool(options, option, value, where, err);
+    }
+    return err_set(err, -EINVAL, "%s: unknown type", where);
+}
+
+const struct option *option_by_name(const char *name) {
+    for (size_t i = 0; i < option_count; i++)
+        if (str_eq(option_table[i].name, name))
+            return &option_table[i];
+    return NULL;
+}
+
+/* Whether key is name in camel case: "httpPort" of "http-port". */
+static bool is_camel_of(const char *key, const char *name) {
+    for (; *name; name++, key++) {
+        char want = *name;
+        if (want == '-' && name[1])
+            want = (char)(*++name - 'a' + 'A');
+        if (*key != want)
+            return false;
+    }
+    return *key == '\0';
+}
+
+const struct option *option_by_key(const char *key) {
+    for (size_t i = 0; i < option_count; i++)
+        if (is_camel_of(key, option_table[i].name))
+            return &option_table[i];
+    return NULL;
+}
+
+/* Splits "--name=value"; value is NULL where there is none. */
+static int split_flag(struct options *o, const char *arg, const char **ret_name, const char **ret_value,
+                      struct err *err) {
+    if (!str_starts(arg, "--") || !arg[2])
+        return err_set(err, -EINVAL,
+                       "unexpected argument \"%s\": flags begin with --; see trimtab run --help", arg);
+    const char *equals = strchr(arg, '=');
+    *ret_value = equals ? equals + 1 : NULL;
+    *ret_name = equals ? arena_strndup(&o->arena, arg + 2, (size_t)(equals - arg - 2)) : arg + 2;
+    return 0;
+}
+
+/* One flag at argv[*i]; *i is left on the last argument it took. */
+static int parse_flag(struct options *o, int argc, char **argv, int *i, struct err *err) {
+    const char *name, *value;
+    int ret = split_flag(o, argv[*i], &name, &value, err);
+    if (ret < 0)
+        return ret;
+    const struct option *opt = option_by_name(name);
+    if (!opt && str_starts(name, "no-") && !value) {
+        opt = option_by_name(name + 3);
+        value = "false";
+    }
+    if (!opt || (str_eq(value, "false") && opt->type != OPTION_BOOL && !strchr(argv[*i], '=')))
+        return err_set(err, -EINVAL, "unknown flag --%s: see trimtab run --help", name);
+    if (!value && opt->type == OPTION_BOOL)
+        value = "true";
+    if (!value && *i + 1 >= argc)
+        return err_set(err, -EINVAL, "--%s: a value is missing (%s)", name, opt->argument);
+    if (!value)
+        value = argv[++*i];
+    return options_set(o, opt, value, arena_printf(&o->arena, "--%s", opt->name), err);
+}
+
+int options_parse_flags(struct options *options, int argc, char **argv, struct err *err) {
+    for (int i = 0; i < argc; i++) {
+        int ret = parse_flag(options, argc, argv, &i, err);
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
+void options_help(FILE *out) {
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &option_table[i];
+        fprintf(out, "  --%s%s%s\n      %s", o->name, o->argument ? " " : "", str_or_empty(o->argument),
+                o->help);
+        if (o->values)
+            fprintf(out, " (%s)", o->values);
+        if (o->fallback)
+            fprintf(out, "; default %s", o->fallback);
+        fputc('\n', out);
+    }
+}

@@ -1,0 +1,69 @@
+/* The options of `trimtab run`: one table for flags, configuration file, help and documentation. */
+#ifndef OPERATOR_OPTIONS_H
+#define OPERATOR_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct string_list {
+    const char **items; /* NULL-terminated; NULL: empty */
+    uint32_t count;
+};
+
+struct options {
+    struct arena arena; /* of every string below */
+    const char *config;
+    const char *kubeconfig, *context;
+    struct string_list namespaces;
+    const char *prometheus_url, *prometheus_verb;
+    const char *prometheus_ca_file, *prometheus_cert_file, *prometheus_key_file;
+    const char *prometheus_token_file, *prometheus_username, *prometheus_password_file;
+    struct string_list prometheus_headers;
+    usec_t prometheus_timeout, prometheus_interval;
+    int64_t prometheus_max_concurrent;
+    double tolerance;
+    usec_t downscale_stabilization;
+    bool dry_run;
+    int64_t http_port;
+    const char *log_level, *log_format;
+};
+
+enum option_type { OPTION_STRING, OPTION_LIST, OPTION_DURATION, OPTION_INT, OPTION_NUMBER, OPTION_BOOL };
+
+struct option {
+    const char *name; /* the flag without its dashes; the key of the file is the same in camel case */
+    enum option_type type;
+    size_t offset; /* in struct options */
+    const char *fallback;
+    const char *values; /* "a|b|c": the only ones allowed; NULL: any of the type */
+    int64_t min, max;   /* of INT, of DURATION in µs, of NUMBER; both 0: any */
+    const char *argument, *help;
+};
+
+extern const struct option option_table[];
+extern const size_t option_count;
+
+/* Sets every option to its default. */
+void options_init(struct options *options);
+void options_done(struct options *options);
+/* Sets one option from text: -EINVAL names the option and what it takes. where goes before the message ("--x"
+ * or "file:3: x"). */
+int options_set(struct options *options, const struct option *option, const char *value, const char *where,
+                struct err *err);
+/* Reads flags ("--name value", "--name=value", "--bool", "--no-bool"): -EINVAL for a wrong one. A list flag
+ * may be repeated. */
+int options_parse_flags(struct options *options, int argc, char **argv, struct err *err);
+/* Reads a YAML file of camel-cased keys: -EINVAL with file, line and key. */
+int options_load_file(struct options *options, const char *path, struct err *err);
+/* The option of a flag name or of a key, or NULL. */
+const struct option *option_by_name(const char *name);
+const struct option *option_by_key(const char *key);
+/* Writes the help of all options, as `run --help` shows it. */
+void options_help(FILE *out);
+
+#endif
