@@ -78,7 +78,10 @@ void options_done(struct options *options) {
 
 /* "a|b|c" holds value as one of its words. */
 static bool allowed(const char *values, const char *value) {
-    size_t n = strlen(value);
+    size_t n = strcspn(value, "|");
+
+    if (value[n])
+        return false;
 
     for (const char *p = values; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
         if (strncmp(p, value, n) == 0 && (p[n] == '|' || !p[n]))
