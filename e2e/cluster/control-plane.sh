@@ -12,10 +12,12 @@
 #   NAME       etcd, apiserver, kcm, scheduler or kwok
 # env:   CP_BIN (folder of the binaries; else they are built by e2e/deps/controlplane.sh, once),
 #        APISERVER_PORT, ETCD_PORT, ETCD_PEER_PORT, APISERVER_EXTRA, KCM_EXTRA (more flags)
+# shellcheck disable=SC2154  # the file of ports sets some variables
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-usage() { sed -n '/^# usage/,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+usage() { sed -n '/^# usage/,/^set/{/^set/d;/shellcheck/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 
 binaries() { # names...: sets CP_BIN
   [ -z "${CP_BIN:-}" ] || return 0
@@ -88,7 +90,7 @@ rest_up() {
 }
 
 up() {
-  local light= nodes=0 try rc=0
+  local light='' nodes=0 rc=0
   local -a flags=()
   while [ $# -gt 0 ]; do
     case $1 in
@@ -111,7 +113,7 @@ up() {
   trap 'exit 130' INT TERM HUP
   mkdir -p run log
   pki_make IP:127.0.0.1,IP:10.0.0.1
-  for try in 1 2 3; do
+  for _ in 1 2 3; do
     rc=0
     core_up "${flags[@]}" || rc=$?
     [ $rc = 2 ] || break

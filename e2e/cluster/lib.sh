@@ -1,9 +1,12 @@
 # Functions shared by the scripts of this folder: processes that are ended by their ids, free ports, certificates,
 # kubeconfigs and the four processes of a control plane. Sourced; the working folder is the state folder DIR, where
-# everything is kept: run/ (process ids and command lines), log/, pki/, etcd/.
+# everything is kept: run/ (process ids and command lines; another folder with PROC_DIR), log/, pki/, etcd/.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # some variables are for those who source this, or come from them
 
 cluster_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${TRIMTAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trimtab}
+procs=${PROC_DIR:-run}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
@@ -28,7 +31,7 @@ proc_birth() {
 proc_run() {
   local name=$1 pid
   shift
-  printf '%q ' "$@" >"run/$name.cmd"
+  printf '%q ' "$@" >"$procs/$name.cmd"
   (
     for fd in /proc/self/fd/*; do
       fd=${fd##*/}
@@ -37,19 +40,19 @@ proc_run() {
     exec setsid "$@"
   ) >>"log/$name.log" 2>&1 </dev/null &
   pid=$!
-  echo "$pid $(proc_birth "$pid" || echo 0)" >"run/$name.pid"
+  echo "$pid $(proc_birth "$pid" || echo 0)" >"$procs/$name.pid"
 }
 
 # Starts once more what proc_run started under this name, with the same command line.
 proc_again() {
-  [ -f "run/$1.cmd" ] || die "no process $1 was started in $PWD"
+  [ -f "$procs/$1.cmd" ] || die "no process $1 was started in $PWD"
   ! proc_alive "$1" || return 0
-  eval "proc_run $(printf '%q' "$1") $(cat "run/$1.cmd")"
+  eval "proc_run $(printf '%q' "$1") $(cat "$procs/$1.cmd")"
 }
 
 proc_alive() { # name
   local pid birth
-  [ -f "run/$1.pid" ] && read -r pid birth <"run/$1.pid" && [ "$(proc_birth "$pid")" = "$birth" ] &&
+  [ -f "$procs/$1.pid" ] && read -r pid birth <"$procs/$1.pid" && [ "$(proc_birth "$pid")" = "$birth" ] &&
     ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
 }
 
@@ -57,7 +60,7 @@ proc_alive() { # name
 proc_stop() {
   local name=$1 pid _
   if proc_alive "$name"; then
-    read -r pid _ <"run/$name.pid"
+    read -r pid _ <"$procs/$name.pid"
     kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
     for _ in $(seq 100); do
       proc_alive "$name" || break
@@ -65,12 +68,12 @@ proc_stop() {
     done
     ! proc_alive "$name" || kill -s KILL "$pid" 2>/dev/null || true
   fi
-  rm -f "run/$name.pid"
+  rm -f "$procs/$name.pid"
 }
 
 proc_names() { # every process with an id kept here
   local f
-  for f in run/*.pid; do
+  for f in "$procs"/*.pid; do
     [ ! -e "$f" ] || basename "$f" .pid
   done
 }
