@@ -1,0 +1,539 @@
+/* The streaming reader of Prometheus' answers: a stack of places in the document, and what was found there.
+ */
+#include "adapter/promjson.h"
+
+#include "adapter/promlabels.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+enum { DEPTH_MAX = 32, STRING_MAX = 64 * 1024, LABELS_MAX = 256, NUMBER_MAX = 64 };
+
+/* Where in the document the reader is. */
+enum place {
+    AT_TOP,
+    AT_ROOT,
+    AT_DATA,
+    AT_RESULT,
+    AT_ELEMENT,
+    AT_METRIC,
+    AT_PAIR,
+    AT_WARNINGS,
+    AT_SKIPPED, /* somewhere below a field that does not matter */
+};
+
+enum field {
+    FIELD_OTHER,
+    FIELD_STATUS,
+    FIELD_DATA,
+    FIELD_ERROR_TYPE,
+    FIELD_ERROR,
+    FIELD_WARNINGS,
+    FIELD_RESULT_TYPE,
+    FIELD_RESULT,
+    FIELD_METRIC,
+    FIELD_VALUE,
+    FIELD_VALUES,
+    FIELD_HISTOGRAM,
+    FIELD_HISTOGRAMS,
+};
+
+enum token { TOKEN_NULL, TOKEN_BOOLEAN, TOKEN_NUMBER, TOKEN_STRING };
+enum shape { SHAPE_EMPTY, SHAPE_PAIR, SHAPE_ELEMENTS };
+
+/* Which fields mean something where. */
+static const struct {
+    const char *name;
+    enum place place;
+    enum field field;
+} fields[] = {
+    {"status", AT_ROOT, FIELD_STATUS},          {"data", AT_ROOT, FIELD_DATA},
+    {"errorType", AT_ROOT, FIELD_ERROR_TYPE},   {"error", AT_ROOT, FIELD_ERROR},
+    {"warnings", AT_ROOT, FIELD_WARNINGS},      {"resultType", AT_DATA, FIELD_RESULT_TYPE},
+    {"result", AT_DATA, FIELD_RESULT},          {"metric", AT_ELEMENT, FIELD_METRIC},
+    {"value", AT_ELEMENT, FIELD_VALUE},         {"values", AT_ELEMENT, FIELD_VALUES},
+    {"histogram", AT_ELEMENT, FIELD_HISTOGRAM}, {"histograms", AT_ELEMENT, FIELD_HISTOGRAMS},
+};
+
+/* What may be opened where, and where that leads. */
+static const struct {
+    enum place place;
+    enum field field;
+    bool map;
+    enum place inside;
+} openings[] = {
+    {AT_TOP, FIELD_OTHER, true, AT_ROOT},
+    {AT_ROOT, FIELD_DATA, true, AT_DATA},
+    {AT_ROOT, FIELD_WARNINGS, false, AT_WARNINGS},
+    {AT_ROOT, FIELD_OTHER, true, AT_SKIPPED},
+    {AT_ROOT, FIELD_OTHER, false, AT_SKIPPED},
+    {AT_DATA, FIELD_RESULT, false, AT_RESULT},
+    {AT_DATA, FIELD_OTHER, true, AT_SKIPPED},
+    {AT_DATA, FIELD_OTHER, false, AT_SKIPPED},
+    {AT_RESULT, FIELD_OTHER, true, AT_ELEMENT},
+    {AT_ELEMENT, FIELD_METRIC, true, AT_METRIC},
+    {AT_ELEMENT, FIELD_VALUE, false, AT_PAIR},
+    {AT_ELEMENT, FIELD_VALUES, false, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_HISTOGRAM, false, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_HISTOGRAMS, false, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_OTHER, true, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_OTHER, false, AT_SKIPPED},
+    {AT_SKIPPED, FIELD_OTHER, true, AT_SKIPPED},
+    {AT_SKIPPED, FIELD_OTHER, false, AT_SKIPPED},
+};
+
+struct promjson {
+    yajl_handle yajl;
+    enum combine combine;
+    size_t bytes, max_bytes;
+    struct err failure; /* the first one; nothing is read after it */
+
+    enum place places[DEPTH_MAX];
+    int depth;        /* places[depth] is where we are */
+    enum field field; /* of the innermost object */
+
+    /* Of the whole answer. */
+    char status[16], result_type[16];
+    char error_type[64], error[PROMJSON_TEXT_MAX];
+    char warning[PROMJSON_TEXT_MAX];
+    bool has_result;
+    enum shape shape;
+
+    /* Of the element (or scalar) being read. */
+    int pair_len;
+    double pair_time;
+    char pair_text[NUMBER_MAX];
+    bool has_values, has_histogram; /* seen in any element */
+    uint32_t label_count;
+    char *label; /* the name whose value comes next */
+
+    /* Of the elements so far. */
+    uint32_t elements;
+    uint32_t counted; /* of these, what Max and Min looked at */
+    double value;
+    double oldest;
+    struct promlabels labels;
+};
+
+static int fail(struct promjson *p, int code, const char *text) {
+    if (!p->failure.code)
+        err_set(&p->failure, code, "%s", text);
+    return 0; /* yajl's "stop" */
+}
+
+static int wrong_type(struct promjson *p, const char *what) {
+    if (!p->failure.code)
+        err_set(&p->failure, -EBADMSG, "the answer is not Prometheus': %s", what);
+    return 0;
+}
+
+void promjson_cut(char *out, size_t size, const char *text, size_t len) {
+    if (len >= size) {
+        len = size - 1;
+        while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+/* Appends text to out, which holds at most size bytes. */
+static void append(char *out, size_t size, const char *text, size_t len) {
+    size_t used = strlen(out);
+    promjson_cut(out + used, size - used, text, len);
+}
+
+static void add_warning(struct promjson *p, const char *text, size_t len) {
+    if (p->warning[0])
+        append(p->warning, sizeof(p->warning), "; ", 2);
+    append(p->warning, sizeof(p->warning), text, len);
+}
+
+static int root_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    if (p->field == FIELD_OTHER || token == TOKEN_NULL)
+        return 1;
+    if (token != TOKEN_STRING || p->field == FIELD_DATA || p->field == FIELD_WARNINGS)
+        return wrong_type(p, "a field of its top level has the wrong type");
+    if (p->field == FIELD_STATUS)
+        promjson_cut(p->status, sizeof(p->status), text, len);
+    else if (p->field == FIELD_ERROR_TYPE)
+        promjson_cut(p->error_type, sizeof(p->error_type), text, len);
+    else
+        promjson_cut(p->error, sizeof(p->error), text, len);
+    return 1;
+}
+
+static int data_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    if (p->field == FIELD_OTHER)
+        return 1;
+    if (p->field != FIELD_RESULT_TYPE || token != TOKEN_STRING)
+        return wrong_type(p, "data.result is not a list, or data.resultType not a string");
+    promjson_cut(p->result_type, sizeof(p->result_type), text, len);
+    return 1;
+}
+
+static int read_time(struct promjson *p, const char *text, size_t len) {
+    char copy[NUMBER_MAX];
+
+    if (len >= sizeof(copy))
+        return wrong_type(p, "a timestamp is too long");
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (str_to_double(copy, &p->pair_time) < 0 || !(p->pair_time > 0 && p->pair_time < 1e11))
+        return wrong_type(p, "a timestamp is out of range");
+    return 1;
+}
+
+/* One of the two items of [timestamp, "value"]. */
+static int pair_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    switch (p->pair_len++) {
+    case 0:
+        if (token != TOKEN_NUMBER)
+            return wrong_type(p, "a timestamp is not a number");
+        return read_time(p, text, len);
+    case 1:
+        if (token != TOKEN_STRING)
+            return wrong_type(p, "a value is not a string");
+        promjson_cut(p->pair_text, sizeof(p->pair_text), text, len);
+        return 1;
+    default:
+        return wrong_type(p, "a value has more than two items");
+    }
+}
+
+static int result_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    if (p->shape == SHAPE_ELEMENTS)
+        return wrong_type(p, "data.result mixes elements and numbers");
+    p->shape = SHAPE_PAIR;
+    return pair_scalar(p, token, text, len);
+}
+
+static int label_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    if (token != TOKEN_STRING)
+        return wrong_type(p, "a label's value is not a string");
+    if (++p->label_count > LABELS_MAX)
+        return fail(p, -E2BIG, "an element of the answer has more than 256 labels");
+    promlabels_add(&p->labels, p->elements, p->label, text, len);
+    return 1;
+}
+
+static int on_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+    if (len > STRING_MAX)
+        return fail(p, -E2BIG, "a string of the answer is longer than 64 KiB");
+    switch (p->places[p->depth]) {
+    case AT_ROOT:
+        return root_scalar(p, token, text, len);
+    case AT_DATA:
+        return data_scalar(p, token, text, len);
+    case AT_RESULT:
+        return result_scalar(p, token, text, len);
+    case AT_ELEMENT:
+        return p->field == FIELD_OTHER || wrong_type(p, "a field of an element has the wrong type");
+    case AT_METRIC:
+        return label_scalar(p, token, text, len);
+    case AT_PAIR:
+        return pair_scalar(p, token, text, len);
+    case AT_WARNINGS:
+        if (token != TOKEN_STRING)
+            return wrong_type(p, "a warning is not a string");
+        add_warning(p, text, len);
+        return 1;
+    case AT_SKIPPED:
+        return 1;
+    case AT_TOP:
+    default:
+        return wrong_type(p, "it is not an object");
+    }
+}
+
+/* Starts the element or the list of elements that was just opened. */
+static int enter(struct promjson *p, enum place place) {
+    switch ((int)place) {
+    case AT_RESULT:
+        if (p->has_result)
+            return wrong_type(p, "data.result is there twice");
+        p->has_result = true;
+        return 1;
+    case AT_ELEMENT:
+        if (p->shape == SHAPE_PAIR)
+            return wrong_type(p, "data.result mixes elements and numbers");
+        p->shape = SHAPE_ELEMENTS;
+        p->pair_len = 0;
+        p->label_count = 0;
+        return 1;
+    case AT_PAIR:
+        return p->pair_len == 0 || wrong_type(p, "an element has two values");
+    default:
+        return 1;
+    }
+}
+
+static int on_open(struct promjson *p, bool map) {
+    enum place here = p->places[p->depth];
+    enum field field = here == AT_TOP || here == AT_RESULT || here == AT_SKIPPED ? FIELD_OTHER : p->field;
+
+    if (p->depth + 1 >= DEPTH_MAX)
+        return fail(p, -E2BIG, "the answer is nested too deeply");
+    p->has_values |= here == AT_ELEMENT && (field == FIELD_VALUES || field == FIELD_HISTOGRAMS);
+    p->has_histogram |= here == AT_ELEMENT && field == FIELD_HISTOGRAM;
+    for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++)
+        if (openings[i].place == here && openings[i].field == field && openings[i].map == map) {
+            p->places[++p->depth] = openings[i].inside;
+            p->field = FIELD_OTHER;
+            return enter(p, openings[i].inside);
+        }
+    return wrong_type(p, map ? "an object stands where there should be none"
+                             : "a list stands where there should be none");
+}
+
+static void count_value(struct promjson *p, double v) {
+    bool first = p->elements == 0;
+
+    if (p->combine == COMBINE_MAX || p->combine == COMBINE_MIN) {
+        if (isnan(v))
+            return;
+        bool better = p->combine == COMBINE_MAX ? v > p->value : v < p->value;
+        if (p->counted == 0 || better)
+            p->value = v;
+    } else {
+        p->value = first ? v : p->value + v;
+    }
+    p->counted++;
+}
+
+static int element_done(struct promjson *p) {
+    double v = NAN;
+
+    if (p->pair_len != 2) {
+        if (!p->has_values && !p->has_histogram)
+            return wrong_type(p, "an element has no value");
+    } else {
+        if (str_to_double(p->pair_text, &v) < 0)
+            return wrong_type(p, "a value is not a number");
+        count_value(p, v);
+        p->oldest = p->elements == 0 || p->pair_time < p->oldest ? p->pair_time : p->oldest;
+    }
+    p->elements++;
+    return 1;
+}
+
+static int on_close(void *ctx) {
+    struct promjson *p = ctx;
+    enum place left = p->places[p->depth--];
+
+    p->field = FIELD_OTHER;
+    if (left == AT_PAIR && p->pair_len != 2)
+        return wrong_type(p, "a value has fewer than two items");
+    return left == AT_ELEMENT ? element_done(p) : 1;
+}
+
+static int on_key(void *ctx, const unsigned char *key, size_t len) {
+    struct promjson *p = ctx;
+    const char *name = (const char *)key;
+
+    if (len > STRING_MAX)
+        return fail(p, -E2BIG, "a name in the answer is longer than 64 KiB");
+    p->field = FIELD_OTHER;
+    if (p->places[p->depth] == AT_METRIC) {
+        free(p->label);
+        p->label = xstrndup(name, len);
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (fields[i].place == p->places[p->depth] && strlen(fields[i].name) == len &&
+            memcmp(fields[i].name, name, len) == 0)
+            p->field = fields[i].field;
+    return 1;
+}
+
+static int on_null(void *ctx) {
+    return on_scalar(ctx, TOKEN_NULL, "", 0);
+}
+static int on_boolean(void *ctx, int value) {
+    (void)value;
+    return on_scalar(ctx, TOKEN_BOOLEAN, "", 0);
+}
+static int on_number(void *ctx, const char *text, size_t len) {
+    return on_scalar(ctx, TOKEN_NUMBER, text, len);
+}
+static int on_string(void *ctx, const unsigned char *text, size_t len) {
+    return on_scalar(ctx, TOKEN_STRING, (const char *)text, len);
+}
+static int on_start_map(void *ctx) {
+    return on_open(ctx, true);
+}
+static int on_start_array(void *ctx) {
+    return on_open(ctx, false);
+}
+
+struct promjson *promjson_new(enum combine combine, size_t max_bytes) {
+    static const yajl_callbacks callbacks = {
+        .yajl_null = on_null,
+        .yajl_boolean = on_boolean,
+        .yajl_number = on_number,
+        .yajl_string = on_string,
+        .yajl_start_map = on_start_map,
+        .yajl_map_key = on_key,
+        .yajl_end_map = on_close,
+        .yajl_start_array = on_start_array,
+        .yajl_end_array = on_close,
+    };
+    struct promjson *p = XNEW(struct promjson);
+
+    p->combine = combine;
+    p->max_bytes = max_bytes;
+    promlabels_init(&p->labels);
+    p->yajl = yajl_alloc(&callbacks, NULL, p);
+    if (!p->yajl)
+        fail(p, -ENOMEM, "no memory for the JSON parser");
+    return p;
+}
+
+void promjson_free(struct promjson *p) {
+    if (!p)
+        return;
+    if (p->yajl)
+        yajl_free(p->yajl);
+    promlabels_done(&p->labels);
+    free(p->label);
+    free(p);
+}
+
+int promjson_feed(struct promjson *p, const char *data, size_t len, struct err *err) {
+    size_t room = p->max_bytes - p->bytes;
+    size_t taken = len < room ? len : room;
+
+    p->bytes += taken;
+    if (!p->failure.code && yajl_parse(p->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
+        fail(p, -EBADMSG, "the answer is not JSON");
+    if (!p->failure.code && taken < len)
+        err_set(&p->failure, -E2BIG, "the answer is larger than %zu bytes", p->max_bytes);
+    if (!p->failure.code)
+        return 0;
+    return err_set(err, p->failure.code, "%s", p->failure.text);
+}
+
+static void failed(struct promjson_answer *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void failed(struct promjson_answer *a, const char *fmt, ...) {
+    char text[2 * PROMJSON_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    a->quality = QUALITY_FAILED;
+    promjson_cut(a->message, sizeof(a->message), text, strlen(text));
+}
+
+/* As failed, for what Prometheus would not say. */
+static void malformed(struct promjson_answer *a, const char *what) {
+    a->malformed = true;
+    failed(a, "the answer is not Prometheus': %s", what);
+}
+
+/* The value that one element, one scalar or a combination came to. */
+static void conclude(struct promjson_answer *a, double value, double at) {
+    if (isinf(value)) {
+        failed(a, "the query's value is %sInf: guard its division, e.g. with \"and on() (… > 0)\"",
+               value < 0 ? "-" : "+");
+        return;
+    }
+    a->at = (usec_t)llround(at * 1e6);
+    if (isnan(value)) {
+        a->quality = QUALITY_ABSENT;
+        promjson_cut(a->message, sizeof(a->message), "the query's value is NaN", 24);
+        return;
+    }
+    a->quality = value == 0 ? QUALITY_ZERO : QUALITY_VALUE;
+    a->value = value;
+}
+
+static void conclude_scalar(struct promjson *p, struct promjson_answer *a) {
+    double value;
+
+    if (p->shape != SHAPE_PAIR || p->pair_len != 2 || str_to_double(p->pair_text, &value) < 0) {
+        malformed(a, "its scalar is not [time, \"number\"]");
+        return;
+    }
+    a->elements = 1;
+    conclude(a, value, p->pair_time);
+}
+
+static void too_many(struct promjson *p, struct promjson_answer *a) {
+    cleanup_free char *which = promlabels_difference(&p->labels, p->elements);
+
+    failed(a, "the query gives %" PRIu32 " elements%s: aggregate it, e.g. sum(…), or set combine",
+           p->elements, which);
+}
+
+static void conclude_vector(struct promjson *p, struct promjson_answer *a) {
+    a->elements = p->elements;
+    if (p->shape == SHAPE_PAIR) {
+        malformed(a, "its vector is not a list of elements");
+    } else if (p->has_values) {
+        malformed(a, "its vector has ranges");
+    } else if (p->has_histogram) {
+        failed(a, "the query gives native histograms: take a number of them, e.g. histogram_quantile(…)");
+    } else if (p->elements == 0) {
+        a->quality = QUALITY_ABSENT;
+        promjson_cut(a->message, sizeof(a->message), "the query gives no element", 26);
+    } else if (p->elements > 1 && p->combine == COMBINE_NONE) {
+        too_many(p, a);
+    } else {
+        double value = p->counted ? p->value : NAN;
+        conclude(a, p->combine == COMBINE_AVG ? value / p->counted : value, p->oldest);
+    }
+}
+
+static void conclude_success(struct promjson *p, struct promjson_answer *a) {
+    if (str_eq(p->result_type, "matrix"))
+        failed(a, "the query gives a range (matrix): put a function around it, e.g. rate(…[1m])");
+    else if (str_eq(p->result_type, "string"))
+        failed(a, "the query gives a string: it must give a number");
+    else if (!p->has_result)
+        malformed(a, "it has no data.result");
+    else if (str_eq(p->result_type, "vector"))
+        conclude_vector(p, a);
+    else if (str_eq(p->result_type, "scalar"))
+        conclude_scalar(p, a);
+    else
+        malformed(a, "its data.resultType is unknown");
+}
+
+void promjson_finish(struct promjson *p, struct promjson_answer *ret_answer) {
+    struct promjson_answer *a = ret_answer;
+
+    *a = (struct promjson_answer){.quality = QUALITY_FAILED};
+    if (!p->failure.code && yajl_complete_parse(p->yajl) != yajl_status_ok && !p->failure.code)
+        fail(p, -EBADMSG, p->bytes ? "the answer is not JSON, or cut short" : "the answer is empty");
+    promjson_cut(a->warning, sizeof(a->warning), p->warning, strlen(p->warning));
+    if (p->failure.code) {
+        a->malformed = true;
+        failed(a, "%s", p->failure.text);
+    } else if (str_eq(p->status, "success")) {
+        conclude_success(p, a);
+    } else if (str_eq(p->status, "error")) {
+        a->said_error = true;
+        failed(a, "%s%s%s", p->error_type, p->error_type[0] && p->error[0] ? ": " : "", p->error);
+    } else {
+        malformed(a, "it has no status that is known");
+    }
+}
+
+int64_t promjson_milli(double value) {
+    double milli = value * 1000;
+
+    if (isnan(milli))
+        return 0;
+    if (milli >= 9223372036854775808.0)
+        return INT64_MAX;
+    if (milli <= -9223372036854775808.0)
+        return INT64_MIN;
+    return (int64_t)milli;
+}

@@ -1,0 +1,184 @@
+/* Requests to a Prometheus server, from its options. */
+#include "adapter/promrequest.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum { HEADERS_MAX = 32, HEADERS_OWN = 3 };
+
+static char *copy(const char *text) {
+    return text ? xstrdup(text) : NULL;
+}
+
+/* "Name: value" in printable characters. */
+static bool header_good(const char *line) {
+    const char *colon = strchr(line, ':');
+
+    if (!colon || colon == line || strcspn(line, " \t") < (size_t)(colon - line))
+        return false;
+    for (const char *c = line; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return true;
+}
+
+static int copy_headers(struct prom_endpoint *e, const char *const *headers, struct err *err) {
+    size_t n = 0;
+
+    while (headers && headers[n])
+        n++;
+    if (n > HEADERS_MAX)
+        return err_set(err, -EINVAL, "headers: at most %d", HEADERS_MAX);
+    e->headers = xcalloc(n + 1, sizeof(*e->headers));
+    for (size_t i = 0; i < n; i++) {
+        if (!header_good(headers[i]))
+            return err_set(err, -EINVAL, "headers[%zu]: must be \"Name: value\"", i);
+        e->headers[i] = xstrdup(headers[i]);
+    }
+    return 0;
+}
+
+static int check(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
+    if (!o->cert_file != !o->key_file)
+        return err_set(err, -EINVAL, "a client certificate and its key must be given together");
+    if (o->token_file && (o->username || e->base.userpwd))
+        return err_set(err, -EINVAL, "a bearer token and a user name must not be given together");
+    if (o->username && e->base.userpwd)
+        return err_set(err, -EINVAL, "a user name is given both in the URL and beside it");
+    if (o->password_file && !o->username)
+        return err_set(err, -EINVAL, "a password file needs a user name");
+    return o->timeout < 0 ? err_set(err, -EINVAL, "the timeout is negative") : 0;
+}
+
+int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options *options, struct err *err) {
+    *e = (struct prom_endpoint){
+        .use_get = options->use_get,
+        .timeout = options->timeout ? options->timeout : 10 * USEC_PER_SEC,
+        .max_response = options->max_response ? options->max_response : 1024 * 1024,
+        .ca_file = copy(options->ca_file),
+        .cert_file = copy(options->cert_file),
+        .key_file = copy(options->key_file),
+        .server_name = copy(options->server_name),
+        .username = copy(options->username),
+    };
+    secret_file_init(&e->token, options->token_file);
+    secret_file_init(&e->password, options->password_file);
+    e->tls = (struct http_tls){.ca_file = e->ca_file,
+                               .cert_file = e->cert_file,
+                               .key_file = e->key_file,
+                               .server_name = e->server_name,
+                               .insecure = options->insecure};
+    int ret = url_base_read(str_or_empty(options->url), &e->base, err);
+    if (ret < 0)
+        err_wrap(err, "the URL of Prometheus");
+    if (ret == 0)
+        ret = copy_headers(e, options->headers, err);
+    if (ret == 0)
+        ret = check(e, options, err);
+    if (ret == 0)
+        e->label = xasprintf("Prometheus %s", e->base.url);
+    else
+        prom_endpoint_done(e);
+    return ret;
+}
+
+void prom_endpoint_done(struct prom_endpoint *e) {
+    for (char **h = e->headers; h && *h; h++)
+        free(*h);
+    free(e->headers);
+    free(e->label);
+    free(e->ca_file);
+    free(e->cert_file);
+    free(e->key_file);
+    free(e->server_name);
+    free(e->username);
+    secret_file_done(&e->token);
+    secret_file_done(&e->password);
+    url_base_done(&e->base);
+    *e = (struct prom_endpoint){0};
+}
+
+char *prom_form(const struct prom_endpoint *e, const char *query) {
+    cleanup_free char *escaped = url_escape(query);
+
+    return xasprintf("query=%s&timeout=%" PRId64 "ms", escaped, e->timeout / USEC_PER_MSEC);
+}
+
+static int add_credentials(struct prom_request *r, struct prom_endpoint *e, struct err *err) {
+    const char *secret = "";
+    int ret = 0;
+
+    if (e->token.path) {
+        ret = secret_file_read(&e->token, &secret, err);
+        if (ret < 0)
+            return err_wrap(err, "bearer token");
+        r->authorization = xasprintf("Authorization: Bearer %s", secret);
+    } else if (e->username) {
+        if (e->password.path)
+            ret = secret_file_read(&e->password, &secret, err);
+        if (ret < 0)
+            return err_wrap(err, "password");
+        r->userpwd = xasprintf("%s:%s", e->username, secret);
+    } else if (e->base.userpwd) {
+        r->userpwd = xstrdup(e->base.userpwd);
+    }
+    return 0;
+}
+
+static void add_headers(struct prom_request *r, const struct prom_endpoint *e) {
+    size_t given = 0, n = 0;
+
+    while (e->headers[given])
+        given++;
+    r->headers = xcalloc(given + HEADERS_OWN + 1, sizeof(*r->headers));
+    r->headers[n++] = "Accept: application/json";
+    if (!e->use_get)
+        r->headers[n++] = "Content-Type: application/x-www-form-urlencoded";
+    if (r->authorization)
+        r->headers[n++] = r->authorization;
+    for (size_t i = 0; i < given; i++)
+        r->headers[n++] = e->headers[i];
+}
+
+int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *form, struct err *err) {
+    const char *query = e->base.query;
+
+    *r = (struct prom_request){0};
+    int ret = add_credentials(r, e, err);
+    if (ret < 0)
+        return ret;
+    add_headers(r, e);
+    if (e->use_get)
+        r->url = xasprintf("%s/api/v1/query?%s%s%s", e->base.url, form, *query ? "&" : "", query);
+    else
+        r->url = xasprintf("%s/api/v1/query%s%s", e->base.url, *query ? "?" : "", query);
+    r->http = (struct http_request){
+        .method = e->use_get ? "GET" : "POST",
+        .url = r->url,
+        .headers = r->headers,
+        .body = e->use_get ? NULL : form,
+        .body_len = e->use_get ? 0 : strlen(form),
+        .userpwd = r->userpwd,
+        .tls = &e->tls,
+        .timeout = e->timeout,
+        .max_body = e->max_response,
+    };
+    return 0;
+}
+
+static void free_secret(char *text) {
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+void prom_request_done(struct prom_request *r) {
+    free(r->url);
+    free_secret(r->authorization);
+    free_secret(r->userpwd);
+    free(r->headers);
+    *r = (struct prom_request){0};
+}
