@@ -19,9 +19,11 @@ struct kubeconfig_exec {
 struct kubeconfig {
     struct arena arena;
     const char *server; /* https://host:port[/prefix], without a trailing slash */
-    const char *server_name, *ca_pem, *proxy_url, *namespace_;
-    const char *cert_pem, *key_pem;
-    const char *token, *token_file, *username, *password;
+    const char *server_name, *proxy_url, *namespace_;
+    const char *ca_pem, *cert_pem, *key_pem;
+    const char *ca_file, *cert_file, *key_file; /* where the text came from, to be followed; NULL: inline */
+    const char *token, *token_file;             /* the file wins; token stands in while it cannot be read */
+    const char *username, *password;
     struct kubeconfig_exec exec;
     const char *source; /* the file it came from, or "in-cluster", for messages */
 };
