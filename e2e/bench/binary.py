@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""The binary itself: size, time to start, memory when idle beside an empty cluster.
+
+usage: binary.py     env: TRIMTAB (the binary; default build/release/trimtab)
+"""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import lab
+
+
+def start_times(binary, runs=20):
+    """Milliseconds from exec to exit of `trimtab version`: loading and linking every library."""
+    times = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        subprocess.run([binary, "version"], check=True, stdout=subprocess.DEVNULL)
+        times.append((time.perf_counter() - begun) * 1000)
+    return times
+
+
+def main():
+    binary = os.environ.get("TRIMTAB", os.path.join(lab.ROOT, "build", "release", "trimtab"))
+    size = os.path.getsize(binary) / 1024
+    times = start_times(binary)
+    with lab.Lab(nodes=1) as world:
+        begun = time.perf_counter()
+        process, _ = world.operator("http://127.0.0.1:1")
+        ready = (time.perf_counter() - begun) * 1000
+        time.sleep(10)
+        cpu = process.cpu()
+        time.sleep(20)
+        idle = process.memory()
+        cores = (process.cpu() - cpu) / 20
+    lab.emit("binary", size_kib=round(size), start_ms_median=round(statistics.median(times), 1), ready_ms=round(ready, 1),
+             idle_rss_mib=round(idle, 1), idle_cores=round(cores, 4))
+    print(f"| size | start | idle | idle |\n|---|---|---|---|\n| {size:.0f} KiB | {statistics.median(times):.1f} ms | {idle:.1f} MiB "
+          f"| {cores:.4f} cores |", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds a peer that the benches measure against, once, into the cache, and prints its path.
+#
+# usage: build.sh NAME     prometheus-adapter, or a folder beside this file with a Go program of ours
+# env:   TRIMTAB_CACHE (default ~/.cache/trimtab)
+set -euo pipefail
+name=${1:?usage: build.sh NAME}
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${TRIMTAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trimtab}
+[ -f "$here/$name/go.mod" ] || { echo "build.sh: there is no peer $name" >&2; exit 2; }
+key=$(cat "$here/$name"/go.* "$here/$name"/*.go 2>/dev/null | sha256sum | cut -c1-12)
+out=$cache/peers/$name-$key
+if [ ! -x "$out" ]; then
+  go=$("$here/../../deps/go.sh")
+  package=.
+  [ "$name" != prometheus-adapter ] || package=sigs.k8s.io/prometheus-adapter/cmd/adapter
+  mkdir -p "$cache/peers"
+  echo "building $name ..." >&2
+  (cd "$here/$name" && GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 nice "$go" build -mod=readonly -trimpath -ldflags '-s -w' \
+    -o "$out.new" "$package") >&2
+  mv "$out.new" "$out"
+fi
+echo "$out"
