@@ -110,7 +110,7 @@ def package_flags():
 def compile_alone(header, flags):
     """What the compiler says of a file that includes this header and nothing else; "" where it is content."""
     run = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-fsyntax-only", f"-I{ROOT}", *flags,
-                          "-x", "c", "-"], input=f'#include "{header}"\n', capture_output=True, text=True)
+                          "-x", "c", "-"], input=f'#include "{header}"\n', cwd=ROOT, capture_output=True, text=True)
     return "" if run.returncode == 0 else next((s for s in run.stderr.splitlines() if "error:" in s), run.stderr.strip())
 
 
