@@ -200,7 +200,8 @@ static int pair_scalar(struct promjson *p, enum token token, const char *text, s
     case 1:
         if (token != TOKEN_STRING)
             return wrong_type(p, "a value is not a string");
-        promjson_cut(p->pair_text, sizeof(p->pair_text), text, len);
+        promjson_cut(p->pair_text, sizeof(p->pair_text), len < NUMBER_MAX ? text : "",
+                     len < NUMBER_MAX ? len : 0);
         return 1;
     default:
         return wrong_type(p, "a value has more than two items");
