@@ -8,7 +8,7 @@ name=${1:?usage: build.sh NAME}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TRIMTAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trimtab}
 [ -f "$here/$name/go.mod" ] || { echo "build.sh: there is no peer $name" >&2; exit 2; }
-key=$(cat "$here/$name"/go.* "$here/$name"/*.go 2>/dev/null | sha256sum | cut -c1-12)
+key=$(find "$here/$name" -type f | sort | xargs cat | sha256sum | cut -c1-12)
 out=$cache/peers/$name-$key
 if [ ! -x "$out" ]; then
   go=$("$here/../../deps/go.sh")
