@@ -160,20 +160,33 @@ static double duration_unit(const char **p) {
     return 0;
 }
 
+static double pow10_of(int n) {
+    double v = 1;
+
+    while (n-- > 0)
+        v *= 10;
+    return v;
+}
+
+/* The digits at p as a number and past them; how many there were. */
+static int decimal(const char **p, double *ret_value) {
+    int n = 0;
+
+    *ret_value = 0;
+    for (; **p >= '0' && **p <= '9'; (*p)++, n++)
+        *ret_value = *ret_value * 10 + (**p - '0');
+    return n;
+}
+
 /* One "1.5h" and past it; negative where it is malformed. */
 static double duration_part(const char **p) {
-    double v = 0, scale = 0.1;
-    const char *start = *p;
+    double whole, part = 0;
+    int digits_before = decimal(p, &whole), digits_after = skip(p, '.') ? decimal(p, &part) : 0;
 
-    for (; **p >= '0' && **p <= '9'; (*p)++)
-        v = v * 10 + (**p - '0');
-    if (skip(p, '.'))
-        for (; **p >= '0' && **p <= '9'; (*p)++, scale /= 10)
-            v += (**p - '0') * scale;
-    if (*p == start || (*p == start + 1 && *start == '.'))
+    if (digits_before + digits_after == 0)
         return -1;
     double unit = duration_unit(p);
-    return unit > 0 ? v * unit : -1;
+    return unit > 0 ? (whole + part / pow10_of(digits_after)) * unit : -1;
 }
 
 int clock_parse_duration(const char *text, usec_t *ret_duration) {
@@ -195,7 +208,7 @@ int clock_parse_duration(const char *text, usec_t *ret_duration) {
             return -EINVAL;
         sum += part;
     }
-    if (sum > 9.2e18)
+    if (!(sum <= 9.2e18)) /* also what so many digits made infinite or no number */
         return -ERANGE;
     *ret_duration = (usec_t)(negative ? -(sum + 0.5) : sum + 0.5);
     return 0;

@@ -90,7 +90,11 @@ struct interned {
 };
 
 static struct interned *of_text(const char *s) {
-    return (struct interned *)((uintptr_t)s - offsetof(struct interned, text));
+    union {
+        const char *given;
+        char *own; /* the pool's memory was never const */
+    } text = {.given = s};
+    return (struct interned *)(void *)(text.own - offsetof(struct interned, text));
 }
 
 void str_pool_init(struct str_pool *pool) {

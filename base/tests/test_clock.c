@@ -133,6 +133,20 @@ static void test_parse_duration(void **state) {
     }
 }
 
+/* More digits than a double has exponents for, before and after the point. */
+static void test_endless_digits(void **state) {
+    (void)state;
+    char text[1000];
+    usec_t d = 42;
+
+    memset(text, '9', sizeof(text));
+    memcpy(text + sizeof(text) - 2, "s", 2);
+    assert_int_equal(clock_parse_duration(text, &d), -ERANGE);
+    text[1] = '.';
+    assert_int_equal(clock_parse_duration(text, &d), -ERANGE);
+    assert_int_equal(d, 42);
+}
+
 static void test_format_duration(void **state) {
     (void)state;
     static const struct {
@@ -175,7 +189,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),          cmocka_unit_test(test_format),
         cmocka_unit_test(test_parse_duration), cmocka_unit_test(test_format_duration),
-        cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_clocks),         cmocka_unit_test(test_endless_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/tests/cm.h"
 #include <stdio.h>
 
@@ -31,8 +32,8 @@ static void compare(const struct map *m, const struct reference *want) {
     for (size_t i = 0; i < KEYS; i++)
         assert_ptr_equal(map_get(m, want->keys[i]), want->values[i]);
     for (; map_next(m, &it, &key, &value); seen++) {
-        int i = -1;
-        assert_int_equal(sscanf(key, "key-%d", &i), 1);
+        int64_t i = -1;
+        assert_int_equal(str_to_i64(key + strlen("key-"), &i), 0);
         assert_ptr_equal(want->values[i], value);
     }
     assert_int_equal(seen, want->len);
