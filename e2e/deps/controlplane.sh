@@ -55,10 +55,17 @@ extras() { # name, folder of its module, where to
 build() { # name
   local flags="-s -w" log=$bin/../$1.log ticker rc=0 start=$SECONDS folder package
   package_of "$1"
-  if [ "$folder" = kubernetes ]; then
-    flags+=" -X k8s.io/component-base/version.gitVersion=v$kube -X k8s.io/component-base/version.gitMajor=${kube%%.*}"
-    flags+=" -X k8s.io/component-base/version.gitMinor=$(echo "$kube" | cut -d. -f2)"
-  fi
+  case $folder in
+    kubernetes)
+      flags+=" -X k8s.io/component-base/version.gitVersion=v$kube -X k8s.io/component-base/version.gitMajor=${kube%%.*}"
+      flags+=" -X k8s.io/component-base/version.gitMinor=$(echo "$kube" | cut -d. -f2)" ;;
+    helm) # the cluster's version that `helm template` and `helm lint` assume
+      flags+=" -X helm.sh/helm/v3/internal/version.version=v$(version_of helm helm.sh/helm/v3)"
+      flags+=" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=${kube%%.*}"
+      flags+=" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(echo "$kube" | cut -d. -f2)"
+      flags+=" -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=${kube%%.*}"
+      flags+=" -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$(echo "$kube" | cut -d. -f2)" ;;
+  esac
   say "building $1 ..."
   : >"$log"
   progress "$1" "$log" &
