@@ -15,7 +15,7 @@ struct label {
 struct labels {
     uint32_t count;
     uint32_t refs;        /* 0 counts as 1 */
-    struct label items[]; /* in the order of the document */
+    struct label items[]; /* in the order of the document; keys are distinct */
 };
 
 /* Room for count labels with one reference, all empty; whoever fills it interns in pool. */

@@ -1,0 +1,437 @@
+/* The streaming decoder: yajl's events walk the tree of wanted fields; everything else is passed over by
+ * counting its depth. One parser serves message after message (yajl's "multiple values"). */
+#include "informers/decode.h"
+
+#include "api/types/policy.h"
+#include "base/mem.h"
+#include "informers/decode_fields.h"
+#include "informers/decode_json.h"
+#include <errno.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+enum {
+    WANTED_DEPTH = 24,             /* of the tables, with room */
+    DEPTH_MAX = 1000,              /* of a document */
+    SILENCE_MAX = 3 * 1024 * 1024, /* bytes without an event: one text of that length */
+    SILENCE_ORDINARY = 128 * 1024, /* a longer text leaves a parser with a large buffer: it is renewed */
+};
+
+struct level {
+    const struct field *field;
+    const struct field *in;
+    uint8_t count;
+};
+
+struct decoder {
+    enum decode_form form;
+    enum object_type type;
+    struct str_pool *pool;
+    struct decode_handler handler;
+    yajl_handle yajl;
+    struct notes notes;
+    struct json_builder *json; /* OBJECT_POLICY only */
+
+    struct level stack[WANTED_DEPTH];
+    uint32_t depth;           /* of stack */
+    uint32_t skip;            /* levels open below one that is not wanted; 0: none */
+    const struct field *next; /* what the key just read stands for; NULL: not wanted */
+    const char *failure;      /* why the parse was cancelled */
+    bool done;                /* the message's value is complete */
+    bool renew;
+    uint64_t events;
+    size_t silence;
+
+    char event_type[16];
+    char list_version[DECODE_TEXT_MAX + 1];
+    char list_continue[DECODE_TOKEN_MAX + 1];
+};
+
+static struct decoder *of_notes(struct notes *notes) {
+    return (struct decoder *)((char *)notes - offsetof(struct decoder, notes));
+}
+
+/* Copies a text of the frame into out (size bytes); one that does not fit ends the message. */
+static void frame_text(struct decoder *d, char *out, size_t size, const char *text, size_t len) {
+    if (len >= size || memchr(text, '\0', len)) {
+        d->failure = "a text of the frame is too long";
+        return;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+static void set_event_type(struct notes *notes, const char *text, size_t len) {
+    struct decoder *d = of_notes(notes);
+    frame_text(d, d->event_type, sizeof(d->event_type), text, len);
+}
+
+static void set_list_version(struct notes *notes, const char *text, size_t len) {
+    struct decoder *d = of_notes(notes);
+    frame_text(d, d->list_version, sizeof(d->list_version), text, len);
+}
+
+static void set_list_continue(struct notes *notes, const char *text, size_t len) {
+    struct decoder *d = of_notes(notes);
+    frame_text(d, d->list_continue, sizeof(d->list_continue), text, len);
+}
+
+static void begin_listed(struct notes *notes);
+static void end_listed(struct notes *notes);
+
+#define KEY(k) .key = (k), .len = sizeof(k) - 1
+static const struct field watch_fields[] = {
+    {KEY("type"), .type = FIELD_STRING, .set = set_event_type},
+    {KEY("object"), .type = FIELD_MAP, .object = true},
+};
+static const struct field watch_root = {.type = FIELD_MAP, .in = watch_fields, .count = 2};
+static const struct field list_metadata[] = {
+    {KEY("resourceVersion"), .type = FIELD_STRING, .set = set_list_version},
+    {KEY("continue"), .type = FIELD_STRING, .set = set_list_continue},
+};
+static const struct field list_item = {
+    .type = FIELD_MAP, .object = true, .begin = begin_listed, .end = end_listed};
+static const struct field list_fields[] = {
+    {KEY("metadata"), .type = FIELD_MAP, .in = list_metadata, .count = 2},
+    {KEY("items"), .type = FIELD_LIST, .in = &list_item, .count = 1},
+};
+static const struct field list_root = {.type = FIELD_MAP, .in = list_fields, .count = 2};
+
+/* The field of a table that a key names, or NULL. A field without a name, the last one, takes any key. */
+static const struct field *lookup(const struct level *level, const char *key, size_t len) {
+    const struct field *f = level->in;
+
+    for (const struct field *end = f + level->count; f < end; f++)
+        if ((f->len == len && memcmp(f->key, key, len) == 0) || f->len == 0)
+            return f;
+    return NULL;
+}
+
+/* What the value that comes next stands for. */
+static const struct field *take_next(struct decoder *d) {
+    const struct field *next = d->next;
+    const struct level *top = d->depth ? &d->stack[d->depth - 1] : NULL;
+
+    if (top && top->field->type == FIELD_LIST)
+        return top->in;
+    d->next = NULL;
+    return next;
+}
+
+/* A value of another type than the table says. */
+static int mismatch(struct decoder *d, const struct field *f) {
+    if (f && !f->lenient)
+        notes_spoil(&d->notes, f->key && *f->key ? f->key : "an entry", "has the wrong type");
+    return 1;
+}
+
+static int cancel(struct decoder *d, const char *why) {
+    d->failure = why;
+    return 0;
+}
+
+static int scalar(struct decoder *d, enum field_type type, const char *text, size_t len) {
+    d->events++;
+    if (d->skip)
+        return 1;
+    if (!d->depth)
+        return cancel(d, "it is not an object");
+    const struct field *f = take_next(d);
+    if (!f)
+        return 1;
+    bool fits =
+        f->type == type || (f->type == FIELD_QUANTITY && (type == FIELD_STRING || type == FIELD_NUMBER));
+    if (!fits)
+        return mismatch(d, f);
+    f->set(&d->notes, text, len);
+    return d->failure == NULL;
+}
+
+static bool building(const struct decoder *d) {
+    return d->json && json_builder_open(d->json);
+}
+
+static int on_null(void *ctx) {
+    struct decoder *d = ctx;
+
+    if (building(d))
+        json_builder_literal(d->json, json_null());
+    d->events++;
+    if (!d->depth)
+        return cancel(d, "it is not an object");
+    if (!d->skip)
+        take_next(d);
+    return 1;
+}
+
+static int on_boolean(void *ctx, int value) {
+    struct decoder *d = ctx;
+
+    if (building(d))
+        json_builder_literal(d->json, json_boolean(value));
+    return value ? scalar(d, FIELD_BOOL, "true", 4) : scalar(d, FIELD_BOOL, "false", 5);
+}
+
+static int on_number(void *ctx, const char *text, size_t len) {
+    struct decoder *d = ctx;
+
+    if (building(d))
+        json_builder_number(d->json, text, len);
+    return scalar(d, FIELD_NUMBER, text, len);
+}
+
+static int on_string(void *ctx, const unsigned char *text, size_t len) {
+    struct decoder *d = ctx;
+
+    if (building(d))
+        json_builder_string(d->json, (const char *)text, len);
+    return scalar(d, FIELD_STRING, (const char *)text, len);
+}
+
+static int on_key(void *ctx, const unsigned char *key, size_t len) {
+    struct decoder *d = ctx;
+
+    d->events++;
+    if (building(d))
+        json_builder_key(d->json, (const char *)key, len);
+    if (d->skip)
+        return 1;
+    const struct level *top = &d->stack[d->depth - 1];
+    if (top->field->type == FIELD_PAIRS)
+        d->next = top->in;
+    else
+        d->next = lookup(top, (const char *)key, len);
+    if (d->next && d->next->len == 0)
+        d->notes.pair_key = notes_text(&d->notes, (const char *)key, len);
+    return 1;
+}
+
+static void push(struct decoder *d, const struct field *f) {
+    const struct field *table = f->object ? decode_fields(d->type) : f;
+
+    d->stack[d->depth++] = (struct level){.field = f, .in = table->in, .count = table->count};
+    if (f->object && d->json)
+        json_builder_begin(d->json, true);
+    if (f->begin)
+        f->begin(&d->notes);
+}
+
+static int begin(struct decoder *d, bool map) {
+    d->events++;
+    if (building(d))
+        json_builder_begin(d->json, map);
+    if (d->skip)
+        return ++d->skip + d->depth > DEPTH_MAX ? cancel(d, "it is nested too deep") : 1;
+    if (!d->depth) {
+        if (d->done || !map)
+            return cancel(d, d->done ? "there is more than one value" : "it is not an object");
+        push(d, d->form == DECODE_WATCH ? &watch_root : &list_root);
+        return 1;
+    }
+    const struct field *f = take_next(d);
+    bool fits = f && (map ? f->type == FIELD_MAP || f->type == FIELD_PAIRS : f->type == FIELD_LIST);
+    if (fits && d->depth < WANTED_DEPTH) {
+        push(d, f);
+        return 1;
+    }
+    d->skip = 1;
+    return mismatch(d, f);
+}
+
+static int end(struct decoder *d) {
+    d->events++;
+    if (building(d))
+        json_builder_end(d->json);
+    if (d->skip) {
+        d->skip--;
+        return 1;
+    }
+    const struct field *f = d->stack[--d->depth].field;
+    if (f->end)
+        f->end(&d->notes);
+    d->next = NULL;
+    d->done = d->depth == 0;
+    return 1;
+}
+
+static int on_start_map(void *ctx) {
+    return begin(ctx, true);
+}
+
+static int on_start_array(void *ctx) {
+    return begin(ctx, false);
+}
+
+static int on_end(void *ctx) {
+    return end(ctx);
+}
+
+static const yajl_callbacks callbacks = {
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_key,
+    .yajl_end_map = on_end,
+    .yajl_start_array = on_start_array,
+    .yajl_end_array = on_end,
+};
+
+static int build_policy(struct decoder *d, struct object **ret_object, struct err *err) {
+    struct policy_object *policy = NULL;
+    json_t *document = json_builder_take(d->json);
+
+    if (!document)
+        return err_set(err, -E2BIG, "it is larger than a policy may be, or holds a NUL");
+    int ret = policy_from_json(document, d->pool, &policy, err);
+    json_decref(document);
+    if (ret == 0)
+        *ret_object = &policy->meta;
+    return ret;
+}
+
+/* Makes an object of what was read and hands it over, or says why not. */
+static void emit(struct decoder *d, enum decode_event event) {
+    struct object *o = NULL;
+    struct err err = {0};
+    int ret = d->json ? build_policy(d, &o, &err) : notes_build(&d->notes, d->type, d->pool, &o, &err);
+
+    if (ret < 0)
+        d->handler.on_skipped(d->handler.arg, str_or_empty(d->notes.name), err_text(&err));
+    else
+        d->handler.on_object(d->handler.arg, event, o);
+}
+
+static void begin_listed(struct notes *notes) {
+    notes_reset(notes);
+}
+
+static void end_listed(struct notes *notes) {
+    emit(of_notes(notes), DECODE_LISTED);
+}
+
+static int emit_error(struct decoder *d) {
+    const struct notes *n = &d->notes;
+    struct decode_status status = {
+        .code = n->status_code > 0 && n->status_code < 1000 ? (int)n->status_code : 0,
+        .reason = str_or_empty(n->status_reason),
+        .message = str_or_empty(n->status_message),
+        .retry_after = n->retry_seconds > 0 && n->retry_seconds < 3600 ? n->retry_seconds * USEC_PER_SEC : 0,
+    };
+    d->handler.on_error(d->handler.arg, &status);
+    return 0;
+}
+
+static int emit_watched(struct decoder *d, struct err *err) {
+    static const char *const names[] = {
+        [DECODE_ADDED] = "ADDED", [DECODE_MODIFIED] = "MODIFIED", [DECODE_DELETED] = "DELETED"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(d->event_type, names[i]) == 0) {
+            emit(d, (enum decode_event)i);
+            return 0;
+        }
+    if (strcmp(d->event_type, "ERROR") == 0)
+        return emit_error(d);
+    if (strcmp(d->event_type, "BOOKMARK") == 0) {
+        d->handler.on_bookmark(d->handler.arg, str_or_empty(d->notes.version), d->notes.initial_end);
+        return 0;
+    }
+    return err_set(err, -EPROTO, "a watch event of unknown type \"%s\"", d->event_type);
+}
+
+static void renew_parser(struct decoder *d) {
+    if (d->yajl)
+        yajl_free(d->yajl);
+    d->yajl = yajl_alloc(&callbacks, NULL, d);
+    yajl_config(d->yajl, yajl_allow_multiple_values, 1);
+    d->renew = false;
+}
+
+struct decoder *decoder_new(enum decode_form form, enum object_type type, struct str_pool *pool,
+                            const struct decode_handler *handler) {
+    struct decoder *d = XNEW(struct decoder);
+
+    d->form = form;
+    d->type = type;
+    d->pool = pool;
+    d->handler = *handler;
+    notes_init(&d->notes);
+    if (type == OBJECT_POLICY)
+        d->json = XNEW(struct json_builder);
+    renew_parser(d);
+    return d;
+}
+
+void decoder_free(struct decoder *d) {
+    if (!d)
+        return;
+    yajl_free(d->yajl);
+    notes_done(&d->notes);
+    if (d->json)
+        json_builder_reset(d->json);
+    free(d->json);
+    free(d);
+}
+
+/* Ready for the next message; the frame's texts stay until it begins. */
+static void rewind_message(struct decoder *d) {
+    notes_reset(&d->notes);
+    if (d->json)
+        json_builder_reset(d->json);
+    if (d->renew)
+        renew_parser(d);
+    d->depth = d->skip = 0;
+    d->next = NULL;
+    d->failure = NULL;
+    d->done = false;
+    d->silence = 0;
+    d->event_type[0] = '\0';
+}
+
+void decoder_reset(struct decoder *d) {
+    d->renew = true;
+    rewind_message(d);
+    d->list_version[0] = d->list_continue[0] = '\0';
+}
+
+static int parse_failed(struct decoder *d, struct err *err) {
+    d->renew = true;
+    return err_set(err, -EPROTO, "malformed answer: %s", d->failure ? d->failure : "it is not JSON");
+}
+
+int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *err) {
+    uint64_t before = d->events;
+
+    if (!d->depth && !d->done)
+        d->list_version[0] = d->list_continue[0] = '\0';
+    if (yajl_parse(d->yajl, (const unsigned char *)data, len) != yajl_status_ok)
+        return parse_failed(d, err);
+    d->silence = d->events == before ? d->silence + len : 0;
+    d->renew = d->renew || d->silence > SILENCE_ORDINARY;
+    if (d->silence > SILENCE_MAX)
+        return err_set(err, -E2BIG, "a text of more than %d MiB", SILENCE_MAX >> 20);
+    return 0;
+}
+
+int decoder_finish(struct decoder *d, struct err *err) {
+    int ret = 0;
+
+    if (!d->done)
+        ret = err_set(err, -EPROTO, "an answer that ends in the middle");
+    else if (d->form == DECODE_WATCH)
+        ret = emit_watched(d, err);
+    if (ret < 0)
+        d->renew = true;
+    rewind_message(d);
+    return ret;
+}
+
+const char *decoder_list_version(const struct decoder *d) {
+    return d->list_version;
+}
+
+const char *decoder_list_continue(const struct decoder *d) {
+    return d->list_continue;
+}

@@ -1,0 +1,400 @@
+/* The tables of wanted fields and what is noted of each. */
+#include "informers/decode_fields.h"
+
+#include "api/types/quantity.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+void notes_init(struct notes *notes) {
+    *notes = (struct notes){0};
+    arena_init(&notes->arena, 16384);
+    notes_reset(notes);
+}
+
+void notes_done(struct notes *notes) {
+    arena_done(&notes->arena);
+    free(notes->labels.items);
+    free(notes->containers.items);
+    free(notes->terms.items);
+}
+
+void notes_reset(struct notes *notes) {
+    struct notes old = *notes;
+
+    arena_reset(&old.arena);
+    *notes = (struct notes){
+        .arena = old.arena,
+        .labels = {old.labels.items, 0, old.labels.cap},
+        .containers = {old.containers.items, 0, old.containers.cap},
+        .terms = {old.terms.items, 0, old.terms.cap},
+        .spec_replicas = 1,
+        .cpu_milli = -1,
+        .memory_milli = -1,
+    };
+}
+
+void notes_spoil(struct notes *notes, const char *field, const char *why) {
+    if (notes->bad)
+        return;
+    notes->bad = why;
+    notes->bad_field = field;
+}
+
+const char *notes_text(struct notes *notes, const char *text, size_t len) {
+    if (len > DECODE_TEXT_MAX || memchr(text, '\0', len)) {
+        notes_spoil(notes, "a text", "is too long or holds a NUL");
+        return "";
+    }
+    return arena_strndup(&notes->arena, text, len);
+}
+
+static bool same(const char *text, size_t len, const char *word) {
+    return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+static int64_t number(struct notes *notes, const char *text, size_t len) {
+    int64_t value = 0;
+
+    if (str_to_i64(notes_text(notes, text, len), &value) < 0)
+        notes_spoil(notes, "a number", "is not a whole one or out of range");
+    return value;
+}
+
+static int64_t quantity(struct notes *notes, const char *text, size_t len) {
+    int64_t milli = -1;
+
+    if (quantity_parse(notes_text(notes, text, len), &milli, NULL) < 0)
+        notes_spoil(notes, "a quantity", "cannot be read");
+    return milli;
+}
+
+/* The vector with room for one more, or NULL at its maximum, which spoils the object. */
+static void *room(struct notes *notes, void *items, uint32_t count, uint32_t *cap, size_t size,
+                  uint32_t max) {
+    if (count >= max) {
+        notes_spoil(notes, "a list", "has too many entries");
+        return NULL;
+    }
+    if (count < *cap)
+        return items;
+    *cap = *cap ? *cap * 2 : 8;
+    return xrealloc(items, *cap * size);
+}
+
+#define MORE(n, v, max)                                                                                      \
+    ({                                                                                                       \
+        void *room_ = room((n), (v)->items, (v)->count, &(v)->cap, sizeof(*(v)->items), (max));              \
+        if (room_)                                                                                           \
+            (v)->items = room_;                                                                              \
+        room_ != NULL;                                                                                       \
+    })
+
+/* A setter for a text that is kept as it is. */
+#define TEXT_SETTER(name, member)                                                                            \
+    static void name(struct notes *n, const char *text, size_t len) {                                        \
+        n->member = notes_text(n, text, len);                                                                \
+    }
+#define NUMBER_SETTER(name, member)                                                                          \
+    static void name(struct notes *n, const char *text, size_t len) {                                        \
+        n->member = number(n, text, len);                                                                    \
+    }
+#define QUANTITY_SETTER(name, member)                                                                        \
+    static void name(struct notes *n, const char *text, size_t len) {                                        \
+        n->member = quantity(n, text, len);                                                                  \
+    }
+
+TEXT_SETTER(set_name, name)
+TEXT_SETTER(set_ns, ns)
+TEXT_SETTER(set_uid, uid)
+TEXT_SETTER(set_version, version)
+TEXT_SETTER(set_phase, phase)
+TEXT_SETTER(set_start_time, start_time)
+TEXT_SETTER(set_node, node)
+TEXT_SETTER(set_owner_uid, owner.uid)
+TEXT_SETTER(set_owner_kind, owner.kind)
+TEXT_SETTER(set_owner_name, owner.name)
+TEXT_SETTER(set_entry_type, entry.type)
+TEXT_SETTER(set_entry_status, entry.status)
+TEXT_SETTER(set_entry_transition, entry.transition)
+TEXT_SETTER(set_entry_address, entry.address)
+TEXT_SETTER(set_container_name, container.name)
+TEXT_SETTER(set_term_key, term.key)
+TEXT_SETTER(set_term_op, term.op)
+TEXT_SETTER(set_reason, status_reason)
+NUMBER_SETTER(set_generation, generation)
+NUMBER_SETTER(set_spec_replicas, spec_replicas)
+NUMBER_SETTER(set_status_replicas, status_replicas)
+NUMBER_SETTER(set_retry_seconds, retry_seconds)
+NUMBER_SETTER(set_code, status_code)
+QUANTITY_SETTER(set_cpu, cpu_milli)
+QUANTITY_SETTER(set_memory, memory_milli)
+QUANTITY_SETTER(set_container_cpu, container.cpu_milli)
+QUANTITY_SETTER(set_container_memory, container.memory_milli)
+
+/* Cut, not refused: it is shown to people only. */
+static void set_message(struct notes *n, const char *text, size_t len) {
+    size_t cut = len < 400 ? len : 400;
+    n->status_message = memchr(text, '\0', cut) ? "" : arena_strndup(&n->arena, text, cut);
+}
+
+static void set_deleting(struct notes *n, const char *text, size_t len) {
+    (void)text;
+    n->deleting = len > 0;
+}
+
+static void set_initial_end(struct notes *n, const char *text, size_t len) {
+    n->initial_end = same(text, len, "true");
+}
+
+static void set_controller(struct notes *n, const char *text, size_t len) {
+    n->owner.controller = same(text, len, "true");
+}
+
+static void set_restart_policy(struct notes *n, const char *text, size_t len) {
+    n->container.always = same(text, len, "Always");
+}
+
+/* As in any JSON map, the last of equal keys counts; the index relies on distinct ones. */
+static void add_label(struct notes *n, const char *text, size_t len) {
+    for (uint32_t i = 0; i < n->labels.count; i++)
+        if (strcmp(n->labels.items[i].key, n->pair_key) == 0) {
+            n->labels.items[i].value = notes_text(n, text, len);
+            return;
+        }
+    if (MORE(n, &n->labels, DECODE_PAIRS_MAX))
+        n->labels.items[n->labels.count++] = (struct notes_pair){n->pair_key, notes_text(n, text, len)};
+}
+
+static void begin_labels(struct notes *n) {
+    n->labels.count = 0;
+}
+
+static void begin_owner(struct notes *n) {
+    memset(&n->owner, 0, sizeof(n->owner));
+}
+
+static void end_owner(struct notes *n) {
+    if (n->owner.controller)
+        memcpy(&n->controller, &n->owner, sizeof(n->controller));
+}
+
+static void begin_entry(struct notes *n) {
+    memset(&n->entry, 0, sizeof(n->entry));
+}
+
+static void end_condition(struct notes *n) {
+    const char *status = str_or_empty(n->entry.status);
+
+    if (!str_eq(n->entry.type, "Ready"))
+        return;
+    n->ready = strcmp(status, "True") == 0    ? CONDITION_TRUE
+               : strcmp(status, "False") == 0 ? CONDITION_FALSE
+                                              : CONDITION_UNKNOWN;
+    n->ready_transition = n->entry.transition;
+}
+
+static void end_address(struct notes *n) {
+    if (str_eq(n->entry.type, "InternalIP") && !n->internal_ip)
+        n->internal_ip = n->entry.address;
+    if (str_eq(n->entry.type, "Hostname"))
+        n->hostname = n->entry.address;
+}
+
+static void begin_container(struct notes *n) {
+    n->container = (struct notes_container){.cpu_milli = -1, .memory_milli = -1};
+}
+
+static void begin_init_container(struct notes *n) {
+    begin_container(n);
+    n->container.init = true;
+}
+
+static void end_container(struct notes *n) {
+    if (n->container.init && !n->container.always)
+        return;
+    if (!n->container.name)
+        notes_spoil(n, "a container", "has no name");
+    else if (MORE(n, &n->containers, DECODE_CONTAINERS_MAX))
+        n->containers.items[n->containers.count++] = n->container;
+}
+
+static void add_term(struct notes *n) {
+    if (!n->term.key)
+        notes_spoil(n, "a selector's term", "has no key");
+    else if (MORE(n, &n->terms, DECODE_PAIRS_MAX))
+        n->terms.items[n->terms.count++] = n->term;
+}
+
+static void begin_term(struct notes *n) {
+    n->term = (struct notes_term){0};
+}
+
+static void add_match_label(struct notes *n, const char *text, size_t len) {
+    n->term = (struct notes_term){.key = n->pair_key, .value = notes_text(n, text, len)};
+    add_term(n);
+}
+
+static void add_term_value(struct notes *n, const char *text, size_t len) {
+    struct notes_term *term = &n->term;
+
+    if (term->value_count >= DECODE_PAIRS_MAX) {
+        notes_spoil(n, "a selector's values", "are too many");
+        return;
+    }
+    if ((term->value_count & (term->value_count - 1)) == 0) { /* at 0, 1, 2, 4, …: twice the room */
+        const char **values = ARENA_ARRAY(&n->arena, const char *, term->value_count * 2 + 1);
+        if (term->value_count)
+            memcpy(values, term->values, term->value_count * sizeof(*values));
+        term->values = values;
+    }
+    term->values[term->value_count++] = notes_text(n, text, len);
+}
+
+#define LEN(a) ((uint8_t)(sizeof(a) / sizeof((a)[0])))
+#define KEY(k) .key = (k), .len = sizeof(k) - 1
+#define STRING(k, f)                                                                                         \
+    { KEY(k), .type = FIELD_STRING, .set = (f) }
+#define NUMBER(k, f)                                                                                         \
+    { KEY(k), .type = FIELD_NUMBER, .set = (f) }
+#define BOOL(k, f)                                                                                           \
+    { KEY(k), .type = FIELD_BOOL, .set = (f) }
+#define QUANTITY(k, f)                                                                                       \
+    { KEY(k), .type = FIELD_QUANTITY, .set = (f) }
+#define MAP(k, table)                                                                                        \
+    { KEY(k), .type = FIELD_MAP, .in = (table), .count = LEN(table) }
+#define LIST(k, element)                                                                                     \
+    { KEY(k), .type = FIELD_LIST, .in = &(element), .count = 1 }
+
+static const struct field label = STRING("", add_label);
+static const struct field owner_fields[] = {
+    STRING("uid", set_owner_uid),
+    STRING("kind", set_owner_kind),
+    STRING("name", set_owner_name),
+    BOOL("controller", set_controller),
+};
+static const struct field owner = {.type = FIELD_MAP,
+                                   .in = owner_fields,
+                                   .count = LEN(owner_fields),
+                                   .begin = begin_owner,
+                                   .end = end_owner};
+static const struct field annotations[] = {STRING("k8s.io/initial-events-end", set_initial_end)};
+static const struct field metadata[] = {
+    STRING("name", set_name),
+    STRING("namespace", set_ns),
+    STRING("uid", set_uid),
+    STRING("resourceVersion", set_version),
+    NUMBER("generation", set_generation),
+    STRING("deletionTimestamp", set_deleting),
+    {KEY("labels"), .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels},
+    MAP("annotations", annotations),
+    LIST("ownerReferences", owner),
+};
+
+/* A Status in an ERROR event; an ordinary object may have fields of these names and any type. */
+static const struct field details[] = {
+    {KEY("retryAfterSeconds"), .type = FIELD_NUMBER, .set = set_retry_seconds, .lenient = true}};
+#define STATUS_FIELDS                                                                                        \
+    {KEY("code"), .type = FIELD_NUMBER, .set = set_code, .lenient = true},                                   \
+        {KEY("reason"), .type = FIELD_STRING, .set = set_reason, .lenient = true},                           \
+        {KEY("message"), .type = FIELD_STRING, .set = set_message, .lenient = true}, {                       \
+        KEY("details"), .type = FIELD_MAP, .in = details, .count = LEN(details), .lenient = true             \
+    }
+
+static const struct field condition_fields[] = {
+    STRING("type", set_entry_type),
+    STRING("status", set_entry_status),
+    STRING("lastTransitionTime", set_entry_transition),
+};
+static const struct field condition = {.type = FIELD_MAP,
+                                       .in = condition_fields,
+                                       .count = LEN(condition_fields),
+                                       .begin = begin_entry,
+                                       .end = end_condition};
+
+static const struct field container_requests[] = {
+    QUANTITY("cpu", set_container_cpu),
+    QUANTITY("memory", set_container_memory),
+};
+static const struct field container_resources[] = {MAP("requests", container_requests)};
+static const struct field container_fields[] = {
+    STRING("name", set_container_name),
+    MAP("resources", container_resources),
+    STRING("restartPolicy", set_restart_policy),
+};
+static const struct field container = {.type = FIELD_MAP,
+                                       .in = container_fields,
+                                       .count = LEN(container_fields),
+                                       .begin = begin_container,
+                                       .end = end_container};
+static const struct field init_container = {.type = FIELD_MAP,
+                                            .in = container_fields,
+                                            .count = LEN(container_fields),
+                                            .begin = begin_init_container,
+                                            .end = end_container};
+static const struct field requests[] = {QUANTITY("cpu", set_cpu), QUANTITY("memory", set_memory)};
+static const struct field pod_resources[] = {MAP("requests", requests)};
+static const struct field pod_spec[] = {
+    STRING("nodeName", set_node),
+    LIST("containers", container),
+    LIST("initContainers", init_container),
+    MAP("resources", pod_resources),
+};
+static const struct field pod_status[] = {
+    STRING("phase", set_phase),
+    STRING("startTime", set_start_time),
+    LIST("conditions", condition),
+};
+
+static const struct field address_fields[] = {
+    STRING("type", set_entry_type),
+    STRING("address", set_entry_address),
+};
+static const struct field address = {.type = FIELD_MAP,
+                                     .in = address_fields,
+                                     .count = LEN(address_fields),
+                                     .begin = begin_entry,
+                                     .end = end_address};
+static const struct field node_status[] = {
+    LIST("conditions", condition),
+    LIST("addresses", address),
+    MAP("allocatable", requests),
+};
+
+static const struct field match_label = STRING("", add_match_label);
+static const struct field term_value = STRING("", add_term_value);
+static const struct field term_fields[] = {
+    STRING("key", set_term_key),
+    STRING("operator", set_term_op),
+    LIST("values", term_value),
+};
+static const struct field term = {
+    .type = FIELD_MAP, .in = term_fields, .count = LEN(term_fields), .begin = begin_term, .end = add_term};
+static const struct field selector_fields[] = {
+    {KEY("matchLabels"), .type = FIELD_PAIRS, .in = &match_label, .count = 1},
+    {KEY("matchExpressions"), .type = FIELD_LIST, .in = &term, .count = 1},
+    /* any other key: a ReplicationController's plain pair */
+    {KEY(""), .type = FIELD_STRING, .set = add_match_label, .lenient = true},
+};
+static const struct field workload_spec[] = {
+    NUMBER("replicas", set_spec_replicas),
+    MAP("selector", selector_fields),
+};
+static const struct field workload_status[] = {NUMBER("replicas", set_status_replicas)};
+
+static const struct field pod_root[] = {MAP("metadata", metadata), MAP("spec", pod_spec),
+                                        MAP("status", pod_status), STATUS_FIELDS};
+static const struct field node_root[] = {MAP("metadata", metadata), MAP("status", node_status),
+                                         STATUS_FIELDS};
+static const struct field workload_root[] = {MAP("metadata", metadata), MAP("spec", workload_spec),
+                                             MAP("status", workload_status), STATUS_FIELDS};
+static const struct field meta_root[] = {MAP("metadata", metadata), STATUS_FIELDS};
+
+const struct field *decode_fields(enum object_type type) {
+    static const struct field roots[] = {
+        [OBJECT_POD] = MAP("object", pod_root),           [OBJECT_NODE] = MAP("object", node_root),
+        [OBJECT_WORKLOAD] = MAP("object", workload_root), [OBJECT_META] = MAP("object", meta_root),
+        [OBJECT_POLICY] = MAP("object", meta_root),
+    };
+    return &roots[type];
+}
