@@ -28,13 +28,20 @@ struct history {
     struct history_list recommendations, up_events, down_events;
 };
 void history_done(struct history *history);
+/* Drops recommendations that can no longer count in any window, so that deciding every second for an hour
+ * does not keep an entry for each. Never changes a decision; for whoever keeps a history for long. */
+void history_compact(struct history *history);
 /* Records a successful rescale (behavior only), reusing outdated slots as HPA's storeScaleEvent does. */
 void history_store_scale(struct history *history, const struct policy_spec *spec, int32_t from, int32_t to,
                          usec_t now);
 
+/* Whether HPA's rules of HPAScaleToZero apply: by itself where the policy may go to 0 or has gone there. */
+enum scale_to_zero { ZERO_AUTO, ZERO_ON, ZERO_OFF };
+
 struct decide_flags {
     double tolerance;               /* 0.1 */
     usec_t downscale_stabilization; /* 5 min */
+    enum scale_to_zero scale_to_zero;
 };
 
 /* The scale subresource as last seen. */
@@ -74,6 +81,9 @@ enum decision_reason {
     REASON_TARGET_MISSING,
     REASON_INVALID_SELECTOR,
     REASON_DISABLED,
+    REASON_ASLEEP, /* at 0, where this policy put it */
+    REASON_WAKING, /* from there to more */
+    REASON_COUNT,
 };
 /* "AboveTarget", … */
 const char *decision_reason_name(enum decision_reason reason);
@@ -82,6 +92,8 @@ struct proposal {
     bool valid;
     int32_t replicas;
     double ratio;           /* value to target */
+    bool within;            /* the ratio is within tolerance */
+    const char *label;      /* short, for people: the name given, or the query cut short */
     const char *name;       /* as in HPA's messages: "external metric …", "prometheus metric …" */
     const char *arithmetic; /* "ceil(1000 / 100) = 10" */
     const char *failure_reason, *failure; /* HPA's reason and the message where not valid */
@@ -112,6 +124,7 @@ struct decision {
     struct condition *conditions; /* in order, transitions kept from status */
     uint32_t event_count;
     struct decision_event *events;
+    bool metrics_read;   /* the proposals count: no short cut was taken (status.currentMetrics) */
     bool failed;         /* metrics could not be computed, or no scale: no write of scale */
     bool ready;          /* of the Ready condition */
     const char *targets; /* what kubectl get shows as TARGETS */

@@ -1,0 +1,21 @@
+/* Combine: the largest proposal wins (HPA's computeReplicasForMetrics). Data that is missing never scales
+ * down: with a failed metric the others count only where they do not ask for less than there is. */
+#include "autoscaler/stages.h"
+
+void combine_max(const struct proposal *proposals, uint32_t count, int32_t current,
+                 struct combined *ret_combined) {
+    struct combined c = {0};
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct proposal *p = &proposals[i];
+        if (!p->valid) {
+            c.first_invalid = c.invalid++ == 0 ? i : c.first_invalid;
+        } else if (c.replicas == 0 || p->replicas > c.replicas) {
+            /* Ties keep the first name, but while the best is 0 a later one replaces it. */
+            c.replicas = p->replicas;
+            c.best = i;
+        }
+    }
+    c.failed = c.invalid == count || (c.invalid > 0 && c.replicas < current);
+    *ret_combined = c;
+}

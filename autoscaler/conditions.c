@@ -1,0 +1,61 @@
+/* Conditions and events of a decision: HPA's bookkeeping, one slot a type in order of first appearance. */
+#include "autoscaler/stages.h"
+#include <string.h>
+
+enum { CONDITIONS_ADDED = 8 };
+
+void conditions_begin(struct decision *d, const struct policy_status *status, struct arena *arena) {
+    d->conditions = ARENA_ARRAY(arena, struct condition, status->condition_count + CONDITIONS_ADDED);
+    d->condition_count = status->condition_count;
+    if (status->condition_count > 0)
+        memcpy(d->conditions, status->conditions, status->condition_count * sizeof(*d->conditions));
+}
+
+static struct condition *slot(struct decision *d, const char *type) {
+    for (uint32_t i = 0; i < d->condition_count; i++)
+        if (strcmp(d->conditions[i].type, type) == 0)
+            return &d->conditions[i];
+    d->conditions[d->condition_count] = (struct condition){.type = type, .status = ""};
+    return &d->conditions[d->condition_count++];
+}
+
+void condition_set(struct decision *d, usec_t now, const char *type, const char *status, const char *reason,
+                   const char *message) {
+    struct condition *c = slot(d, type);
+
+    if (strcmp(c->status, status) != 0)
+        c->last_transition = now;
+    c->status = status;
+    c->reason = reason;
+    c->message = message;
+}
+
+void condition_remove(struct decision *d, const char *type) {
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < d->condition_count; i++)
+        if (strcmp(d->conditions[i].type, type) != 0)
+            d->conditions[kept++] = d->conditions[i];
+    d->condition_count = kept;
+}
+
+const struct condition *condition_find(const struct condition *conditions, uint32_t count, const char *type) {
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(conditions[i].type, type) == 0)
+            return &conditions[i];
+    return NULL;
+}
+
+bool condition_true(const struct policy_status *status, const char *type) {
+    const struct condition *c = condition_find(status->conditions, status->condition_count, type);
+
+    return c && strcmp(c->status, "True") == 0;
+}
+
+void events_begin(struct decision *d, uint32_t max, struct arena *arena) {
+    d->events = ARENA_ARRAY(arena, struct decision_event, max);
+}
+
+void event_add(struct decision *d, bool warning, const char *reason, const char *message) {
+    d->events[d->event_count++] = (struct decision_event){warning, reason, message};
+}

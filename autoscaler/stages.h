@@ -1,0 +1,139 @@
+/* The stages of a decision, each a pure function from plain data to plain data; decide.c runs them in the
+ * order of the design. Private to the decision. */
+#ifndef AUTOSCALER_STAGES_H
+#define AUTOSCALER_STAGES_H
+
+#include "autoscaler/decide.h"
+
+/* ---- propose: one metric, one number of replicas ---- */
+
+/* How far the ratio of value to target may be off 1, downward and upward. */
+struct tolerances {
+    double down, up;
+};
+struct tolerances propose_tolerances(const struct policy_spec *spec, const struct decide_flags *flags);
+/* Both ends inclusive; NaN is never within. */
+bool propose_within(const struct tolerances *t, double ratio);
+/* What metric i of the spec asks for. Texts live in arena. */
+void propose(const struct decide_input *in, uint32_t i, struct arena *arena, struct proposal *ret_proposal);
+/* The metric's name where a person reads it: its own, else its query or metric, shortened. */
+const char *metric_label(const struct metric_spec *metric, struct arena *arena);
+
+/* ---- combine: the largest proposal, or failure ---- */
+
+struct combined {
+    bool failed; /* all failed, or some and the rest would scale down */
+    int32_t replicas;
+    uint32_t best; /* index of the metric that decides */
+    uint32_t invalid;
+    uint32_t first_invalid; /* index, where invalid > 0 */
+};
+void combine_max(const struct proposal *proposals, uint32_t count, int32_t current,
+                 struct combined *ret_combined);
+
+/* ---- stabilize: recommendations of the past hold the number back ---- */
+
+struct stabilized {
+    int32_t replicas;
+    const char *reason, *message; /* of AbleToScale */
+    usec_t window;                /* the one that counted, where the number was changed */
+    usec_t changes_at;            /* wall time at which the recommendation that counted leaves it; 0: none */
+};
+/* Without behavior: the largest recommendation of the window; records raw. */
+void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t window,
+                     struct stabilized *ret_stabilized);
+struct stabilize_windows {
+    usec_t up, down;
+};
+struct stabilize_windows stabilize_windows(const struct policy_spec *spec, const struct decide_flags *flags);
+/* With behavior: current, moved only as far as all recommendations of the windows agree; records raw. */
+void stabilize_behavior(struct history *history, struct stabilize_windows windows, int32_t current,
+                        int32_t raw, usec_t now, struct stabilized *ret_stabilized);
+
+/* ---- limit: how fast, and between which bounds ---- */
+
+struct limited {
+    int32_t replicas;
+    bool limited;
+    const char *reason, *message; /* of ScalingLimited */
+    const char *by;               /* "maxReplicas", "scaleUp policy", …; "" */
+    usec_t changes_at;            /* wall time at which a past change leaves its period; 0: none */
+};
+struct limit_input {
+    const struct policy_spec *spec;
+    const struct history *history;
+    usec_t now;
+    int32_t current, desired;
+};
+/* Without behavior: at most twice as many (or 4), between the bounds. */
+void limit_plain(const struct limit_input *in, struct limited *ret_limited);
+/* With behavior: the policies of the direction, and the bound in that direction. */
+void limit_behavior(const struct limit_input *in, struct limited *ret_limited);
+/* The number that the policies allow to go to from current. */
+int32_t behavior_limit_up(const struct scaling_rules *rules, const struct history *history, int32_t current,
+                          usec_t now);
+int32_t behavior_limit_down(const struct scaling_rules *rules, const struct history *history, int32_t current,
+                            usec_t now);
+
+/* ---- pause ---- */
+
+bool pause_in_force(const struct policy_spec *spec, usec_t now);
+/* What is left of desired under the pause in force. */
+int32_t pause_apply(const struct policy_spec *spec, int32_t current, int32_t desired);
+
+/* ---- history ---- */
+
+/* Puts an entry over slot (an index), or behind the last where slot is negative. */
+void history_put(struct history_list *list, int64_t slot, struct history_entry entry);
+/* HPA's first step: a policy that has no recommendations begins with its present number. */
+void history_begin(struct history *history, int32_t current, usec_t now);
+
+/* ---- conditions ---- */
+
+/* Room for the conditions of before and all that a decision can add. */
+void conditions_begin(struct decision *d, const struct policy_status *status, struct arena *arena);
+/* One slot a type, in order of appearance; the transition moves only with the status. */
+void condition_set(struct decision *d, usec_t now, const char *type, const char *status, const char *reason,
+                   const char *message);
+void condition_remove(struct decision *d, const char *type);
+const struct condition *condition_find(const struct condition *conditions, uint32_t count, const char *type);
+bool condition_true(const struct policy_status *status, const char *type);
+/* Adds an event; room for them is made by conditions_begin's caller through events_begin. */
+void events_begin(struct decision *d, uint32_t max, struct arena *arena);
+void event_add(struct decision *d, bool warning, const char *reason, const char *message);
+
+/* ---- record: what a person reads ---- */
+
+/* How the decision came about. */
+enum decide_path {
+    PATH_NO_SCALE,
+    PATH_DISABLED,
+    PATH_ABOVE_MAX,
+    PATH_BELOW_MIN,
+    PATH_SELECTOR,
+    PATH_PENDING,
+    PATH_FAILED,
+    PATH_COMPUTED,
+};
+
+/* A decision under way: what the stages gave. */
+struct decide_run {
+    const struct decide_input *in;
+    struct arena *arena;
+    struct decision *out;
+    enum decide_path path;
+    struct combined combined;
+    struct stabilized stabilized;
+    struct limited limited;
+    bool paused;          /* a pause is in force */
+    int32_t before_pause; /* what would have been decided without it */
+};
+
+/* Fills reason, limited_by, metric, message, rescale_reason of the decision. */
+void record_decision(struct decide_run *run);
+/* "94/100, cpu: 41%/80% + 2 more..." */
+const char *record_targets(const struct decide_input *in, const struct decision *d, struct arena *arena);
+/* A number in milli-units for people: "139.2", "0.128". */
+const char *record_number(int64_t milli, struct arena *arena);
+
+#endif
