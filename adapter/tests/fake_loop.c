@@ -1,0 +1,83 @@
+/* Simulated timers. */
+#include "adapter/tests/fake_loop.h"
+
+#include "base/mem.h"
+#include <stdlib.h>
+
+struct loop_timer {
+    struct loop *loop;
+    struct loop_timer *next;
+    loop_fn *fn;
+    void *arg;
+    usec_t at; /* -1: off */
+};
+
+struct loop {
+    usec_t now;
+    struct loop_timer *timers;
+};
+
+struct loop *fake_loop_new(void) {
+    struct loop *loop = XNEW(struct loop);
+    loop->now = 77 * USEC_PER_SEC + 123;
+    return loop;
+}
+
+void fake_loop_free(struct loop *loop) {
+    if (loop->timers)
+        abort();
+    free(loop);
+}
+
+static struct loop_timer *first_due(const struct loop *loop) {
+    struct loop_timer *first = NULL;
+
+    for (struct loop_timer *t = loop->timers; t; t = t->next)
+        if (t->at >= 0 && (!first || t->at < first->at))
+            first = t;
+    return first;
+}
+
+void fake_loop_run(struct loop *loop, usec_t duration) {
+    usec_t end = loop->now + duration;
+
+    for (struct loop_timer *t; (t = first_due(loop)) && t->at <= end;) {
+        loop->now = t->at > loop->now ? t->at : loop->now;
+        t->at = -1;
+        t->fn(t->arg);
+    }
+    loop->now = end;
+}
+
+usec_t loop_now(const struct loop *loop) {
+    return loop->now;
+}
+
+struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *arg) {
+    struct loop_timer *t = XNEW(struct loop_timer);
+
+    *t = (struct loop_timer){.loop = loop, .next = loop->timers, .fn = fn, .arg = arg, .at = -1};
+    return loop->timers = t;
+}
+
+void loop_timer_set(struct loop_timer *timer, usec_t delay) {
+    timer->at = timer->loop->now + (delay < 1 ? 1 : delay);
+}
+
+void loop_timer_cancel(struct loop_timer *timer) {
+    timer->at = -1;
+}
+
+bool loop_timer_pending(const struct loop_timer *timer) {
+    return timer->at >= 0;
+}
+
+void loop_timer_free(struct loop_timer *timer) {
+    if (!timer)
+        return;
+    struct loop_timer **at = &timer->loop->timers;
+    while (*at != timer)
+        at = &(*at)->next;
+    *at = timer->next;
+    free(timer);
+}
