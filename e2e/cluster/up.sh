@@ -16,6 +16,8 @@ cannot() { say "a real node cannot run here: $*"; exit 3; }
 check() {
   local tool reason
   [ "$(id -u)" = 0 ] || cannot "it needs root"
+  [ "$(awk 'NR == 1 {print $1, $2, $3}' /proc/self/uid_map)" = "0 0 4294967295" ] ||
+    cannot "this is a user namespace, whose root is not the machine's"
   for tool in containerd ctr runc ip nft conntrack openssl curl python3 unshare nsenter gcc; do
     command -v "$tool" >/dev/null || cannot "$tool is missing (e2e/deps/packages.sh build cluster installs it)"
   done
