@@ -13,7 +13,7 @@ build=(gcc:gcc libc6-dev make:make cmake:cmake ninja-build:ninja pkg-config:pkg-
   libwebsockets-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev libyajl-dev
   libcmocka-dev libmicrohttpd-dev)
 check=(clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-14-dev llvm universal-ctags:ctags
-  shellcheck:shellcheck)
+  shellcheck:shellcheck python3-yaml)
 cluster=(containerd:containerd runc:runc containernetworking-plugins iptables:iptables nftables:nft conntrack:conntrack
   ethtool:ethtool iproute2:ip kmod:modprobe mount:mount util-linux procps:ps prometheus:prometheus wrk:wrk
   python3:python3 python3-venv curl:curl openssl:openssl ca-certificates git:git)
