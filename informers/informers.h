@@ -14,16 +14,21 @@ enum informer_change { INFORMER_ADDED, INFORMER_MODIFIED, INFORMER_DELETED };
 
 /* Called for every change, in order, also during the first list (ADDED). old is NULL for ADDED, new is NULL
  * for DELETED. Both are borrowed. Not called inside informers_open. A re-list that finds nothing new calls
- * nothing. */
+ * nothing. Informers may be opened and closed inside. */
 typedef void informer_fn(void *arg, enum informer_change change, const struct object *old,
                          const struct object *new_);
+
+struct informer_transport;
 
 struct informers_options {
     const char *const *namespaces;   /* NULL-terminated; NULL: all. Followed one by one where given. */
     usec_t backoff_min, backoff_max; /* 0: 500 ms, 30 s */
+    /* informers/transport.h: in place of kube, in tests; borrowed. NULL: kube. */
+    const struct informer_transport *transport;
 };
 
-/* Borrows loop and kube; owned by the caller. */
+/* Borrows loop and kube (options are copied, but transport); owned by the caller. Objects that were
+ * referenced are given back before informers_free. */
 struct informers *informers_new(struct loop *loop, struct kube *kube,
                                 const struct informers_options *options);
 void informers_free(struct informers *informers);
@@ -32,9 +37,10 @@ void informers_free(struct informers *informers);
  * is there, on a later turn). The handle is the user's own. resource must stay valid (discovery's does). */
 struct informer *informers_open(struct informers *informers, const struct resource *resource,
                                 enum object_type type, informer_fn *fn, void *arg);
+/* No callback follows. NULL is allowed. */
 void informer_close(struct informer *informer);
 
-/* Whether the first list is whole. Stays true from then on. */
+/* Whether the first list is whole and has been handed over. Stays true from then on. */
 bool informer_synced(const struct informer *informer);
 /* Why it is not being followed at the moment (code 0: it is), e.g. "pods is forbidden: …" with -EACCES.
  * Borrowed. */
@@ -53,7 +59,10 @@ void informer_owned(const struct informer *informer, const char *owner_uid, info
 void informer_each(const struct informer *informer, informer_each_fn *fn, void *arg);
 
 struct informer_stats {
-    uint64_t lists, watches, events, errors;
+    uint64_t lists, watches; /* pages asked for, watches opened (streaming lists too) */
+    uint64_t events;         /* of watches */
+    uint64_t errors;         /* failed lists and watches */
+    uint64_t skipped;        /* objects that could not be used */
     size_t objects;
     size_t bytes; /* about, of the cached objects */
 };

@@ -1,0 +1,295 @@
+/* The reflector's arms and legs. Actions are carried out on a later turn than the event that caused them, so
+ * that nothing is closed inside its own callback; in between the old connection is not listened to. */
+#include "informers/follower.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "informers/decode.h"
+#include "informers/reflector.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PATH_MAX_BYTES = 64 * 1024,
+    LIST_TIMEOUT_SEC = 60,
+};
+/* A page is decoded as it arrives and never kept; this only ends what does not end by itself. */
+static const size_t list_max_body = (size_t)1 << 30;
+
+struct follower {
+    struct follower_options options;
+    struct reflector reflector;
+    struct decoder *watch_decoder, *list_decoder;
+    void *watch, *call;      /* the transport's handles */
+    struct loop_timer *act;  /* carries out the pending actions */
+    struct loop_timer *wait; /* BACKOFF */
+    unsigned pending;        /* enum reflector_action */
+    bool deaf;               /* what is open is about to be closed: nothing from it counts */
+    bool synced;
+    bool garbled; /* the watch was closed by us for what it brought */
+    uint32_t epoch;
+    uint64_t random;
+    struct follower_stats stats;
+};
+
+/* xorshift64: for jitter only. */
+static uint32_t next_random(struct follower *f) {
+    f->random ^= f->random << 13;
+    f->random ^= f->random >> 7;
+    f->random ^= f->random << 17;
+    return (uint32_t)(f->random >> 32);
+}
+
+static void log_failure(const struct follower *f, usec_t delay) {
+    char text[CLOCK_TEXT_MAX];
+    uint32_t failures = f->reflector.failures;
+
+    if (!f->reflector.error.code || (failures & (failures - 1)))
+        return; /* the 1st, 2nd, 4th, 8th … time */
+    log_warn(f->options.subject, "%s; trying again in %s", err_text(&f->reflector.error),
+             clock_format_duration(delay, text));
+}
+
+/* Hands an event to the reflector and notes what is to be done. */
+static void step(struct follower *f, struct reflector_event event) {
+    event.random = next_random(f);
+    struct reflector_step step = reflector_next(&f->reflector, &event);
+
+    if (event.type == REFLECT_ERROR || event.type == REFLECT_FAILED)
+        f->stats.errors++;
+    if (step.actions & REFLECT_DO_SWEEP) {
+        f->synced = true;
+        f->options.handler.on_listed(f->options.handler.arg, f->options.ns, f->epoch);
+    }
+    if (step.actions & REFLECT_DO_CLOSE)
+        f->deaf = true;
+    if (step.actions & REFLECT_DO_WAIT) {
+        log_failure(f, step.delay);
+        loop_timer_set(f->wait, step.delay);
+    }
+    f->pending |= step.actions & ~(unsigned)(REFLECT_DO_SWEEP | REFLECT_DO_WAIT);
+    if (f->pending)
+        loop_timer_set(f->act, 0);
+}
+
+static void on_wait_over(void *arg) {
+    step(arg, (struct reflector_event){.type = REFLECT_TIMER});
+}
+
+static void on_decoded(void *arg, enum decode_event event, struct object *object) {
+    struct follower *f = arg;
+    char version[REFLECTOR_VERSION_MAX];
+    size_t len = strnlen(object->resource_version, sizeof(version) - 1);
+
+    memcpy(version, object->resource_version, len);
+    version[len] = '\0';
+    if (event == DECODE_DELETED) {
+        f->options.handler.on_deleted(f->options.handler.arg, object->key);
+        object_unref(object);
+    } else {
+        f->options.handler.on_object(f->options.handler.arg, object, f->epoch);
+    }
+    if (event == DECODE_LISTED)
+        return;
+    f->stats.events++;
+    step(f, (struct reflector_event){.type = REFLECT_OBJECT, .version = version});
+}
+
+static void on_bookmark(void *arg, const char *resource_version, bool initial_end) {
+    step(arg, (struct reflector_event){
+                  .type = REFLECT_BOOKMARK, .version = resource_version, .initial_end = initial_end});
+}
+
+static void on_error(void *arg, const struct decode_status *status) {
+    step(arg, (struct reflector_event){.type = REFLECT_ERROR,
+                                       .status = status->code,
+                                       .reason = status->reason,
+                                       .text = *status->message ? status->message : status->reason,
+                                       .retry_after = status->retry_after});
+}
+
+static void on_skipped(void *arg, const char *name, const char *why) {
+    struct follower *f = arg;
+
+    if ((f->stats.skipped & (f->stats.skipped + 1)) == 0) /* the 1st, 2nd, 4th, … */
+        log_warn(f->options.subject, "%s cannot be used and is left out: %s", *name ? name : "an object",
+                 why);
+    f->stats.skipped++;
+}
+
+static int on_watch_data(void *arg, const char *data, size_t len, bool last, struct err *err) {
+    struct follower *f = arg;
+
+    if (f->deaf)
+        return 0;
+    int ret = decoder_feed(f->watch_decoder, data, len, err);
+    if (ret == 0 && last)
+        ret = decoder_finish(f->watch_decoder, err);
+    f->garbled = ret < 0;
+    return ret;
+}
+
+static void on_watch_end(void *arg, const struct ws_end *end) {
+    struct follower *f = arg;
+
+    f->watch = NULL;
+    if (f->deaf)
+        return;
+    bool in_order = end->status == 101 && !f->garbled && (!end->err.code || end->err.code == -ECONNRESET);
+    step(f, (struct reflector_event){.type = in_order ? REFLECT_CLOSED : REFLECT_FAILED,
+                                     .status = end->status == 101 ? 0 : end->status,
+                                     .code = end->err.code,
+                                     .text = end->err.text,
+                                     .retry_after = end->retry_after});
+}
+
+static int on_list_body(void *arg, const char *data, size_t len, struct err *err) {
+    struct follower *f = arg;
+
+    return f->deaf ? 0 : decoder_feed(f->list_decoder, data, len, err);
+}
+
+static void on_list_done(void *arg, const struct kube_reply *reply) {
+    struct follower *f = arg;
+    struct err err = reply->err;
+
+    f->call = NULL;
+    if (f->deaf)
+        return;
+    int ret = err.code;
+    if (ret == 0)
+        ret = decoder_finish(f->list_decoder, &err);
+    if (ret == 0)
+        step(f, (struct reflector_event){.type = REFLECT_PAGE,
+                                         .version = decoder_list_version(f->list_decoder),
+                                         .token = decoder_list_continue(f->list_decoder)});
+    else
+        step(f, (struct reflector_event){.type = REFLECT_FAILED,
+                                         .status = reply->status / 100 == 2 ? 0 : reply->status,
+                                         .code = ret,
+                                         .reason = reply->reason,
+                                         .text = err_text(&err),
+                                         .retry_after = reply->retry_after});
+}
+
+/* Appends a query value, escaped where it has to be. */
+static void put_value(struct buf *path, const char *value) {
+    for (const unsigned char *c = (const unsigned char *)value; *c; c++)
+        if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+            strchr("-_.~", *c))
+            buf_append(path, c, 1);
+        else
+            buf_printf(path, "%%%02X", *c);
+}
+
+static void open_list(struct follower *f) {
+    cleanup_buf struct buf path;
+
+    buf_init(&path, PATH_MAX_BYTES);
+    resource_path(f->options.resource, f->options.ns, NULL, NULL, &path);
+    buf_printf(&path, "?limit=%d", REFLECTOR_PAGE);
+    if (f->reflector.token) {
+        buf_puts(&path, "&continue=");
+        put_value(&path, f->reflector.token);
+    }
+    decoder_reset(f->list_decoder);
+    f->stats.lists++;
+    f->call = f->options.transport->list(f->options.transport->arg,
+                                         &(struct kube_request){.verb = KUBE_GET,
+                                                                .path = path.data,
+                                                                .timeout = LIST_TIMEOUT_SEC * USEC_PER_SEC,
+                                                                .max_body = list_max_body,
+                                                                .on_body = on_list_body,
+                                                                .on_done = on_list_done,
+                                                                .arg = f});
+}
+
+static void open_watch(struct follower *f, bool streaming_list) {
+    cleanup_buf struct buf path;
+
+    buf_init(&path, PATH_MAX_BYTES);
+    resource_path(f->options.resource, f->options.ns, NULL, NULL, &path);
+    buf_puts(&path, "?watch=1&allowWatchBookmarks=true");
+    if (streaming_list) {
+        buf_puts(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+    } else {
+        buf_puts(&path, "&resourceVersion=");
+        put_value(&path, f->reflector.version);
+    }
+    decoder_reset(f->watch_decoder);
+    f->garbled = false;
+    f->stats.watches++;
+    f->watch = f->options.transport->watch_open(
+        f->options.transport->arg, path.data,
+        &(struct ws_request){.on_data = on_watch_data, .on_end = on_watch_end, .arg = f});
+}
+
+static void close_all(struct follower *f) {
+    if (f->watch)
+        f->options.transport->watch_close(f->options.transport->arg, f->watch);
+    if (f->call)
+        f->options.transport->list_cancel(f->options.transport->arg, f->call);
+    f->watch = f->call = NULL;
+    f->deaf = false;
+}
+
+static void on_act(void *arg) {
+    struct follower *f = arg;
+    unsigned actions = f->pending;
+
+    f->pending = 0;
+    if (actions & REFLECT_DO_CLOSE)
+        close_all(f);
+    if (actions & REFLECT_DO_BEGIN)
+        f->epoch++;
+    if (actions & REFLECT_DO_SYNC)
+        open_watch(f, true);
+    if (actions & REFLECT_DO_LIST)
+        open_list(f);
+    if (actions & REFLECT_DO_WATCH)
+        open_watch(f, false);
+}
+
+struct follower *follower_new(const struct follower_options *options) {
+    struct follower *f = XNEW(struct follower);
+    const struct decode_handler handler = {on_decoded, on_bookmark, on_error, on_skipped, f};
+
+    f->options = *options;
+    f->random = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)f ^ 0x9e3779b97f4a7c15u;
+    reflector_init(&f->reflector, options->subject, options->backoff_min, options->backoff_max);
+    f->watch_decoder = decoder_new(DECODE_WATCH, options->type, options->pool, &handler);
+    f->list_decoder = decoder_new(DECODE_LIST, options->type, options->pool, &handler);
+    f->act = loop_timer_new(options->loop, on_act, f);
+    f->wait = loop_timer_new(options->loop, on_wait_over, f);
+    step(f, (struct reflector_event){.type = REFLECT_START});
+    return f;
+}
+
+void follower_free(struct follower *f) {
+    if (!f)
+        return;
+    close_all(f);
+    loop_timer_free(f->act);
+    loop_timer_free(f->wait);
+    decoder_free(f->watch_decoder);
+    decoder_free(f->list_decoder);
+    reflector_done(&f->reflector);
+    free(f);
+}
+
+bool follower_synced(const struct follower *f) {
+    return f->synced;
+}
+
+const struct err *follower_error(const struct follower *f) {
+    return &f->reflector.error;
+}
+
+void follower_add_stats(const struct follower *f, struct follower_stats *stats) {
+    stats->lists += f->stats.lists;
+    stats->watches += f->stats.watches;
+    stats->events += f->stats.events;
+    stats->errors += f->stats.errors;
+    stats->skipped += f->stats.skipped;
+}
