@@ -237,23 +237,15 @@ static void set_ready(struct decide_run *run) {
     condition_set(d, run->in->now, "Ready", d->ready ? "True" : "False", reason, d->message);
 }
 
-static void propose_all(struct decide_run *run) {
-    struct decision *d = run->out;
-
-    d->proposal_count = run->in->spec->metric_count;
-    d->proposals = ARENA_ARRAY(run->arena, struct proposal, d->proposal_count);
-    for (uint32_t i = 0; i < d->proposal_count; i++)
-        propose(run->in, i, run->arena, &d->proposals[i]);
-}
-
-void decide(const struct decide_input *input, struct history *history, struct arena *arena,
-            struct decision *ret_decision) {
+void decide_from(const struct decide_input *input, struct proposal *proposals, struct history *history,
+                 struct arena *arena, struct decision *ret_decision) {
     struct decision d = {.preview = -1, .limited_by = "", .metric = "", .message = "", .rescale_reason = ""};
     struct decide_run run = {.in = input, .arena = arena, .out = &d};
 
+    d.proposal_count = input->spec->metric_count;
+    d.proposals = proposals;
     conditions_begin(&d, input->status, arena);
     events_begin(&d, input->spec->metric_count + 4, arena);
-    propose_all(&run);
     if (input->scale.known)
         choose(&run, history);
     else
@@ -267,6 +259,15 @@ void decide(const struct decide_input *input, struct history *history, struct ar
     set_look_again(&run);
     set_ready(&run);
     *ret_decision = d;
+}
+
+void decide(const struct decide_input *input, struct history *history, struct arena *arena,
+            struct decision *ret_decision) {
+    struct proposal *proposals = ARENA_ARRAY(arena, struct proposal, input->spec->metric_count);
+
+    for (uint32_t i = 0; i < input->spec->metric_count; i++)
+        propose(input, i, arena, &proposals[i]);
+    decide_from(input, proposals, history, arena, ret_decision);
 }
 
 static void refresh_zero(struct decision *d, const struct decide_input *in) {

@@ -56,6 +56,13 @@ static int32_t ceil_replicas(double x) {
     return up >= (double)INT32_MAX ? INT32_MAX : (int32_t)up;
 }
 
+/* A double back to milli-units; int64's ends are where HPA's overflow ends too. */
+static int64_t saturate(double x) {
+    if (x >= (double)INT64_MAX)
+        return INT64_MAX;
+    return x <= (double)INT64_MIN ? INT64_MIN : (int64_t)x;
+}
+
 struct propose_args {
     const struct decide_input *in;
     const struct metric_spec *metric;
@@ -75,7 +82,7 @@ static void propose_average(const struct propose_args *a, struct proposal *p) {
     p->replicas = p->within ? scale->status_replicas : ceil_replicas((double)a->total / (double)target);
     p->current_milli = a->total;
     if (scale->status_replicas > 0)
-        p->current_milli = (int64_t)ceil((double)a->total / (double)scale->status_replicas);
+        p->current_milli = saturate(ceil((double)a->total / (double)scale->status_replicas));
     p->arithmetic =
         p->within ? arena_printf(a->arena, "within tolerance: %" PRId32, p->replicas)
                   : arena_printf(a->arena, "ceil(%s / %s) = %" PRId32, record_number(a->total, a->arena),

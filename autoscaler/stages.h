@@ -129,6 +129,10 @@ struct decide_run {
     int32_t before_pause; /* what would have been decided without it */
 };
 
+/* Everything behind the proposals (one for each metric), which decide makes from the samples. */
+void decide_from(const struct decide_input *input, struct proposal *proposals, struct history *history,
+                 struct arena *arena, struct decision *ret_decision);
+
 /* Fills reason, limited_by, metric, message, rescale_reason of the decision. */
 void record_decision(struct decide_run *run);
 /* "94/100, cpu: 41%/80% + 2 more..." */
