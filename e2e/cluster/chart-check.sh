@@ -14,7 +14,13 @@ if [ -z "${HELM:-}" ]; then
   HELM=$("$root/e2e/deps/controlplane.sh" --bin)/helm
 fi
 work=$(mktemp -d)
-trap 'rc=$?; [ $rc = 0 ] || echo "$count passed, 1 failed"; "$cluster_here/control-plane.sh" down "$work/cp"; rm -rf "$work"' EXIT
+end() { # the counts, however it came to its end
+  local rc=$?
+  if [ $rc = 0 ]; then echo "$count passed, 0 failed"; else echo "$count passed, 1 failed"; fi
+  "$cluster_here/control-plane.sh" down "$work/cp"
+  rm -rf "$work"
+}
+trap end EXIT
 trap 'exit 130' INT TERM HUP
 count=0
 ok() { count=$((count + 1)); echo "ok   $*"; }
@@ -61,4 +67,3 @@ for settings in "" "namespaces={default,kube-system},prometheus.url=http://p:909
     die "the apiserver refuses what is rendered with \"$settings\""
   ok "the apiserver takes $(wc -l <"$work/applied") objects rendered with \"$settings\""
 done
-echo "$count passed, 0 failed"

@@ -8,11 +8,22 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 httpserver=${1:?the httpserver program}
+"$cluster_here/up.sh" --check
 work=$(mktemp -d)
 dir=${2:-$work/node}
 mkdir -p "$dir/images"
 dir=$(cd "$dir" && pwd)
-trap 'rc=$?; case $rc in 0 | 3) ;; *) echo "$count passed, 1 failed" ;; esac; "$cluster_here/down.sh" "$dir"; rm -rf "$work"' EXIT
+end() { # the counts, however it came to its end
+  local rc=$?
+  case $rc in
+    0) echo "$count passed, 0 failed" ;;
+    3) ;; # a machine that cannot has failed nothing
+    *) echo "$count passed, 1 failed" ;;
+  esac
+  "$cluster_here/down.sh" "$dir"
+  rm -rf "$work"
+}
+trap end EXIT
 trap 'exit 130' INT TERM HUP
 count=0
 ok() { count=$((count + 1)); echo "ok   $*"; }
@@ -59,4 +70,3 @@ node=$(sed -n 's/^NODE=//p' "$dir/run/env")
 [ -z "$(grep -F "$dir" /proc/mounts || true)" ] || die "mounts are left: $(grep -F "$dir" /proc/mounts)"
 [ -z "$(find /sys/fs/cgroup -type d -name "$node" 2>/dev/null)" ] || die "groups are left"
 ok "nothing is left behind"
-echo "$count passed, 0 failed"

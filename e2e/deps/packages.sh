@@ -9,6 +9,8 @@
 set -euo pipefail
 
 # package, or package:command where the command may as well come from elsewhere (another containerd must not be replaced)
+# shellcheck disable=SC2034  # the arrays are used by name
+{
 build=(gcc:gcc libc6-dev make:make cmake:cmake ninja-build:ninja pkg-config:pkg-config
   libwebsockets-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev libyajl-dev
   libcmocka-dev libmicrohttpd-dev)
@@ -17,6 +19,7 @@ check=(clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-1
 cluster=(containerd:containerd runc:runc containernetworking-plugins iptables:iptables nftables:nft conntrack:conntrack
   ethtool:ethtool iproute2:ip kmod:modprobe mount:mount util-linux procps:ps prometheus:prometheus wrk:wrk
   python3:python3 python3-venv curl:curl openssl:openssl ca-certificates git:git)
+}
 
 say() { printf '%s\n' "$*" >&2; }
 
