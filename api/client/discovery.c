@@ -16,6 +16,7 @@
 #define ASK_AGAIN (30 * USEC_PER_SEC)
 /* Up to this age an answer of "unknown" counts while the next round is under way. */
 #define ANSWER_MAX_AGE (ASK_AGAIN + 5 * USEC_PER_SEC)
+#define REFRESH_PAUSE (1 * USEC_PER_SEC)
 #define BACKOFF_MIN (1 * USEC_PER_SEC)
 #define BACKOFF_MAX ASK_AGAIN
 enum { BODY_MAX = 16 * 1024 * 1024, WATCHERS_MAX = 8, WANTED_MAX = 1000, GROUP_MAX = 254 };
@@ -238,6 +239,18 @@ static void ask_when_due(struct discovery *d) {
         start_round(d);
     else
         loop_timer_set(d->timer, d->due - now);
+}
+
+void discovery_refresh(struct discovery *discovery) {
+    usec_t soon = discovery->asked_at + REFRESH_PAUSE;
+
+    if (discovery->queries || discovery->round == 0)
+        return;
+    if (discovery->due > soon) {
+        discovery->due = soon;
+        loop_timer_cancel(discovery->timer);
+    }
+    ask_when_due(discovery);
 }
 
 static int not_found(struct discovery *d, const char *api_version, const char *kind, bool broken,

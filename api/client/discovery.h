@@ -25,7 +25,9 @@ void discovery_free(struct discovery *discovery);
  * restart); other codes: the last attempt failed, and is repeated with back-off. */
 int discovery_find(struct discovery *discovery, const char *api_version, const char *kind,
                    const struct resource **ret_resource, struct err *err);
-/* fn is called after every completed round of discovery. */
+/* Asks anew: at once, or a second after the last round. For somebody to whom a found kind answered 404. */
+void discovery_refresh(struct discovery *discovery);
+/* fn is called after every completed round of discovery, failed ones too; at most 8 of them. */
 void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg);
 
 /* "/apis/apps/v1/namespaces/ns/deployments" (name NULL), ".../name" or ".../name/sub"; "/api/v1/…" for core.
