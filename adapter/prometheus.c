@@ -202,12 +202,29 @@ static enum plan_outcome take_answer(struct fetch *f) {
     return a.malformed || a.said_error ? PLAN_QUERY_FAILED : PLAN_ANSWERED;
 }
 
+/* Why no reply came. What differs from try to try (curl tells the milliseconds) is left out: the status shows
+ * this text, and must not change while nothing does. */
+static char *silence(const struct prom_endpoint *e, const struct err *err) {
+    char limit[CLOCK_TEXT_MAX];
+
+    switch (err->code) {
+    case -ECONNREFUSED:
+        return xasprintf("%s: connection refused", e->label);
+    case -ECONNRESET:
+        return xasprintf("%s: the connection broke before the answer was whole", e->label);
+    case -ETIMEDOUT:
+        return xasprintf("%s: no answer within %s", e->label, clock_format_duration(e->timeout, limit));
+    default:
+        return xasprintf("%s: %s", e->label, err_text(err));
+    }
+}
+
 static enum plan_outcome take_reply(struct fetch *f, const struct http_reply *reply) {
     if (f->refused || (reply->status >= 200 && reply->status < 300))
         return take_answer(f);
     if (reply->status)
         return take_refusal(f, reply);
-    cleanup_free char *message = xasprintf("%s: %s", f->source->endpoint.label, err_text(&reply->err));
+    cleanup_free char *message = silence(&f->source->endpoint, &reply->err);
     keep_failure(f, message);
     return reply->err.code == -E2BIG ? PLAN_QUERY_FAILED : PLAN_SOURCE_FAILED;
 }

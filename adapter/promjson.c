@@ -277,7 +277,7 @@ static int enter(struct promjson *p, enum place place) {
 
 static int on_open(struct promjson *p, bool map) {
     enum place here = p->places[p->depth];
-    enum field field = here == AT_TOP || here == AT_RESULT || here == AT_SKIPPED ? FIELD_OTHER : p->field;
+    enum field field = p->field;
 
     if (p->depth + 1 >= DEPTH_MAX)
         return fail(p, -E2BIG, "the answer is nested too deeply");

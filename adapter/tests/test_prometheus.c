@@ -162,7 +162,7 @@ static void test_a_dead_server(void **state) {
     (void)state;
     struct world *w = world_new(&(struct prometheus_options){.url = "http://me:secret@prom:9090"});
     struct fake_reply dead = {0};
-    err_set(&dead.err, -ECONNREFUSED, "connection refused");
+    err_set(&dead.err, -ECONNREFUSED, "Failed to connect after 7 ms");
 
     for (int i = 0; i < 50; i++) {
         char query[16];
@@ -204,11 +204,15 @@ static void expect_message(const struct fake_reply *reply, const char *message) 
 
 static void test_refusals_in_words(void **state) {
     (void)state;
-    struct err timeout = {0}, large = {0};
-    err_set(&timeout, -ETIMEDOUT, "timed out after 10s");
+    struct err timeout = {0}, large = {0}, reset = {0}, tls = {0};
+    err_set(&timeout, -ETIMEDOUT, "timed out after 10002 ms");
     err_set(&large, -E2BIG, "the body is too large");
 
-    expect_message(&(struct fake_reply){.err = timeout}, ": timed out after 10s");
+    expect_message(&(struct fake_reply){.err = timeout}, ": no answer within 10s");
+    err_set(&reset, -ECONNRESET, "transfer closed with 7 bytes left");
+    expect_message(&(struct fake_reply){.err = reset}, ": the connection broke before the answer was whole");
+    err_set(&tls, -EKEYREJECTED, "prom: no such certificate");
+    expect_message(&(struct fake_reply){.err = tls}, ": prom: no such certificate");
     expect_message(&(struct fake_reply){.err = large}, ": the body is too large");
     expect_message(
         &(struct fake_reply){.status = 503, .body = "Service\nUnavailable\n", .content_type = "text/plain"},
