@@ -40,3 +40,9 @@ int base64_decode(const char *text, char **ret_data, size_t *ret_len, struct err
         *ret_len = (size_t)n;
     return 0;
 }
+
+char *base64_encode(const void *data, size_t len) {
+    char *text = xmalloc((len + 2) / 3 * 4 + 1);
+    EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+    return text;
+}

@@ -33,6 +33,19 @@ static void good_text_is_decoded(void **state) {
     }
 }
 
+static void what_is_encoded_decodes(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {{"", ""}, {"a", "YQ=="}, {"ab", "YWI="}, {"abc", "YWJj"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = base64_encode(cases[i][0], strlen(cases[i][0]));
+        assert_string_equal(text, cases[i][1]);
+        free(text);
+    }
+    char *text = base64_encode("\0\1\0", 3);
+    assert_string_equal(text, "AAEA");
+    free(text);
+}
+
 static void zeros_in_the_data_are_kept(void **state) {
     (void)state;
     char *data = NULL;
@@ -62,6 +75,7 @@ static void bad_text_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_text_is_decoded),
+        cmocka_unit_test(what_is_encoded_decodes),
         cmocka_unit_test(zeros_in_the_data_are_kept),
         cmocka_unit_test(bad_text_is_refused),
     };
