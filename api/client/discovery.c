@@ -213,8 +213,10 @@ static void start_round(struct discovery *d) {
     ask(d, HALF_GROUPS, NULL, "/apis");
 }
 
-/* True where the last completed round has told about the group; from now on it is among the wanted ones. */
+/* True where the last completed round has told about the group, or failed to; from now on it is among the
+ * wanted ones. */
 static bool covers(struct discovery *d, const char *group) {
+    enum discovery_half half = group[0] ? HALF_GROUPS : HALF_CORE;
     struct wanted *w = map_get(&d->wanted, group);
 
     if (!w && d->wanted.len < WANTED_MAX) {
@@ -224,7 +226,7 @@ static bool covers(struct discovery *d, const char *group) {
     }
     if (d->round == 0)
         return false;
-    if (d->aggregated[group[0] ? HALF_GROUPS : HALF_CORE] || !w)
+    if (d->aggregated[half] || d->failure[half].code || !w)
         return true;
     return w->round > 0 && w->round <= d->round;
 }

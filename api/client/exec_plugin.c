@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/base64.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -208,9 +209,11 @@ static char *exec_info(const struct kubeconfig *c) {
     json_t *spec = json_pack("{s:b}", "interactive", 0);
 
     if (c->exec.provide_cluster_info) {
+        cleanup_free char *ca = c->ca_pem ? base64_encode(c->ca_pem, strlen(c->ca_pem)) : NULL;
         json_object_set_new(spec, "cluster",
-                            json_pack("{s:s,s:s*,s:s*}", "server", c->server, "tls-server-name",
-                                      c->server_name, "proxy-url", c->proxy_url));
+                            json_pack("{s:s,s:s*,s:s*,s:s*}", "server", c->server, "tls-server-name",
+                                      c->server_name, "certificate-authority-data", ca, "proxy-url",
+                                      c->proxy_url));
     }
     json_t *root =
         json_pack("{s:s,s:s,s:o}", "kind", "ExecCredential", "apiVersion", c->exec.api_version, "spec", spec);
