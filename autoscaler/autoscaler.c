@@ -159,6 +159,8 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     as->options = *options;
     if (!as->options.status_interval)
         as->options.status_interval = 15 * USEC_PER_SEC;
+    if (!as->options.retry_interval)
+        as->options.retry_interval = USEC_PER_SEC;
     as->seed = (unsigned)clock_wall();
     map_init(&as->entries);
     map_init(&as->targets);

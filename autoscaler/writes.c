@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { CONFLICTS_AT_ONCE = 5 }; /* as HPA's retry on conflict; then like any other failure */
-static const usec_t backoff_base = USEC_PER_SEC, backoff_max = 10 * USEC_PER_SEC;
+static const usec_t backoff_max = 10 * USEC_PER_SEC;
 static const usec_t warning_repeat = USEC_PER_MIN;
 
 static usec_t now_mono(const struct entry *e) {
@@ -16,7 +16,7 @@ static usec_t now_mono(const struct entry *e) {
 }
 
 static void retry_later(struct entry *e, const struct kube_reply *reply) {
-    usec_t wait = entry_backoff(e, backoff_base, backoff_max);
+    usec_t wait = entry_backoff(e, e->autoscaler->options.retry_interval, backoff_max);
 
     e->failures++;
     e->not_before = now_mono(e) + (reply->retry_after > wait ? reply->retry_after : wait);
@@ -33,8 +33,7 @@ static void scale_succeeded(struct entry *e, const struct kube_reply *reply) {
         target_take_scale(e->target, reply->body);
     history_store_scale(&e->history, e->input.spec, d->current, d->desired, e->input.now);
     e->last_scale_time = e->input.now;
-    log_info(e->key, "%s/%s: %d -> %d replicas: %s", e->deciding->spec.target.kind,
-             e->deciding->spec.target.name, d->current, d->desired, d->message);
+    log_info(e->key, "%s/%s: %s", e->deciding->spec.target.kind, e->deciding->spec.target.name, d->message);
     decision_written(&e->decision, &e->input, /* succeeded= */ true, NULL, &e->arena);
     entry_finish(e);
 }

@@ -45,7 +45,7 @@ static struct world {
     struct loop *loop;
     struct str_pool pool;
     struct informer policies, workloads, pods;
-    struct workload *workload, *seen; /* on the server, in the cache */
+    const struct workload *workload, *seen; /* on the server, in the cache */
     bool mute;
     struct policy_object *policy;
     json_t *document; /* of the policy */
@@ -136,15 +136,15 @@ static struct workload *make_workload(int replicas) {
     return o;
 }
 
-static void drop(struct workload *o) {
+static void drop(const struct workload *o) {
     object_unref(o ? &o->meta : NULL);
 }
 
 /* The watch tells what the server holds. */
 static void show_workload(void) {
-    struct workload *old = w.seen;
+    const struct workload *old = w.seen;
 
-    w.seen = (struct workload *)object_ref(&w.workload->meta);
+    w.seen = (const struct workload *)object_ref(&w.workload->meta);
     if (w.workloads.fn)
         w.workloads.fn(w.workloads.arg, old ? INFORMER_MODIFIED : INFORMER_ADDED, old ? &old->meta : NULL,
                        &w.seen->meta);
@@ -374,7 +374,9 @@ static void begin(int fault_at, enum fault fault) {
     assert_int_equal(loop_new(&w.loop, &err), 0);
     w.timer = loop_timer_new(w.loop, answer, NULL);
     struct autoscaler_world world = {.loop = w.loop, .prometheus = &fake_source};
-    struct autoscaler_options options = {.flags = {.tolerance = 0.1}, .status_interval = 50 * USEC_PER_MSEC};
+    struct autoscaler_options options = {.flags = {.tolerance = 0.1},
+                                         .status_interval = 50 * USEC_PER_MSEC,
+                                         .retry_interval = 20 * USEC_PER_MSEC};
     w.autoscaler = autoscaler_new(&world, &options);
     w.document = json_loads(policy_text, 0, NULL);
     assert_non_null(w.document);
