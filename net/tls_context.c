@@ -1,0 +1,164 @@
+/* OpenSSL's side of a TLS client: certificates from memory, chains included, and the check of the peer. */
+#include "net/tls_context.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+enum { MAX_FILE = 1024 * 1024 };
+
+static int read_file(const char *path, char **ret_text, struct err *err) {
+    cleanup_file FILE *file = fopen(path, "re");
+    if (!file)
+        return err_set(err, -errno, "%s: %s", path, strerror(errno));
+    cleanup_free char *text = xmalloc(MAX_FILE + 1);
+    size_t len = fread(text, 1, MAX_FILE, file);
+    if (ferror(file))
+        return err_set(err, -EIO, "%s: cannot be read", path);
+    if (len == MAX_FILE)
+        return err_set(err, -E2BIG, "%s: larger than %d bytes", path, MAX_FILE);
+    *ret_text = xstrndup(text, len);
+    return 0;
+}
+
+static int text_or_file(const char *text, const char *path, char **ret_text, struct err *err) {
+    if (text)
+        *ret_text = xstrdup(text);
+    else if (path)
+        return read_file(path, ret_text, err);
+    return 0;
+}
+
+int tls_contents_read(const struct http_tls *tls, struct tls_contents *ret_contents, struct err *err) {
+    struct tls_contents c = {0};
+    int r = 0;
+    if (tls) {
+        c.insecure = tls->insecure;
+        r = text_or_file(tls->ca_pem, tls->ca_file, &c.ca, err);
+        if (r == 0)
+            r = text_or_file(tls->cert_pem, tls->cert_file, &c.cert, err);
+        if (r == 0)
+            r = text_or_file(tls->key_pem, tls->key_file, &c.key, err);
+    }
+    if (r < 0) {
+        tls_contents_done(&c);
+        return r;
+    }
+    *ret_contents = c;
+    return 0;
+}
+
+void tls_contents_done(struct tls_contents *contents) {
+    free(contents->ca);
+    free(contents->cert);
+    if (contents->key)
+        OPENSSL_cleanse(contents->key, strlen(contents->key));
+    free(contents->key);
+    *contents = (struct tls_contents){0};
+}
+
+bool tls_contents_equal(const struct tls_contents *a, const struct tls_contents *b) {
+    return str_eq(a->ca, b->ca) && str_eq(a->cert, b->cert) && str_eq(a->key, b->key) &&
+           a->insecure == b->insecure;
+}
+
+static int openssl_error(struct err *err, const char *what) {
+    char text[160];
+    unsigned long code = ERR_peek_last_error();
+    ERR_error_string_n(code, text, sizeof(text));
+    ERR_clear_error();
+    return err_set(err, -EINVAL, "%s: %s", what, code ? text : "not PEM");
+}
+
+static void free_bio(BIO **bio) {
+    BIO_free(*bio);
+}
+
+static int add_cas(SSL_CTX *ctx, const char *pem, struct err *err) {
+    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *cert;
+    int n = 0;
+    for (; (cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); n++) {
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert);
+        X509_free(cert);
+    }
+    if (n == 0)
+        return openssl_error(err, "CA certificate");
+    ERR_clear_error(); /* the end of the text is an error to it */
+    return 0;
+}
+
+static int use_chain(SSL_CTX *ctx, const char *pem, struct err *err) {
+    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    int ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
+    X509_free(cert);
+    if (!ok)
+        return openssl_error(err, "client certificate");
+    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        if (SSL_CTX_add0_chain_cert(ctx, cert) != 1)
+            X509_free(cert);
+    ERR_clear_error();
+    return 0;
+}
+
+static int use_key(SSL_CTX *ctx, const char *pem, struct err *err) {
+    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
+    /* An empty password, so that an encrypted key fails instead of asking on the terminal. */
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+    int ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+    EVP_PKEY_free(key);
+    return ok ? 0 : openssl_error(err, "client key");
+}
+
+static int fill_context(SSL_CTX *ctx, const struct tls_contents *contents, struct err *err) {
+    int r = 0;
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_verify(ctx, contents->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (contents->ca)
+        r = add_cas(ctx, contents->ca, err);
+    else if (!contents->insecure)
+        SSL_CTX_set_default_verify_paths(ctx);
+    if (r == 0 && contents->cert)
+        r = use_chain(ctx, contents->cert, err);
+    if (r == 0 && contents->key)
+        r = use_key(ctx, contents->key, err);
+    return r;
+}
+
+int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, struct err *err) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (!ctx)
+        return openssl_error(err, "TLS");
+    int r = fill_context(ctx, contents, err);
+    if (r < 0) {
+        SSL_CTX_free(ctx);
+        return r;
+    }
+    *ret_ctx = ctx;
+    return 0;
+}
+
+static bool is_address(const char *name) {
+    struct in6_addr a;
+    return inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1;
+}
+
+int tls_check_peer(SSL *ssl, const char *name, struct err *err) {
+    long result = SSL_get_verify_result(ssl);
+    if (result != X509_V_OK)
+        return err_set(err, -EKEYREJECTED, "the server's certificate cannot be trusted: %s",
+                       X509_verify_cert_error_string(result));
+    X509 *cert = SSL_get0_peer_certificate(ssl);
+    if (!cert)
+        return err_set(err, -EKEYREJECTED, "the server has shown no certificate");
+    int match = is_address(name) ? X509_check_ip_asc(cert, name, 0)
+                                 : X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
+    return match == 1 ? 0 : err_set(err, -EKEYREJECTED, "the server's certificate is not for %s", name);
+}

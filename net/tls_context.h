@@ -1,0 +1,27 @@
+/* TLS settings read into memory, and OpenSSL's client context made of them. */
+#ifndef NET_TLS_CONTEXT_H
+#define NET_TLS_CONTEXT_H
+
+#include "net/http.h"
+#include <openssl/ssl.h>
+
+/* What http_tls names, files read; NULL where not given. */
+struct tls_contents {
+    char *ca, *cert, *key; /* PEM */
+    bool insecure;
+};
+
+/* Reads files (at most 1 MiB each) and copies texts; tls may be NULL. -EINVAL, -ENOENT, -E2BIG, … with the
+ * file's name. */
+int tls_contents_read(const struct http_tls *tls, struct tls_contents *ret_contents, struct err *err);
+void tls_contents_done(struct tls_contents *contents);
+bool tls_contents_equal(const struct tls_contents *a, const struct tls_contents *b);
+
+/* A context that verifies against the CA given (else the system's) and shows the certificate given: 0, or
+ * -EINVAL with what is wrong. Owned by the caller (SSL_CTX_free). */
+int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, struct err *err);
+/* Checks, on an established connection, that the server's certificate was verified and is for name (a host
+ * or an IP address): 0, or -EKEYREJECTED. */
+int tls_check_peer(SSL *ssl, const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,62 @@
+/* Websocket URLs. */
+#include "net/ws_url.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+
+static char *part(CURLU *url, CURLUPart what) {
+    char *text = NULL;
+    curl_url_get(url, what, &text, 0);
+    char *copy = text ? xstrdup(text) : NULL;
+    curl_free(text);
+    return copy;
+}
+
+static char *without_brackets(const char *host) {
+    size_t len = strlen(host);
+    return host[0] == '[' && len > 2 ? xstrndup(host + 1, len - 2) : xstrdup(host);
+}
+
+static int take_apart(CURLU *curl, struct ws_url *url, struct err *err) {
+    cleanup_free char *scheme = part(curl, CURLUPART_SCHEME), *host = part(curl, CURLUPART_HOST),
+                      *port = part(curl, CURLUPART_PORT), *path = part(curl, CURLUPART_PATH),
+                      *query = part(curl, CURLUPART_QUERY), *user = part(curl, CURLUPART_USER);
+    url->secure = str_eq(scheme, "wss");
+    if (!url->secure && !str_eq(scheme, "ws"))
+        return err_set(err, -EINVAL, "scheme %s is not ws or wss", str_or_empty(scheme));
+    if (!host || !*host || user)
+        return err_set(err, -EINVAL, "a websocket URL needs a host and no user");
+    int64_t number = url->secure ? 443 : 80;
+    if (port && str_to_i64(port, &number) < 0)
+        return err_set(err, -EINVAL, "port %s is not a number", port);
+    url->port = (int)number;
+    url->name = without_brackets(host);
+    url->authority = xasprintf("%s:%d", host, url->port);
+    url->path = xasprintf("%s%s%s", path ? path : "/", query ? "?" : "", str_or_empty(query));
+    return 0;
+}
+
+int ws_url_parse(const char *text, struct ws_url *ret_url, struct err *err) {
+    struct ws_url url = {0};
+    CURLU *curl = curl_url();
+    CURLUcode code = curl_url_set(curl, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    int r = code == CURLUE_OK ? take_apart(curl, &url, err)
+                              : err_set(err, -EINVAL, "not a URL: %s", curl_url_strerror(code));
+    curl_url_cleanup(curl);
+    if (r < 0) {
+        ws_url_done(&url);
+        return r;
+    }
+    *ret_url = url;
+    return 0;
+}
+
+void ws_url_done(struct ws_url *url) {
+    free(url->name);
+    free(url->authority);
+    free(url->path);
+    *url = (struct ws_url){0};
+}
