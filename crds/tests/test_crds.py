@@ -104,7 +104,12 @@ def as_kind(text, kind):
 
 def apply_definition():
     must("apply", "--server-side", "--force-conflicts", "--filename", str(CRDS / "autoscalingpolicies.yaml"))
-    must("wait", "--for=condition=Established", "--timeout=30s", "crd/autoscalingpolicies.autoscaling.trimtab.dev")
+    # Right after the write there are no conditions yet, which kubectl takes for an error.
+    for _ in range(20):
+        if "True" in must("get", "crd/autoscalingpolicies.autoscaling.trimtab.dev", "--output",
+                          'jsonpath={.status.conditions[?(@.type=="Established")].status}'):
+            break
+        time.sleep(0.5)
     for _ in range(60):
         if kubectl("get", "asp")[0] == 0:
             break
