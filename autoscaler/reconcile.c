@@ -8,6 +8,9 @@
 /* How long a new policy waits for its first samples before its status says that it is waiting. */
 static const usec_t patience = 3 * USEC_PER_SEC;
 static const usec_t recheck = USEC_PER_SEC;
+/* Past this many recommendations those that can no longer matter are dropped: with an interval of 1 s and a
+ * window of an hour there would be thousands. */
+static const uint32_t remembered = 32;
 static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
 
 static usec_t now_mono(const struct entry *e) {
@@ -187,6 +190,8 @@ void entry_reconcile(struct entry *e) {
     e->last_decided = now_mono(e);
     e->autoscaler->stats.decisions++;
     decide(&e->input, &e->history, &e->arena, &e->decision);
+    if (e->history.recommendations.count > remembered)
+        history_compact(&e->history);
     if (e->decision.rescale)
         write_scale(e);
     else
