@@ -118,6 +118,13 @@ static void on_skipped(void *arg, const char *name, const char *why) {
     f->stats.skipped++;
 }
 
+static void on_watch_open(void *arg) {
+    const struct follower *f = arg;
+
+    if (!f->deaf)
+        step(arg, (struct reflector_event){.type = REFLECT_OPENED});
+}
+
 static int on_watch_data(void *arg, const char *data, size_t len, bool last, struct err *err) {
     struct follower *f = arg;
 
@@ -222,7 +229,8 @@ static void open_watch(struct follower *f, bool streaming_list) {
     f->stats.watches++;
     f->watch = f->options.transport->watch_open(
         f->options.transport->arg, path.data,
-        &(struct ws_request){.on_data = on_watch_data, .on_end = on_watch_end, .arg = f});
+        &(struct ws_request){
+            .on_open = on_watch_open, .on_data = on_watch_data, .on_end = on_watch_end, .arg = f});
 }
 
 static void close_all(struct follower *f) {

@@ -199,6 +199,9 @@ static struct reflector_step in_watch(struct reflector *r, const struct reflecto
     struct reflector_step none = {0};
 
     switch (event->type) {
+    case REFLECT_OPENED:
+        err_clear(&r->error); /* followed again; failures counts on until something comes */
+        return none;
     case REFLECT_OBJECT:
     case REFLECT_BOOKMARK:
         set_version(r, event->version);

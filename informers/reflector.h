@@ -44,6 +44,7 @@ enum reflector_event_type {
     REFLECT_START,
     REFLECT_STOP,
     REFLECT_TIMER,    /* the wait of BACKOFF is over */
+    REFLECT_OPENED,   /* the server has accepted the watch */
     REFLECT_PAGE,     /* a page is whole: version, token */
     REFLECT_OBJECT,   /* the watch brought an object: version */
     REFLECT_BOOKMARK, /* version, initial_end */

@@ -204,6 +204,7 @@ static bool accept_watch(struct fake_server *s, struct fake_connection *c) {
         end_watch(c, status, status ? -EIO : -ECONNREFUSED);
         return false;
     }
+    c->callbacks.on_open(c->callbacks.arg);
     return !streaming || stream_list(s, c);
 }
 

@@ -18,8 +18,8 @@
 // clang-format on
 
 static enum reflector_event_type type_of(const char *name) {
-    static const char *const names[] = {"start",    "stop",  "timer",  "page",  "object",
-                                        "bookmark", "error", "failed", "closed"};
+    static const char *const names[] = {"start",  "stop",     "timer", "opened", "page",
+                                        "object", "bookmark", "error", "failed", "closed"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0)
@@ -128,7 +128,7 @@ static void test_any_order(void **state) {
     reflector_init(&r, "pods", 500 * USEC_PER_MSEC, 30 * USEC_PER_SEC);
     for (int i = 0; i < 200000; i++) {
         const struct reflector_event event = {
-            .type = (enum reflector_event_type)(rand_r(&seed) % 9),
+            .type = (enum reflector_event_type)(rand_r(&seed) % 10),
             .version = rand_r(&seed) % 3 ? "5" : NULL,
             .token = rand_r(&seed) % 2 ? "t" : NULL,
             .initial_end = rand_r(&seed) % 2,
