@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const usec_t default_interval = USEC_PER_SEC;
-
 static void queue_entries(struct target *target) {
     for (struct entry *e = target->entries; e; e = e->next_of_target)
         entry_queue_paced(e);
