@@ -51,7 +51,7 @@ static void become_prometheus(const struct live *l, int log_fd) {
     _exit(127);
 }
 
-/* Reads the log until Prometheus is ready; it has said by then where it listens. */
+/* Reads the log until Prometheus is ready and has said where it listens, in either order. */
 static int read_port(struct live *l) {
     static const char listening[] = "msg=\"Listening on\" address=127.0.0.1:";
     char text[16384] = "";
@@ -62,7 +62,7 @@ static int read_port(struct live *l) {
             break;
         text[n += (size_t)got] = '\0';
         const char *at = strstr(text, listening);
-        if (at && strstr(at, "Server is ready"))
+        if (at && strchr(at, '\n') && strstr(text, "Server is ready"))
             return (int)strtol(at + strlen(listening), NULL, 10);
     }
     fail_msg("Prometheus does not listen:\n%s", text);

@@ -87,6 +87,19 @@ static void test_policies_share_a_fetch(void **state) {
     world_free(w);
 }
 
+static void test_who_joins_may_be_more_eager(void **state) {
+    (void)state;
+    struct world *w = world_new(NULL);
+
+    world_follow(w, "value", COMBINE_NONE, USEC_PER_MIN);
+    world_run(w, 30 * SEC);
+    assert_int_equal(w->http.started, 1);
+    world_follow(w, "value", COMBINE_NONE, SEC);
+    world_run(w, 10 * SEC);
+    assert_in_range(w->http.started, 9, 12);
+    world_free(w);
+}
+
 static void test_a_thousand_policies(void **state) {
     (void)state;
     struct world *w = world_new(NULL);
@@ -180,6 +193,29 @@ static void test_a_dead_server(void **state) {
     w->always = NULL;
     world_run(w, 6500 * USEC_PER_MSEC);
     for (int i = 0; i < 50; i++)
+        world_expect(&w->followers[i], QUALITY_VALUE, 5, "");
+    world_free(w);
+}
+
+/* A server that says 503 itself, as Prometheus does while it starts, is asked by one query at a time. */
+static void test_a_server_that_starts(void **state) {
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct fake_reply starting = {.status = 503, .body = "Service Unavailable", .content_type = "text/plain"};
+
+    w->always = &starting;
+    for (int i = 0; i < 20; i++) {
+        char query[16];
+        snprintf(query, sizeof(query), "value%d", i);
+        world_follow(w, query, COMBINE_NONE, SEC);
+    }
+    world_run(w, 20 * SEC);
+    int before = w->http.started;
+    world_run(w, 30 * SEC);
+    assert_in_range(w->http.started - before, 5, 9);
+    w->always = NULL;
+    world_run(w, 6500 * USEC_PER_MSEC);
+    for (int i = 0; i < 20; i++)
         world_expect(&w->followers[i], QUALITY_VALUE, 5, "");
     world_free(w);
 }
@@ -447,10 +483,12 @@ int main(void) {
         cmocka_unit_test(test_first_pending_then_a_value),
         cmocka_unit_test(test_what_answers_read_as),
         cmocka_unit_test(test_policies_share_a_fetch),
+        cmocka_unit_test(test_who_joins_may_be_more_eager),
         cmocka_unit_test(test_a_thousand_policies),
         cmocka_unit_test(test_the_request),
         cmocka_unit_test(test_get_where_post_is_refused),
         cmocka_unit_test(test_a_dead_server),
+        cmocka_unit_test(test_a_server_that_starts),
         cmocka_unit_test(test_refusals_in_words),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_too_large_an_answer),
