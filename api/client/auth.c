@@ -13,6 +13,9 @@
 /* A failed plugin is not run again before this, a refused credential does not run it more often than that. */
 #define PLUGIN_PAUSE (5 * USEC_PER_SEC)
 #define REFUSED_PAUSE (10 * USEC_PER_SEC)
+/* A credential is used this long even where it has expired by our clock: it may be the clock that is wrong,
+ * and a plugin must not be run in a circle. */
+#define CREDENTIAL_MIN_LIFE (1 * USEC_PER_SEC)
 
 /* TLS settings with their texts, shared by the identities that have the same. */
 struct tls_box {
@@ -32,7 +35,7 @@ struct auth {
     struct exec_credential credential;
     bool have_credential;
     struct err plugin_err; /* of the last run; code 0: none */
-    usec_t failed_at, refused_at;
+    usec_t got_at, failed_at, refused_at;
     struct auth_waiter *waiters;
 };
 
@@ -152,6 +155,7 @@ static void on_plugin_done(void *arg, struct exec_credential *credential, const 
         auth->credential = *credential;
         *credential = (struct exec_credential){0};
         auth->have_credential = true;
+        auth->got_at = loop_now(auth->loop);
         err_clear(&auth->plugin_err);
         identity_unref(steal_ptr(&auth->identity));
     }
@@ -188,14 +192,21 @@ void auth_free(struct auth *auth) {
     free(auth);
 }
 
-static int ensure_credential(struct auth *auth, struct err *err) {
+static bool credential_is_good(const struct auth *auth) {
     const struct exec_credential *cred = &auth->credential;
 
+    if (!auth->have_credential)
+        return false;
+    return cred->expires == 0 || clock_wall() < cred->expires ||
+           loop_now(auth->loop) - auth->got_at < CREDENTIAL_MIN_LIFE;
+}
+
+static int ensure_credential(struct auth *auth, struct err *err) {
     if (!auth->plugin)
         return 0;
     if (exec_plugin_running(auth->plugin))
         return -EAGAIN;
-    if (auth->have_credential && (cred->expires == 0 || clock_wall() < cred->expires))
+    if (credential_is_good(auth))
         return 0;
     if (auth->plugin_err.code && loop_now(auth->loop) - auth->failed_at < PLUGIN_PAUSE)
         return err_set(err, auth->plugin_err.code == -EAGAIN ? -EACCES : auth->plugin_err.code, "%s",
