@@ -290,8 +290,7 @@ static void subscribe(struct entry *entry) {
     for (uint32_t i = 0; i < spec->metric_count; i++)
         if (spec->metrics[i].type == METRIC_PROMETHEUS && source)
             entry->subscriptions[i] =
-                source->ops->subscribe(source, &spec->metrics[i],
-                                       spec->interval ? spec->interval : default_interval, on_metric, entry);
+                source->ops->subscribe(source, &spec->metrics[i], spec->interval, on_metric, entry);
     if (needs_pods(spec))
         use_pods(entry);
 }
