@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/base64.h"
 #include <errno.h>
 #include <string.h>
 
@@ -56,7 +57,6 @@ void identity_unref(struct identity *identity) {
         return;
     tls_box_unref(identity->box);
     free(identity->authorization);
-    free(identity->userpwd);
     free(identity);
 }
 
@@ -104,6 +104,17 @@ static const char *current_token(const struct auth *auth) {
     return auth->config->token ? auth->config->token : auth->credential.token;
 }
 
+/* The header line for a token or for a name and password; NULL where there is neither. */
+static char *authorization_line(const struct kubeconfig *c, const char *token) {
+    if (token)
+        return xasprintf("Authorization: Bearer %s", token);
+    if (!c->username)
+        return NULL;
+    cleanup_free char *both = xasprintf("%s:%s", c->username, str_or_empty(c->password));
+    cleanup_free char *encoded = base64_encode(both, strlen(both));
+    return xasprintf("Authorization: Basic %s", encoded);
+}
+
 static int build_identity(struct auth *auth, struct err *err) {
     const struct kubeconfig *c = auth->config;
     const struct http_tls tls = current_tls(auth);
@@ -120,10 +131,7 @@ static int build_identity(struct auth *auth, struct err *err) {
         next->box = tls_box_new(&tls);
     }
     next->tls = &next->box->tls;
-    if (token)
-        next->authorization = xasprintf("Authorization: Bearer %s", token);
-    else if (c->username)
-        next->userpwd = xasprintf("%s:%s", c->username, str_or_empty(c->password));
+    next->authorization = authorization_line(c, token);
     identity_unref(auth->identity);
     auth->identity = next;
     return 0;

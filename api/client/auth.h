@@ -16,7 +16,6 @@ struct identity {
     struct tls_box *box; /* owner of tls */
     const struct http_tls *tls;
     char *authorization; /* a whole header line, or NULL */
-    char *userpwd;       /* "user:password" for basic authentication, or NULL */
 };
 
 void identity_unref(struct identity *identity); /* NULL is allowed */

@@ -213,7 +213,6 @@ static void send_request(struct kube_call *call) {
                                          .headers = headers,
                                          .body = call->body,
                                          .body_len = call->body ? strlen(call->body) : 0,
-                                         .userpwd = call->identity->userpwd,
                                          .proxy = kube->config->proxy_url,
                                          .tls = call->identity->tls,
                                          .timeout = call->deadline - loop_now(kube->loop),

@@ -201,11 +201,6 @@ static int check(const struct kubeconfig *c, const char *path, struct err *err) 
             "%s: proxy-url is set, and watches cannot go through a proxy: take proxy-url out or run "
             "where the apiserver can be reached directly",
             str_or_empty(c->source));
-    if (c->username)
-        return err_set(err, -EOPNOTSUPP,
-                       "%s: username and password are not supported for watches: use a token or a client "
-                       "certificate",
-                       str_or_empty(c->source));
     if (path[0] != '/' || strpbrk(path, " \t\r\n#"))
         return err_set(err, -EINVAL, "\"%.100s\" is not a path of the API", path);
     return 0;

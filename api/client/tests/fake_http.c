@@ -41,7 +41,6 @@ static void record(struct fake_http *fake, const struct http_request *r) {
         .body = r->body ? xstrndup(r->body, r->body_len) : NULL,
         .headers = join_lines(r->headers),
         .proxy = dup_or_null(r->proxy),
-        .userpwd = dup_or_null(r->userpwd),
         .tls = r->tls,
         .timeout = r->timeout,
     };
@@ -140,7 +139,6 @@ void fake_http_free(struct fake_http *fake) {
         free(a->body);
         free(a->headers);
         free(a->proxy);
-        free(a->userpwd);
     }
     free(fake);
 }

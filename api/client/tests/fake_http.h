@@ -22,7 +22,7 @@ struct fake_reply {
 struct fake_asked {
     char *method, *url, *body;
     char *headers; /* one a line */
-    char *proxy, *userpwd;
+    char *proxy;
     const struct http_tls *tls;
     usec_t timeout;
 };
