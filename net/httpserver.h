@@ -1,4 +1,5 @@
-/* A small plain-HTTP server for health, metrics and the page: GET only, short answers from memory. */
+/* A small plain-HTTP server for health, metrics and the page: GET and HEAD only (else 405), answers from
+ * memory (at most 8 MiB), 64 connections, slow peers dropped after 5 s without progress. */
 #ifndef NET_HTTPSERVER_H
 #define NET_HTTPSERVER_H
 
@@ -9,18 +10,21 @@ struct httpserver;
 
 struct httpserver_request {
     const char *path;  /* decoded, without the query */
-    const char *query; /* as sent, or "" */
+    const char *query; /* decoded too, without the "?", or "" */
 };
 
-/* Fills body and *content_type (default "text/plain; charset=utf-8") and returns the status. */
+/* Fills body and *content_type (default "text/plain; charset=utf-8"; borrowed) and returns the status; what
+ * is none becomes 500. May free the server. */
 typedef int httpserver_handler(void *arg, const struct httpserver_request *request, struct buf *body,
                                const char **content_type);
 
-/* Listens on address (NULL: all) and port (0: any free one); owned by the caller. -EADDRINUSE, … */
+/* Listens on address (an IP address; NULL: all) and port (0: any free one); owned by the caller. -EADDRINUSE,
+ * -EACCES, -EINVAL, … with address and port in err. */
 int httpserver_new(struct loop *loop, const char *address, int port, httpserver_handler *handler, void *arg,
                    struct httpserver **ret_server, struct err *err);
 /* The port it listens on. */
 int httpserver_port(const struct httpserver *server);
+/* Stops listening at once; open connections end with this turn. NULL is allowed. */
 void httpserver_free(struct httpserver *server);
 
 #endif

@@ -86,11 +86,9 @@ static struct ws_vhost *free_slot(struct vhost_cache *cache) {
 }
 
 static int create(struct ws_vhost *vhost, const struct lws_protocols *protocols, struct err *err) {
-    char name[32];
-    snprintf(name, sizeof(name), "client-%llu", (unsigned long long)vhost->used_at);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
-        .vhost_name = name,
+        .vhost_name = "client", /* need not be unique, but must stay: only the pointer is kept */
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .provided_client_ssl_ctx = vhost->ssl,

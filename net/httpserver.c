@@ -1,0 +1,295 @@
+/* The plain-HTTP server: libwebsockets parses, a handler answers from memory, and the answer goes out piece
+ * by piece as the peer takes it. */
+#include "net/httpserver.h"
+
+#include "base/mem.h"
+#include "net/loop_internal.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    MAX_CONNECTIONS = 64,
+    BACKLOG = 64,
+    ACCEPT_PAUSE = 200000, /* µs */
+    MAX_PATH = 1024,
+    MAX_QUERY = 2048,
+    MAX_BODY = 8 * 1024 * 1024,
+    PIECE = 16 * 1024,
+    SLOW_SECONDS = 5,       /* for a request to come in, and between two pieces of an answer going out */
+    KEEPALIVE_SECONDS = 30, /* between two requests */
+};
+
+struct httpserver {
+    struct loop *loop;
+    struct lws_vhost *vhost;
+    int listener;
+    struct loop_fd *watch;
+    struct loop_timer *pause;
+    httpserver_handler *handler; /* NULL: closing */
+    void *arg;
+    int connections;
+};
+
+/* One connection's answer. */
+struct exchange {
+    struct buf body;
+    size_t sent;
+    bool close; /* after it: a body that nobody asked for may follow, and is no next request */
+};
+
+static const char *const unavailable = "closing\n", *const bad_method = "only GET and HEAD\n",
+                         *const too_long = "the path or query is too long\n";
+
+/* --- answering --- */
+
+static int send_head(struct lws *wsi, int status, const char *type, size_t len) {
+    unsigned char buffer[LWS_PRE + 2048], *p = buffer + LWS_PRE, *start = p,
+                                          *end = buffer + sizeof(buffer) - 1;
+    static const unsigned char nosniff[] = "nosniff", no_store[] = "no-store", allow[] = "GET, HEAD";
+    if (lws_add_http_common_headers(wsi, (unsigned)status, type, (lws_filepos_t)len, &p, end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"x-content-type-options:", nosniff, 7, &p,
+                                    end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:", no_store, 8, &p, end) ||
+        (status == 405 &&
+         lws_add_http_header_by_name(wsi, (const unsigned char *)"allow:", allow, 9, &p, end)))
+        return -1;
+    return lws_finalize_write_http_header(wsi, start, &p, end) ? -1 : 0;
+}
+
+static int completed(struct lws *wsi, struct exchange *x) {
+    buf_done(&x->body);
+    return x->close || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+static int send_answer(struct lws *wsi, struct exchange *x, int status, const char *type, bool head_only) {
+    if (send_head(wsi, status, type, x->body.len) < 0)
+        return -1;
+    if (head_only || x->body.len == 0)
+        return completed(wsi, x);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+/* The parts of the query are kept apart by libwebsockets; here they are put together again. */
+static int read_query(struct lws *wsi, struct buf *query) {
+    char part[MAX_QUERY];
+    for (int i = 0; lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
+        if (lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
+            return -E2BIG;
+        if (buf_printf(query, "%s%s", i ? "&" : "", part) < 0)
+            return -E2BIG;
+    }
+    return 0;
+}
+
+static int ask_handler(struct httpserver *server, struct exchange *x, const char *path, const char *query,
+                       const char **type) {
+    struct httpserver_request request = {.path = path, .query = query};
+    int status = server->handler(server->arg, &request, &x->body, type);
+    return status >= 100 && status <= 599 ? status : 500;
+}
+
+static int on_request(struct httpserver *server, struct lws *wsi, struct exchange *x, const char *path,
+                      size_t len) {
+    const char *type = "text/plain; charset=utf-8";
+    cleanup_buf struct buf query;
+    char *uri;
+    int uri_len, status, method = lws_http_get_uri_and_method(wsi, &uri, &uri_len);
+    buf_init(&query, MAX_QUERY);
+    buf_done(&x->body);
+    buf_init(&x->body, MAX_BODY);
+    x->sent = 0;
+    if (method != LWSHUMETH_GET && method != LWSHUMETH_HEAD) {
+        status = 405;
+        buf_puts(&x->body, bad_method);
+    } else if (len > MAX_PATH || read_query(wsi, &query) < 0) {
+        status = 414;
+        buf_puts(&x->body, too_long);
+    } else if (!server->handler) {
+        status = 503;
+        buf_puts(&x->body, unavailable);
+    } else {
+        status = ask_handler(server, x, path, query.data, &type);
+    }
+    x->close = status == 405;
+    return send_answer(wsi, x, status, type, method == LWSHUMETH_HEAD);
+}
+
+static int on_writable(struct lws *wsi, struct exchange *x) {
+    unsigned char piece[LWS_PRE + PIECE];
+    size_t left = x->body.data ? x->body.len - x->sent : 0;
+    if (left == 0)
+        return 0;
+    size_t n = left < PIECE ? left : PIECE;
+    memcpy(piece + LWS_PRE, x->body.data + x->sent, n);
+    if (lws_write(wsi, piece + LWS_PRE, n, n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < (int)n)
+        return -1;
+    x->sent += n;
+    if (n == left)
+        return completed(wsi, x);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+/* --- libwebsockets' callback --- */
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
+    struct lws_vhost *vhost = wsi ? lws_get_vhost(wsi) : NULL;
+    struct httpserver *server = vhost ? lws_get_vhost_user(vhost) : NULL;
+    struct exchange *x = user;
+    if (!server)
+        return 0;
+    loop_mark(server->loop);
+    switch ((int)reason) {
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        server->connections++;
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        server->connections--;
+        return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return -1;
+    case LWS_CALLBACK_HTTP:
+        return on_request(server, wsi, x, in, len);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return on_writable(wsi, x);
+    case LWS_CALLBACK_CLOSED_HTTP:
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+        if (x)
+            buf_done(&x->body);
+        return 0;
+    case LWS_CALLBACK_PROTOCOL_DESTROY:
+        free(server);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "http", .callback = on_lws, .per_session_data_size = sizeof(struct exchange)}, {0}};
+
+/* --- listening --- */
+
+/* We listen ourselves: libwebsockets takes 127.0.0.1 for every address where there is IPv6, does not tell why
+ * it cannot listen, and goes on listening when its vhost is gone. */
+static int new_listener(const char *address, int port, struct err *err) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    bool is_v4 = address && inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    if (address && !is_v4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
+        return err_set(err, -EINVAL, "cannot listen on %s: not an IP address", address);
+    int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, on = 1, off = 0;
+    int fd = is_v4 ? -1 : socket(AF_INET6, flags, 0);
+    bool is_v6 = fd >= 0;
+    if (fd < 0)
+        fd = socket(AF_INET, flags, 0); /* also where the machine has no IPv6 */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (is_v6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, address ? &on : &off, sizeof(on));
+    const struct sockaddr *sa = is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
+    if (fd >= 0 && bind(fd, sa, is_v6 ? sizeof(v6) : sizeof(v4)) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int code = -errno;
+    if (fd >= 0)
+        close(fd);
+    return err_set(err, code, "cannot listen on %s port %d: %s", address ? address : "*", port,
+                   strerror(-code));
+}
+
+static void watch_listener(void *arg);
+
+/* Out of descriptors, the listener stays readable: it is left alone for a while. */
+static void pause_listening(struct httpserver *server) {
+    loop_unwatch_fd(server->watch);
+    server->watch = NULL;
+    loop_timer_set(server->pause, ACCEPT_PAUSE);
+}
+
+static void on_listener(void *arg) {
+    struct httpserver *server = arg;
+    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            pause_listening(server);
+        return;
+    }
+    if (server->connections >= MAX_CONNECTIONS)
+        close(fd);
+    else
+        lws_adopt_socket_vhost(server->vhost, fd); /* closes fd where it fails */
+}
+
+static void watch_listener(void *arg) {
+    struct httpserver *server = arg;
+    if (loop_watch_fd(server->loop, server->listener, on_listener, server, &server->watch, NULL) < 0)
+        loop_timer_set(server->pause, ACCEPT_PAUSE);
+}
+
+static int open_server(struct httpserver *server, const char *address, int port, struct err *err) {
+    server->listener = new_listener(address, port, err);
+    if (server->listener < 0)
+        return server->listener;
+    struct lws_context_creation_info info = {
+        .vhost_name = "http", /* libwebsockets keeps the pointer */
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = protocols,
+        .user = server,
+        .server_string = "trimtab",
+        .timeout_secs = SLOW_SECONDS,
+        .keepalive_timeout = KEEPALIVE_SECONDS,
+    };
+    server->vhost = lws_create_vhost(loop_lws(server->loop), &info);
+    if (!server->vhost)
+        return err_set(err, -EIO, "libwebsockets gives no vhost");
+    watch_listener(server);
+    return 0;
+}
+
+int httpserver_new(struct loop *loop, const char *address, int port, httpserver_handler *handler, void *arg,
+                   struct httpserver **ret_server, struct err *err) {
+    struct httpserver *server = XNEW(struct httpserver);
+    *server = (struct httpserver){.loop = loop, .handler = handler, .arg = arg, .listener = -1};
+    server->pause = loop_timer_new(loop, watch_listener, server);
+    int r = open_server(server, address, port, err);
+    if (r < 0) {
+        httpserver_free(server);
+        return r;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+int httpserver_port(const struct httpserver *server) {
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    if (getsockname(server->listener, (struct sockaddr *)&addr, &len) < 0)
+        return -errno;
+    return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
+                                            : ((struct sockaddr_in *)&addr)->sin_port);
+}
+
+/* What libwebsockets still has of it goes at the end of the turn, as we may be inside the handler. */
+static void destroy(void *arg) {
+    struct httpserver *server = arg;
+    lws_vhost_destroy(server->vhost); /* frees server with its last connection */
+}
+
+void httpserver_free(struct httpserver *server) {
+    if (!server)
+        return;
+    server->handler = NULL;
+    loop_unwatch_fd(server->watch);
+    loop_timer_free(server->pause);
+    if (server->listener >= 0)
+        close(server->listener);
+    if (server->vhost)
+        loop_defer(server->loop, destroy, server);
+    else
+        free(server);
+}
