@@ -141,10 +141,10 @@ void target_read_scale(struct target *target) {
     struct autoscaler *as = target->kind->autoscaler;
     cleanup_buf struct buf path;
 
+    buf_init(&path, 2048);
     target->get_again = target->get != NULL;
     if (target->get)
         return;
-    buf_init(&path, 2048);
     if (resource_path(target->kind->resource, target->ns, target->name, "scale", &path) < 0)
         return;
     as->stats.scale_reads++;
