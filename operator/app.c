@@ -48,12 +48,12 @@ static int start_prometheus(struct app *app, struct err *err) {
     const struct options *o = app->options;
     cleanup_arena struct arena arena;
 
+    arena_init(&arena, 0);
     if (!o->prometheus_url) {
         log_warn(NULL,
                  "no --prometheus-url: policies with Prometheus metrics will say that they cannot be read");
         return 0;
     }
-    arena_init(&arena, 0);
     struct prometheus_options p = {
         .url = o->prometheus_url,
         .ca_file = o->prometheus_ca_file,
