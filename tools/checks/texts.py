@@ -1,4 +1,4 @@
-"""Banned calls, words that do not belong into the repository, formatting, shell scripts."""
+"""Banned calls, cleanups of nothing, words that do not belong into the repository, formatting, shell scripts."""
 
 import re
 import subprocess
@@ -15,10 +15,24 @@ REGISTRY = re.compile(r"\b(?:docker|quay|gcr|ghcr|registry\.k8s|k8s\.gcr)\." + r
 BINARY = (".png", ".gz", ".tgz", ".ico", ".sum")
 
 
+# A variable with a cleanup but no value: returning before it is filled frees whatever lay on the stack.
+UNFILLED = re.compile(r"\bcleanup(?:_\w+|\([^)]*\))\s+(?:const\s+)?(?:struct\s+)?\w+[ *]+(\w+)\s*;")
+
+
+def unfilled_cleanups(path, result):
+    for match in UNFILLED.finditer(code(path)):
+        rest = code(path)[match.end():]
+        use = re.search(rf"\b{match.group(1)}\b", rest)
+        if re.search(r"\breturn\b", rest[:use.start() if use else len(rest)]):
+            line = code(path).count("\n", 0, match.start()) + 1
+            result.breach(path, line, f"{match.group(1)} is freed by a return before it is filled")
+
+
 def banned(_):
     result = Result()
     gotos = lines = 0
     for path in c_files():
+        unfilled_cleanups(path, result)
         for number, line in enumerate(code(path).splitlines(), 1):
             lines += 1
             gotos += bool(GOTO.search(line))

@@ -93,6 +93,11 @@ class Tree(unittest.TestCase):
         self.put("net/a.c", 'int f(char *s) {\n    puts("sprintf(x)"); /* strcpy( */\n    return atoi(s);\n}\n')
         self.check("banned", "net/a.c:3: atoi is banned")
 
+    def test_unfilled_cleanup(self):
+        self.put("net/a.c", "void f(int x) {\n    cleanup_buf struct buf b;\n\n    if (x)\n        return;\n    buf_init(&b, 1);\n}\n"
+                 "void g(int x) {\n    cleanup_buf struct buf b;\n\n    buf_init(&b, 1);\n    if (x)\n        return;\n}\n")
+        self.check("banned", "net/a.c:2: b is freed by a return", "FAILED banned", ": 1 breaches")
+
     def test_words(self):
         self.put("docs/a.md", "see /ro" + "ot/x\nand do" + "cker.io/y\nand $dir/wo" + "rk/z\n")
         self.check("words", "docs/a.md:1: path of one machine", "docs/a.md:2: host of a registry")
