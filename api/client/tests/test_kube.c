@@ -264,7 +264,9 @@ static int take_piece(void *arg, const char *data, size_t len, struct err *err) 
 
     if (memchr(data, '!', len))
         return err_set(err, -EBADMSG, "a piece that is not liked");
-    strncat(o->streamed, data, len);
+    size_t at = strlen(o->streamed);
+    assert_true(at + len < sizeof(o->streamed));
+    memcpy(o->streamed + at, data, len);
     return 0;
 }
 

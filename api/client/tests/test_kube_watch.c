@@ -87,7 +87,9 @@ static void on_open(void *arg) {
 static int on_data(void *arg, const char *data, size_t len, bool last, struct err *err) {
     struct seen *s = arg;
 
-    strncat(s->data, data, len);
+    size_t at = strlen(s->data);
+    assert_true(at + len < sizeof(s->data));
+    memcpy(s->data + at, data, len);
     return last && strchr(s->data, '!') ? err_set(err, -EBADMSG, "not liked") : 0;
 }
 
