@@ -78,6 +78,7 @@ static void set_list_continue(struct notes *notes, const char *text, size_t len)
 
 static void begin_listed(struct notes *notes);
 static void end_listed(struct notes *notes);
+static void rewind_message(struct decoder *d);
 
 #define KEY(k) .key = (k), .len = sizeof(k) - 1
 static const struct field watch_fields[] = {
@@ -225,7 +226,7 @@ static int begin(struct decoder *d, bool map) {
     if (!d->depth) {
         if (d->done || !map)
             return cancel(d, d->done ? "there is more than one value" : "it is not an object");
-        push(d, d->form == DECODE_WATCH ? &watch_root : &list_root);
+        push(d, d->form == DECODE_LIST ? &list_root : &watch_root);
         return 1;
     }
     const struct field *f = take_next(d);
@@ -237,6 +238,8 @@ static int begin(struct decoder *d, bool map) {
     d->skip = 1;
     return mismatch(d, f);
 }
+
+static int end_event(struct decoder *d);
 
 static int end(struct decoder *d) {
     d->events++;
@@ -251,7 +254,7 @@ static int end(struct decoder *d) {
         f->end(&d->notes);
     d->next = NULL;
     d->done = d->depth == 0;
-    return 1;
+    return d->done && d->form == DECODE_STREAM ? end_event(d) : 1;
 }
 
 static int on_start_map(void *ctx) {
@@ -341,6 +344,14 @@ static int emit_watched(struct decoder *d, struct err *err) {
     return err_set(err, -EPROTO, "a watch event of unknown type \"%s\"", d->event_type);
 }
 
+/* An event of a stream is complete: hands it over and makes ready for the next one. */
+static int end_event(struct decoder *d) {
+    if (emit_watched(d, NULL) < 0)
+        return cancel(d, "a watch event of unknown type");
+    rewind_message(d);
+    return 1;
+}
+
 static void renew_parser(struct decoder *d) {
     if (d->yajl)
         yajl_free(d->yajl);
@@ -380,8 +391,6 @@ static void rewind_message(struct decoder *d) {
     notes_reset(&d->notes);
     if (d->json)
         json_builder_reset(d->json);
-    if (d->renew)
-        renew_parser(d);
     d->depth = d->skip = 0;
     d->next = NULL;
     d->failure = NULL;
@@ -391,7 +400,7 @@ static void rewind_message(struct decoder *d) {
 }
 
 void decoder_reset(struct decoder *d) {
-    d->renew = true;
+    renew_parser(d);
     rewind_message(d);
     d->list_version[0] = d->list_continue[0] = '\0';
 }
@@ -418,12 +427,14 @@ int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *er
 int decoder_finish(struct decoder *d, struct err *err) {
     int ret = 0;
 
-    if (!d->done)
+    if (d->form == DECODE_STREAM)
+        ret = d->depth ? err_set(err, -EPROTO, "an answer that ends in the middle") : 0;
+    else if (!d->done)
         ret = err_set(err, -EPROTO, "an answer that ends in the middle");
     else if (d->form == DECODE_WATCH)
         ret = emit_watched(d, err);
-    if (ret < 0)
-        d->renew = true;
+    if (ret < 0 || d->renew)
+        renew_parser(d);
     rewind_message(d);
     return ret;
 }

@@ -10,8 +10,9 @@
 struct decoder;
 
 enum decode_form {
-    DECODE_WATCH, /* {"type": …, "object": …}, one a message */
-    DECODE_LIST,  /* {"metadata": …, "items": […]} */
+    DECODE_WATCH,  /* {"type": …, "object": …}, one a message */
+    DECODE_STREAM, /* the same, one after the other in one message: a watch over HTTP */
+    DECODE_LIST,   /* {"metadata": …, "items": […]} */
 };
 
 enum decode_event { DECODE_ADDED, DECODE_MODIFIED, DECODE_DELETED, DECODE_LISTED };
@@ -41,10 +42,11 @@ struct decoder *decoder_new(enum decode_form form, enum object_type type, struct
 void decoder_free(struct decoder *decoder);
 
 /* Takes a piece of a message: 0, -EPROTO (not JSON, not an object, too deep) or -E2BIG (a text over 3 MiB).
- * After a failure only decoder_reset helps. Listed objects are handed over as they are complete. */
+ * After a failure only decoder_reset helps. Listed and streamed objects are handed over as they are complete.
+ */
 int decoder_feed(struct decoder *decoder, const char *data, size_t len, struct err *err);
-/* Ends a message: -EPROTO where it is not complete. Hands over a watch's event, and makes ready for the next
- * message. */
+/* Ends a message: -EPROTO where it is not complete (a stream: where it ends inside an event). Hands over a
+ * watch's event, and makes ready for the next message. */
 int decoder_finish(struct decoder *decoder, struct err *err);
 /* Forgets a message that was cut off. */
 void decoder_reset(struct decoder *decoder);

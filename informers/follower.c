@@ -12,22 +12,23 @@
 
 enum {
     PATH_MAX_BYTES = 64 * 1024,
-    LIST_TIMEOUT_SEC = 60,
+    LIST_TIMEOUT_SEC = 300, /* of a page, and of a streaming list */
 };
-/* A page is decoded as it arrives and never kept; this only ends what does not end by itself. */
-static const size_t list_max_body = (size_t)1 << 30;
+/* A list is decoded as it arrives and never kept; this only ends what does not end by itself. */
+static const size_t list_max_body = (size_t)4 << 30;
 
 struct follower {
     struct follower_options options;
     struct reflector reflector;
-    struct decoder *watch_decoder, *list_decoder;
+    struct decoder *decoder; /* of what is open, or was last */
     void *watch, *call;      /* the transport's handles */
     struct loop_timer *act;  /* carries out the pending actions */
     struct loop_timer *wait; /* BACKOFF */
     unsigned pending;        /* enum reflector_action */
     bool deaf;               /* what is open is about to be closed: nothing from it counts */
     bool synced;
-    bool garbled; /* the watch was closed by us for what it brought */
+    bool streaming; /* call is a streaming list, not a page */
+    bool garbled;   /* the watch was closed by us for what it brought */
     uint32_t epoch;
     uint64_t random;
     struct follower_stats stats;
@@ -130,9 +131,9 @@ static int on_watch_data(void *arg, const char *data, size_t len, bool last, str
 
     if (f->deaf)
         return 0;
-    int ret = decoder_feed(f->watch_decoder, data, len, err);
+    int ret = decoder_feed(f->decoder, data, len, err);
     if (ret == 0 && last)
-        ret = decoder_finish(f->watch_decoder, err);
+        ret = decoder_finish(f->decoder, err);
     f->garbled = ret < 0;
     return ret;
 }
@@ -143,7 +144,7 @@ static void on_watch_end(void *arg, const struct ws_end *end) {
     f->watch = NULL;
     if (f->deaf)
         return;
-    bool in_order = end->status == 101 && !f->garbled && (!end->err.code || end->err.code == -ECONNRESET);
+    bool in_order = end->status == 101 && !f->garbled && end->err.code != -ETIMEDOUT;
     step(f, (struct reflector_event){.type = in_order ? REFLECT_CLOSED : REFLECT_FAILED,
                                      .status = end->status == 101 ? 0 : end->status,
                                      .code = end->err.code,
@@ -154,7 +155,7 @@ static void on_watch_end(void *arg, const struct ws_end *end) {
 static int on_list_body(void *arg, const char *data, size_t len, struct err *err) {
     struct follower *f = arg;
 
-    return f->deaf ? 0 : decoder_feed(f->list_decoder, data, len, err);
+    return f->deaf ? 0 : decoder_feed(f->decoder, data, len, err);
 }
 
 static void on_list_done(void *arg, const struct kube_reply *reply) {
@@ -166,11 +167,11 @@ static void on_list_done(void *arg, const struct kube_reply *reply) {
         return;
     int ret = err.code;
     if (ret == 0)
-        ret = decoder_finish(f->list_decoder, &err);
+        ret = decoder_finish(f->decoder, &err);
     if (ret == 0)
-        step(f, (struct reflector_event){.type = REFLECT_PAGE,
-                                         .version = decoder_list_version(f->list_decoder),
-                                         .token = decoder_list_continue(f->list_decoder)});
+        step(f, (struct reflector_event){.type = f->streaming ? REFLECT_CLOSED : REFLECT_PAGE,
+                                         .version = decoder_list_version(f->decoder),
+                                         .token = decoder_list_continue(f->decoder)});
     else
         step(f, (struct reflector_event){.type = REFLECT_FAILED,
                                          .status = reply->status / 100 == 2 ? 0 : reply->status,
@@ -190,21 +191,27 @@ static void put_value(struct buf *path, const char *value) {
             buf_printf(path, "%%%02X", *c);
 }
 
-static void open_list(struct follower *f) {
-    cleanup_buf struct buf path;
+/* "/api/v1/pods?", to which the query is added. */
+static void begin_path(const struct follower *f, struct buf *path) {
+    buf_init(path, PATH_MAX_BYTES);
+    resource_path(f->options.resource, f->options.ns, NULL, NULL, path);
+    buf_puts(path, "?");
+}
 
-    buf_init(&path, PATH_MAX_BYTES);
-    resource_path(f->options.resource, f->options.ns, NULL, NULL, &path);
-    buf_printf(&path, "?limit=%d", REFLECTOR_PAGE);
-    if (f->reflector.token) {
-        buf_puts(&path, "&continue=");
-        put_value(&path, f->reflector.token);
-    }
-    decoder_reset(f->list_decoder);
+static void new_decoder(struct follower *f, enum decode_form form) {
+    const struct decode_handler handler = {on_decoded, on_bookmark, on_error, on_skipped, f};
+
+    decoder_free(f->decoder);
+    f->decoder = decoder_new(form, f->options.type, f->options.pool, &handler);
+}
+
+static void start_list(struct follower *f, const char *path, enum decode_form form) {
+    new_decoder(f, form);
+    f->streaming = form == DECODE_STREAM;
     f->stats.lists++;
     f->call = f->options.transport->list(f->options.transport->arg,
                                          &(struct kube_request){.verb = KUBE_GET,
-                                                                .path = path.data,
+                                                                .path = path,
                                                                 .timeout = LIST_TIMEOUT_SEC * USEC_PER_SEC,
                                                                 .max_body = list_max_body,
                                                                 .on_body = on_list_body,
@@ -212,19 +219,36 @@ static void open_list(struct follower *f) {
                                                                 .arg = f});
 }
 
-static void open_watch(struct follower *f, bool streaming_list) {
+/* The streaming list is a watch over HTTP, which is ended with its bookmark: libwebsockets looks at every
+ * byte for itself, which would double the cost of a long list. */
+static void open_sync(struct follower *f) {
     cleanup_buf struct buf path;
 
-    buf_init(&path, PATH_MAX_BYTES);
-    resource_path(f->options.resource, f->options.ns, NULL, NULL, &path);
-    buf_puts(&path, "?watch=1&allowWatchBookmarks=true");
-    if (streaming_list) {
-        buf_puts(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-    } else {
-        buf_puts(&path, "&resourceVersion=");
-        put_value(&path, f->reflector.version);
+    begin_path(f, &path);
+    buf_puts(&path,
+             "watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+    start_list(f, path.data, DECODE_STREAM);
+}
+
+static void open_page(struct follower *f) {
+    cleanup_buf struct buf path;
+
+    begin_path(f, &path);
+    buf_printf(&path, "limit=%d", REFLECTOR_PAGE);
+    if (f->reflector.token) {
+        buf_puts(&path, "&continue=");
+        put_value(&path, f->reflector.token);
     }
-    decoder_reset(f->watch_decoder);
+    start_list(f, path.data, DECODE_LIST);
+}
+
+static void open_watch(struct follower *f) {
+    cleanup_buf struct buf path;
+
+    begin_path(f, &path);
+    buf_puts(&path, "watch=1&allowWatchBookmarks=true&resourceVersion=");
+    put_value(&path, f->reflector.version);
+    new_decoder(f, DECODE_WATCH);
     f->garbled = false;
     f->stats.watches++;
     f->watch = f->options.transport->watch_open(
@@ -252,22 +276,19 @@ static void on_act(void *arg) {
     if (actions & REFLECT_DO_BEGIN)
         f->epoch++;
     if (actions & REFLECT_DO_SYNC)
-        open_watch(f, true);
+        open_sync(f);
     if (actions & REFLECT_DO_LIST)
-        open_list(f);
+        open_page(f);
     if (actions & REFLECT_DO_WATCH)
-        open_watch(f, false);
+        open_watch(f);
 }
 
 struct follower *follower_new(const struct follower_options *options) {
     struct follower *f = XNEW(struct follower);
-    const struct decode_handler handler = {on_decoded, on_bookmark, on_error, on_skipped, f};
 
     f->options = *options;
     f->random = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)f ^ 0x9e3779b97f4a7c15u;
     reflector_init(&f->reflector, options->subject, options->backoff_min, options->backoff_max);
-    f->watch_decoder = decoder_new(DECODE_WATCH, options->type, options->pool, &handler);
-    f->list_decoder = decoder_new(DECODE_LIST, options->type, options->pool, &handler);
     f->act = loop_timer_new(options->loop, on_act, f);
     f->wait = loop_timer_new(options->loop, on_wait_over, f);
     step(f, (struct reflector_event){.type = REFLECT_START});
@@ -280,8 +301,7 @@ void follower_free(struct follower *f) {
     close_all(f);
     loop_timer_free(f->act);
     loop_timer_free(f->wait);
-    decoder_free(f->watch_decoder);
-    decoder_free(f->list_decoder);
+    decoder_free(f->decoder);
     reflector_done(&f->reflector);
     free(f);
 }

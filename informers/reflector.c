@@ -134,21 +134,23 @@ static void lives(struct reflector *r) {
     err_clear(&r->error);
 }
 
-static struct reflector_step list_whole(struct reflector *r, const char *version) {
-    set_version(r, version);
+/* The list is in: what it did not bring is gone, and changes are watched for from its version on. */
+static struct reflector_step list_whole(struct reflector *r, const struct reflector_event *event) {
+    if (!event->version || !*event->version) {
+        err_set(&r->error, -EPROTO, "a list without a resourceVersion");
+        return back_off(r, event, REFLECTOR_SYNC);
+    }
+    set_version(r, event->version);
     set_token(r, NULL);
     err_clear(&r->error);
-    return (struct reflector_step){.actions = REFLECT_DO_SWEEP};
+    struct reflector_step step = open_watch(r, "the list is whole");
+    step.actions |= REFLECT_DO_SWEEP;
+    return step;
 }
 
 static struct reflector_step in_sync(struct reflector *r, const struct reflector_event *event) {
-    struct reflector_step step = {0};
-
     if (event->type == REFLECT_BOOKMARK && event->initial_end) {
-        step = list_whole(r, event->version);
-        r->progress = true;
-        r->failures = 0;
-        set_state(r, REFLECTOR_WATCH, "the list is whole");
+        return list_whole(r, event);
     } else if (event->type == REFLECT_ERROR || event->type == REFLECT_FAILED) {
         if (refuses_streaming(event)) {
             r->no_streaming = true;
@@ -162,7 +164,7 @@ static struct reflector_step in_sync(struct reflector *r, const struct reflector
         err_set(&r->error, -ECONNRESET, "the server closed the watch before the list was whole");
         return back_off(r, event, REFLECTOR_SYNC);
     }
-    return step;
+    return (struct reflector_step){0};
 }
 
 static struct reflector_step in_list(struct reflector *r, const struct reflector_event *event) {
@@ -170,11 +172,8 @@ static struct reflector_step in_list(struct reflector *r, const struct reflector
         set_token(r, event->token);
         return (struct reflector_step){.actions = REFLECT_DO_LIST};
     }
-    if (event->type == REFLECT_PAGE) {
-        struct reflector_step step = list_whole(r, event->version);
-        step.actions |= open_watch(r, "the list is whole").actions;
-        return step;
-    }
+    if (event->type == REFLECT_PAGE)
+        return list_whole(r, event);
     if (event->type != REFLECT_FAILED)
         return (struct reflector_step){0};
     if (is_gone(event))
@@ -200,7 +199,8 @@ static struct reflector_step in_watch(struct reflector *r, const struct reflecto
 
     switch (event->type) {
     case REFLECT_OPENED:
-        err_clear(&r->error); /* followed again; failures counts on until something comes */
+        err_clear(&r->error); /* followed again; but until something comes, the next failure waits a while */
+        r->failures = r->failures < 3 ? r->failures : 3;
         return none;
     case REFLECT_OBJECT:
     case REFLECT_BOOKMARK:

@@ -16,7 +16,7 @@
 
 enum reflector_state {
     REFLECTOR_STOP,
-    REFLECTOR_SYNC,  /* a watch that begins with every object (sendInitialEvents) */
+    REFLECTOR_SYNC,  /* a streaming list: a watch over HTTP that begins with every object */
     REFLECTOR_LIST,  /* pages by GET */
     REFLECTOR_WATCH, /* changes from a version on */
     REFLECTOR_BACKOFF,

@@ -13,6 +13,8 @@ static struct fake_connection *new_connection(struct fake_server *s, const char 
             struct fake_connection *c = &s->connections[i];
             *c = (struct fake_connection){.open = true, .at = -1};
             snprintf(c->path, sizeof(c->path), "%s", path);
+            if (!s->first_path[0])
+                snprintf(s->first_path, sizeof(s->first_path), "%s", path);
             snprintf(s->last_path, sizeof(s->last_path), "%s", path);
             return c;
         }
@@ -78,6 +80,15 @@ static void end_watch(struct fake_connection *c, int status, int code) {
     c->callbacks.on_end(c->callbacks.arg, &end);
 }
 
+static void end_list(struct fake_connection *c, int status, int code) {
+    struct kube_reply reply = {.status = status, .reason = ""};
+
+    if (code)
+        err_set(&reply.err, code, "status %d", status);
+    c->open = false;
+    c->request.on_done(c->request.arg, &reply);
+}
+
 void fake_server_close_watches(struct fake_server *s) {
     for (int i = 0; i < FAKE_CONNECTIONS; i++)
         if (s->connections[i].open && !s->connections[i].is_list)
@@ -131,33 +142,44 @@ static enum fake_fault next_fault(struct fake_server *s) {
     return s->done++ == s->fault_at ? s->fault : FAULT_NONE;
 }
 
-/* Sends a message in two pieces; false: the watch is over. */
+/* A piece, over HTTP or over the websocket; < 0: not accepted. */
+static int say(struct fake_connection *c, const char *text, size_t len, bool last, struct err *err) {
+    if (c->is_list)
+        return c->request.on_body(c->request.arg, text, len, err);
+    return c->callbacks.on_data(c->callbacks.arg, text, len, last, err);
+}
+
+static void hang_up(struct fake_connection *c, int code) {
+    if (c->is_list)
+        end_list(c, code ? 0 : 200, code);
+    else
+        end_watch(c, 101, code);
+}
+
+/* Sends an event in two pieces; false: the connection is over. */
 static bool send(struct fake_server *s, struct fake_connection *c, const struct buf *message) {
     enum fake_fault fault = next_fault(s);
     size_t half = message->len / 2;
     struct err err = {0};
-    int status = fault_status(fault);
+    int status = fault_status(fault), ret = 0;
 
-    if (fault == FAULT_LOST || fault == FAULT_CUT) {
-        if (fault == FAULT_CUT)
-            c->callbacks.on_data(c->callbacks.arg, message->data, half, false, &err);
-        end_watch(c, 101, -ECONNRESET);
-        return false;
-    }
     if (status) {
         char text[128];
         int len = snprintf(text, sizeof(text),
                            "{\"type\":\"ERROR\",\"object\":{\"code\":%d,\"message\":\"m\"}}", status);
-        c->callbacks.on_data(c->callbacks.arg, text, (size_t)len, true, &err);
-        end_watch(c, 101, 0);
+        say(c, text, (size_t)len, true, &err);
+        hang_up(c, 0);
         return false;
     }
-    int ret = c->callbacks.on_data(c->callbacks.arg, message->data, half, false, &err);
+    if (fault != FAULT_LOST)
+        ret = say(c, message->data, half, false, &err);
+    if (fault == FAULT_LOST || fault == FAULT_CUT)
+        ret = -ECONNRESET;
     if (ret == 0 && c->open)
-        ret = c->callbacks.on_data(c->callbacks.arg, fault == FAULT_GARBAGE ? "]x" : message->data + half,
-                                   fault == FAULT_GARBAGE ? 2 : message->len - half, true, &err);
+        ret = say(c, fault == FAULT_GARBAGE ? "]x" : message->data + half,
+                  fault == FAULT_GARBAGE ? 2 : message->len - half, true, &err);
     if (ret < 0)
-        end_watch(c, 101, ret);
+        hang_up(c, ret);
     return ret == 0 && c->open;
 }
 
@@ -172,40 +194,49 @@ static bool send_event(struct fake_server *s, struct fake_connection *c, const c
     return send(s, c, &out);
 }
 
-static bool send_bookmark(struct fake_server *s, struct fake_connection *c, bool end) {
+/* The end of a streaming list. */
+static bool send_bookmark(struct fake_server *s, struct fake_connection *c) {
     cleanup_buf struct buf out;
 
     buf_init(&out, 4096);
-    buf_printf(&out, "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"%d\"%s}}}",
-               s->version, end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+    buf_printf(&out,
+               "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"%d\","
+               "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}",
+               s->version);
     return send(s, c, &out);
 }
 
-static bool stream_list(struct fake_server *s, struct fake_connection *c) {
-    c->at = s->version;
+/* A watch over HTTP, which the client ends with the bookmark. */
+static void stream_list(struct fake_server *s, struct fake_connection *c) {
+    enum fake_fault fault = next_fault(s);
+    int status = fault_status(fault);
+
+    if (!status && !s->can_stream)
+        status = 422;
+    if (status || fault != FAULT_NONE) {
+        end_list(c, status, status ? -EIO : -ECONNRESET);
+        return;
+    }
     for (int i = 0; i < FAKE_NAMES; i++)
         if (s->objects[i] && !send_event(s, c, "ADDED", i, s->objects[i]))
-            return false;
-    return send_bookmark(s, c, true);
+            return;
+    send_bookmark(s, c);
 }
 
 /* The handshake; false: refused. */
 static bool accept_watch(struct fake_server *s, struct fake_connection *c) {
     enum fake_fault fault = next_fault(s);
-    bool streaming = strstr(c->path, "sendInitialEvents") != NULL;
     int status = fault_status(fault);
 
     c->at = query(c->path, "resourceVersion=", 0);
-    if (!status && streaming && !s->can_stream)
-        status = 422;
-    if (!status && !streaming && c->at < s->oldest)
+    if (!status && c->at < s->oldest)
         status = 410;
     if (fault != FAULT_NONE || status) {
         end_watch(c, status, status ? -EIO : -ECONNREFUSED);
         return false;
     }
     c->callbacks.on_open(c->callbacks.arg);
-    return !streaming || stream_list(s, c);
+    return true;
 }
 
 static void pump_watch(struct fake_server *s, struct fake_connection *c) {
@@ -220,15 +251,6 @@ static void pump_watch(struct fake_server *s, struct fake_connection *c) {
         if (!send_event(s, c, type, e->name, e->version))
             return;
     }
-}
-
-static void end_list(struct fake_connection *c, int status, int code) {
-    struct kube_reply reply = {.status = status, .reason = ""};
-
-    if (code)
-        err_set(&reply.err, code, "status %d", status);
-    c->open = false;
-    c->request.on_done(c->request.arg, &reply);
 }
 
 static void write_page(const struct fake_server *s, const struct fake_connection *c, struct buf *out) {
@@ -272,7 +294,9 @@ static void pump_list(struct fake_server *s, struct fake_connection *c) {
 void fake_server_pump(struct fake_server *s) {
     for (int i = 0; i < FAKE_CONNECTIONS; i++) {
         struct fake_connection *c = &s->connections[i];
-        if (c->open && c->is_list)
+        if (c->open && strstr(c->path, "sendInitialEvents"))
+            stream_list(s, c);
+        else if (c->open && c->is_list)
             pump_list(s, c);
         else if (c->open)
             pump_watch(s, c);

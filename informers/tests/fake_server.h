@@ -29,8 +29,7 @@ struct fake_connection {
     char path[512];
     struct kube_request request;
     struct ws_request callbacks;
-    int at;         /* a watch: the version it has seen; -1: not yet looked at */
-    bool streaming; /* a watch: it begins with every object */
+    int at; /* a watch: the version it has seen; -1: not yet looked at */
 };
 
 struct fake_server {
@@ -45,7 +44,7 @@ struct fake_server {
     int fault_at; /* which of them goes wrong; -1: none */
     enum fake_fault fault;
     int lists, watches; /* asked for */
-    char last_path[512];
+    char first_path[512], last_path[512];
 };
 
 void fake_server_init(struct fake_server *server, bool can_stream);
