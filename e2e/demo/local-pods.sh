@@ -41,7 +41,7 @@ pod_stop() { # pod
 end() {
   local pod
   for pod in "${!pids[@]}"; do
-    kill "${pids[$pod]}" 2>/dev/null || true
+    kill -s KILL "${pids[$pod]}" 2>/dev/null || true # nobody waits for its last answers
   done
   [ -z "${watcher:-}" ] || kill "$watcher" 2>/dev/null || true
 }

@@ -176,19 +176,7 @@ prometheus_config() {
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
   - job_name: pods
-Y
-  if [ "$mode" = kwok ]; then
-    echo "    file_sd_configs: [{files: ['$state/targets.json']}]"
-    return
-  fi
-  cat <<Y
-    kubernetes_sd_configs: [{role: pod, kubeconfig_file: '$dir/admin.kubeconfig', namespaces: {names: [default]}}]
-    relabel_configs:
-      - {source_labels: [__meta_kubernetes_pod_label_app], regex: web, action: keep}
-      - {source_labels: [__meta_kubernetes_pod_container_port_name], regex: http, action: keep}
-      - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-      - {source_labels: [__meta_kubernetes_pod_label_app], target_label: app}
-      - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+    file_sd_configs: [{files: ['$state/targets.json']}]
 Y
 }
 
@@ -204,6 +192,7 @@ prometheus_up() {
   prometheus_url=http://$listen
   prometheus_config >"$state/prometheus.yml"
   rm -rf "$state/prometheus"
+  [ "$mode" = kwok ] || run_inside targets "$here/targets.sh" default web 8080 "$state/targets.json"
   run_inside prometheus prometheus --config.file="$state/prometheus.yml" --storage.tsdb.path="$state/prometheus" \
     --web.listen-address="$listen" --log.level=warn
   wait_for 30 Prometheus inside curl -sf -m 2 "$prometheus_url/-/ready" || { tail -n 5 "$state/log/prometheus.log" >&2; exit 1; }
