@@ -21,11 +21,25 @@ void entry_queue(struct entry *entry, usec_t when) {
     workqueue_add(entry->autoscaler->queue, entry->key, when);
 }
 
-void entry_queue_paced(struct entry *entry) {
-    usec_t pace = entry->policy->spec.interval ? entry->policy->spec.interval : default_pace;
+/* A sample comes once an interval, give or take the network: a little early is not too early. */
+static usec_t paced(usec_t last, usec_t pace) {
+    return last ? last + pace - pace / 10 : 0;
+}
 
-    /* A sample comes once an interval, give or take the network: a little early is not too early. */
-    entry_queue(entry, entry->last_decided ? entry->last_decided + pace - pace / 10 : 0);
+void entry_queue_paced(struct entry *entry) {
+    usec_t interval = entry->policy->spec.interval;
+
+    entry_queue(entry, paced(entry->last_decided, interval ? interval : default_pace));
+}
+
+/* Without an interval of its own a policy is decided at once for a sample, at most once a second; that
+ * something else was looked at in between does not hold the sample up. */
+void entry_queue_sampled(struct entry *entry) {
+    entry->sampled = true;
+    if (entry->policy->spec.interval)
+        entry_queue_paced(entry);
+    else
+        entry_queue(entry, paced(entry->last_sampled, default_pace));
 }
 
 usec_t entry_backoff(struct entry *entry, usec_t base, usec_t max) {
@@ -69,7 +83,7 @@ static void forget_past(struct entry *e) {
     history_done(&e->history);
     e->history = (struct history){0};
     e->events = (struct eventlog){0};
-    e->last_decided = e->last_status_write = 0;
+    e->last_decided = e->last_status_write = e->last_sampled = 0;
     e->born = loop_now(e->autoscaler->world.loop);
     entry_set_stored(e, NULL, 0);
 }

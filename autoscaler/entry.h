@@ -74,6 +74,8 @@ struct entry {
 
     struct eventlog events;
     usec_t born, last_decided, last_status_write; /* monotonic; 0: never */
+    bool sampled;                                 /* a sample has come since the last decision */
+    usec_t last_sampled; /* monotonic time of the last decision that a sample asked for; 0: never */
 };
 
 struct autoscaler {
@@ -97,6 +99,8 @@ struct autoscaler {
 void entry_queue(struct entry *entry, usec_t when);
 /* Asks for one as soon as the policy's interval allows. */
 void entry_queue_paced(struct entry *entry);
+/* The same because of a new sample. */
+void entry_queue_sampled(struct entry *entry);
 /* base, doubled for each failure up to max, and ± 20 %. */
 usec_t entry_backoff(struct entry *entry, usec_t base, usec_t max);
 

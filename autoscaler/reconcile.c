@@ -188,6 +188,9 @@ void entry_reconcile(struct entry *e) {
     }
     keep_policy(e);
     e->last_decided = now_mono(e);
+    if (e->sampled)
+        e->last_sampled = e->last_decided;
+    e->sampled = false;
     e->autoscaler->stats.decisions++;
     decide(&e->input, &e->history, &e->arena, &e->decision);
     if (e->history.recommendations.count > remembered)

@@ -244,7 +244,7 @@ int entry_scale(struct entry *entry, struct arena *arena, struct scale_view *ret
 }
 
 static void on_metric(void *arg) {
-    entry_queue_paced(arg);
+    entry_queue_sampled(arg);
 }
 
 static void on_pod(void *arg, enum informer_change change, const struct object *old,

@@ -230,7 +230,7 @@ static int split_flag(struct options *o, const char *arg, const char **ret_name,
 
 /* One flag at argv[*i]; *i is left on the last argument it took. */
 static int parse_flag(struct options *o, int argc, char **argv, int *i, struct err *err) {
-    const char *name, *value;
+    const char *name = NULL, *value = NULL;
     int ret = split_flag(o, argv[*i], &name, &value, err);
     if (ret < 0)
         return ret;
