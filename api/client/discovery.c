@@ -305,25 +305,30 @@ static int put_segment(struct buf *buf, const char *name) {
     return r;
 }
 
+/* "/apis/apps/v1" or "/api/v1", and the namespace where one is given. */
+static int put_prefix(struct buf *buf, const struct resource *resource, const char *ns) {
+    int r = buf_puts(buf, resource->group[0] ? "/apis" : "/api");
+
+    if (r == 0 && resource->group[0])
+        r = put_segment(buf, resource->group);
+    if (r == 0)
+        r = put_segment(buf, resource->version);
+    if (r < 0 || !resource->namespaced || !ns)
+        return r;
+    r = buf_puts(buf, "/namespaces");
+    return r < 0 ? r : put_segment(buf, ns);
+}
+
 int resource_path(const struct resource *resource, const char *ns, const char *name, const char *subresource,
                   struct buf *buf) {
-    const bool core = !resource->group[0];
-    /* in order; the first and the fourth are literal, the others names; NULL: left out */
-    const char *const parts[] = {core ? "/api" : "/apis",
-                                 core ? NULL : resource->group,
-                                 resource->version,
-                                 resource->namespaced && ns ? "/namespaces" : NULL,
-                                 resource->namespaced ? ns : NULL,
-                                 resource->plural,
-                                 name,
-                                 name ? subresource : NULL};
-    int r = resource->namespaced && !ns && name ? -EINVAL : 0;
-
-    for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (!parts[i])
-            continue;
-        bool literal = i == 0 || i == 3;
-        r = literal ? buf_puts(buf, parts[i]) : put_segment(buf, parts[i]);
-    }
+    if (resource->namespaced && !ns && name)
+        return -EINVAL;
+    int r = put_prefix(buf, resource, ns);
+    if (r == 0)
+        r = put_segment(buf, resource->plural);
+    if (r == 0 && name)
+        r = put_segment(buf, name);
+    if (r == 0 && name && subresource)
+        r = put_segment(buf, subresource);
     return r;
 }

@@ -1,6 +1,6 @@
 /* Every kind of request against a real apiserver, found by KUBECONFIG: once with the client certificate given
  * there, which must be an administrator's, once with a service account's token from a file. Works in a
- * namespace of its own, live-kube, which it leaves empty. */
+ * namespace of its own, live-kube. */
 #include "api/client/discovery.h"
 #include "base/mem.h"
 #include "base/str.h"
