@@ -102,6 +102,14 @@ int read_int(struct reader *r, const json_t *object, const struct path *path, co
     return 0;
 }
 
+/* The bounds of a duration as it may be written: no days. */
+static const char *write_bound(usec_t bound, char *out) {
+    if (bound % USEC_PER_HOUR != 0)
+        return clock_format_duration(bound, out);
+    put(out, CLOCK_TEXT_MAX, "%" PRId64 "h", bound / USEC_PER_HOUR);
+    return out;
+}
+
 int read_duration(struct reader *r, const json_t *object, const struct path *path, const char *key,
                   struct read_range range, usec_t *ret_duration) {
     char low[CLOCK_TEXT_MAX], high[CLOCK_TEXT_MAX];
@@ -113,7 +121,7 @@ int read_duration(struct reader *r, const json_t *object, const struct path *pat
         return e;
     if (clock_parse_duration(text, &duration) < 0 || duration < range.min || duration > range.max)
         return read_error(r, path, key, "must be a duration from %s to %s, for example 30s",
-                          clock_format_duration(range.min, low), clock_format_duration(range.max, high));
+                          write_bound(range.min, low), write_bound(range.max, high));
     *ret_duration = duration;
     return 0;
 }
