@@ -78,25 +78,36 @@ async def read_head(reader):
     return head, first, {k.strip().lower(): v.strip() for k, v in (line.split(":", 1) for line in lines if ":" in line)}
 
 
-async def read_chunks(reader):
-    """A chunked body as it stands on the wire."""
-    raw = b""
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = int(line.split(b";")[0], 16)
-        raw += line + await reader.readexactly(size + 2)
-        if size == 0:
-            return raw
-
-
-async def read_body(reader, headers, method="", status=200):
-    if method == "HEAD" or status in (204, 304):
-        return b""
+async def body_pieces(reader, headers, length_unknown):
+    """A body as it stands on the wire, piece by piece as it arrives. length_unknown: what to take where no header tells the
+    length, everything up to the end or nothing."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await read_chunks(reader)
-    if "content-length" in headers:
-        return await reader.readexactly(int(headers["content-length"]))
-    return b"" if not method else await reader.read(LIMIT)
+        size = 1
+        while size:
+            line = await reader.readuntil(b"\r\n")
+            size = int(line.split(b";")[0], 16)
+            yield line + await reader.readexactly(size + 2)
+        return
+    left = int(headers.get("content-length", LIMIT if length_unknown else 0))
+    while left and (piece := await reader.read(min(left, 65536))):
+        left -= len(piece)
+        yield piece
+
+
+class Spout:
+    """Writes to the client, up to a number of bytes; then the connection ends."""
+
+    def __init__(self, writer, limit):
+        self.writer, self.left = writer, limit
+
+    async def write(self, data):
+        if self.left is not None:
+            data = data[:self.left]
+            self.left -= len(data)
+        self.writer.write(data)
+        await self.writer.drain()
+        if self.left == 0:
+            raise ConnectionResetError
 
 
 class HttpProxy:
@@ -150,7 +161,7 @@ class HttpProxy:
             while True:
                 head, first, headers = await read_head(reader)
                 method, path, _ = first.split(" ", 2)
-                body = await read_body(reader, headers)
+                body = b"".join([piece async for piece in body_pieces(reader, headers, False)])
                 request = f"{method} {path}"
                 self.requests.append(request)
                 rule = next((r for r in self.rules if r.takes(request)), None)
@@ -189,15 +200,13 @@ class HttpProxy:
             writer.write(head)
             await self.run_tunnel(Tunnel(request, writer, server[1]), reader, server[0])
             return True
-        body = await read_body(server[0], headers, request.split(" ")[0], status)
         if rule and rule.lose:
             return True
-        if rule and rule.cut is not None:
-            writer.write((head + body)[:rule.cut])
-            await writer.drain()
-            return True
-        writer.write(head + body)
-        await writer.drain()
+        spout = Spout(writer, rule.cut if rule else None)
+        await spout.write(head)
+        if not request.startswith("HEAD") and status not in (204, 304):
+            async for piece in body_pieces(server[0], headers, True):
+                await spout.write(piece)
         return headers.get("connection", "").lower() == "close"
 
     async def run_tunnel(self, tunnel, from_client, from_server):

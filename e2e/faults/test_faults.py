@@ -427,7 +427,7 @@ def prometheus_refuses_connections(c):
 def prometheus_silent(c):
     c.source_wire.mode("silent")
     c.load(50)
-    c.condition("ScalingActive", "False", "timed out", seconds=30)
+    c.condition("ScalingActive", "False", "no answer within", seconds=30)
     c.keeps(2)
     c.source_wire.mode("pass")
     c.expect(5, 60)
@@ -455,13 +455,17 @@ def prometheus_garbage(c):
               b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,900]}]}}',
               b'{"status":"success","data":{"resultType":"matrix","result":[]}}', vector("nine hundred"), vector("900")[:-9],
               vector("900") + b"900", b'{"status":"success","data":{"result":[' + b"{}," * 500000 + b"{}]}}"]
+    scaled = c.status().get("lastScaleTime")
     for body in bodies:
-        c.source.clear()
-        rule = c.source.add(Rule(QUERY, 10**6, status=200, body=body))
-        wait("a query", lambda r=rule: r.hits >= 2, 40)
-        assert c.replicas() == 2, f"scaled on {body[:60]}"
+        rule = c.source.add(Rule(QUERY, 1, status=200, body=body))
+        wait(lambda b=body: f"a query for {b[:60]}", lambda r=rule: r.hits == 1, 40)
+        since = len(c.source.requests)
+        wait("the next query, answered well", lambda s=since: len(c.source.requests) > s, 40)
         c.operator.check()
+    assert c.replicas() == 2 and c.status().get("lastScaleTime") == scaled, f"scaled: {c.status()}"
+    c.source.add(Rule(QUERY, 10**6, status=200, body=bodies[0]))
     c.condition("ScalingActive", "False")
+    c.keeps(2)
     c.source.clear()
     c.load(50)
     c.expect(5, 60)
@@ -601,7 +605,7 @@ def target_missing_then_created(c):
 
 @test
 def target_that_cannot_be_scaled(c):
-    for name, kind in (("nothing", {"apiVersion": "v1", "kind": "ConfigMap", "name": "x"}),
+    for name, kind in (("nothing", {"apiVersion": "batch/v1", "kind": "CronJob", "name": "x"}),
                        ("unknown", {"apiVersion": "example.com/v1", "kind": "Rocket", "name": "x"})):
         c.create(POLICIES, policy(name, scaleTargetRef=kind))
         try:
@@ -673,7 +677,8 @@ def wrong_flags_are_refused(c):
     for arguments, words in ((["--no-such-flag"], ["no-such-flag"]), (["--log-level=loud"], ["log-level", "loud", "debug"]),
                              (["--http-port=99999"], ["http-port", "99999", "65535"]),
                              (["--prometheus-timeout=soon"], ["prometheus-timeout", "soon"]),
-                             (["--prometheus-url=ftp://x"], ["prometheus-url"]), (["--kubeconfig=/nonexistent"], ["/nonexistent"])):
+                             (["--prometheus-url=ftp://x", f"--kubeconfig={c.plane.folder}/admin.kubeconfig"], ["ftp://x"]),
+                             (["--kubeconfig=/nonexistent"], ["/nonexistent"])):
         code, said = refused("run", "--http-port=0", *arguments)
         assert code in (1, 2), f"{arguments}: exit code {code}"
         missing = [w for w in words if w not in said]
