@@ -17,4 +17,4 @@ while read -r version group; do
   echo $$ >"$group/cgroup.procs"
 done <cgroups
 export NODE CP_BIN PATH="$CP_BIN:$PATH:/usr/sbin:/sbin" KUBECONFIG="$PWD/admin.kubeconfig" NODE_DIR="$PWD"
-exec nsenter -t "$(cat run/init)" -m -n -p -i -u -C --wdns="$back" -- "$@"
+exec nsenter -t "$(cat run/init)" -r -m -n -p -i -u -C --wdns="$back" -- "$@"
