@@ -18,7 +18,7 @@ enum {
     MAX_QUERY = 2048,
     MAX_BODY = 8 * 1024 * 1024,
     PIECE = 16 * 1024,
-    SLOW_SECONDS = 5,       /* for a request to come in, and between two pieces of an answer going out */
+    SLOW_SECONDS = 5,       /* between two pieces of an answer; for a request, twice that, as measured */
     KEEPALIVE_SECONDS = 30, /* between two requests */
 };
 

@@ -1,5 +1,5 @@
 /* A small plain-HTTP server for health, metrics and the page: GET and HEAD only (else 405), answers from
- * memory (at most 8 MiB), 64 connections, slow peers dropped after 5 s without progress. */
+ * memory (at most 8 MiB), 64 connections, slow peers dropped within 10 s. */
 #ifndef NET_HTTPSERVER_H
 #define NET_HTTPSERVER_H
 

@@ -174,7 +174,7 @@ struct fixture {
     int status;
     struct err err;
     char *body;
-    size_t streamed;
+    size_t streamed, strange;
     char type[64], ip[64];
     usec_t retry_after, elapsed;
 };
@@ -236,13 +236,19 @@ static void on_done(void *arg, const struct http_reply *reply) {
         loop_stop(f->loop);
 }
 
+/* How many of the bytes are as reply_big sends them. */
+static size_t count_good(const char *data, size_t len) {
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += data[i] == 'b';
+    return n;
+}
+
 static int on_body(void *arg, const char *data, size_t len, struct err *err) {
     struct fixture *f = arg;
     (void)err;
     f->streamed += len;
-    f->body = xrealloc(f->body, f->streamed + 1);
-    memcpy(f->body + f->streamed - len, data, len);
-    f->body[f->streamed] = '\0';
+    f->strange += len - count_good(data, len);
     return 0;
 }
 
@@ -432,6 +438,7 @@ static void a_body_may_be_streamed(void **state) {
     run(f, &r);
     assert_int_equal(f->status, 200);
     assert_int_equal(f->streamed, BIG);
+    assert_int_equal(f->strange, 0);
     assert_string_equal(f->body, ""); /* on_body had it */
     f->streamed = 0;
     r.max_body = BIG - 1;

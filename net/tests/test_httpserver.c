@@ -228,6 +228,7 @@ static void slow_peers_are_dropped(void **state) {
     cleanup_buf struct buf answer;
     buf_init(&answer, 16 * 1024 * 1024);
     int half = connect_to(f), mute = connect_to(f), greedy = connect_to(f);
+
     put(half, "GET / HTT");
     put(greedy, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_true(take(f, half, &answer, NULL));

@@ -206,7 +206,7 @@ static int setup_tls(void **state) {
     peer_stop(f->peer);
     peer_make_ca(&f->ca);
     peer_make_ca(&f->other_ca);
-    peer_make_cert(&f->ca, "server", "DNS:api.example,IP:127.0.0.1", &f->cert);
+    peer_make_cert(&f->ca, "server", "DNS:api.example,IP:127.0.0.1,IP:::1", &f->cert);
     peer_make_cert(&f->ca, "the client", "DNS:client", &f->client);
     f->peer = peer_start(&(struct peer_options){.handle = handle, .tls = &f->cert});
     return 0;
@@ -497,6 +497,9 @@ static void the_server_is_verified(void **state) {
     struct http_tls good = {.ca_pem = f->ca.cert_pem};
     assert_int_equal(tls_run(f, &good, "127.0.0.1"), 0);
     assert_int_equal(tls_run(f, &good, "api.example"), 0);
+    assert_int_equal(tls_run(f, &good, "[::1]"), 0);
+    assert_non_null(strstr(f->last, "Host: [::1]:"));
+    assert_int_equal(tls_run(f, &good, "[::2]"), -EKEYREJECTED);
     assert_int_equal(tls_run(f, &good, "other.example"), -EKEYREJECTED);
     assert_non_null(strstr(f->end.err.text, "not for other.example"));
     assert_int_equal(tls_run(f, &(struct http_tls){.ca_pem = f->other_ca.cert_pem}, "127.0.0.1"),
