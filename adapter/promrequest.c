@@ -13,16 +13,20 @@ static char *copy(const char *text) {
     return text ? xstrdup(text) : NULL;
 }
 
+static bool printable(const char *text) {
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return true;
+}
+
 /* "Name: value" in printable characters. */
 static bool header_good(const char *line) {
     const char *colon = strchr(line, ':');
 
     if (!colon || colon == line || strcspn(line, " \t") < (size_t)(colon - line))
         return false;
-    for (const char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return false;
-    return true;
+    return printable(line);
 }
 
 static int copy_headers(struct prom_endpoint *e, const char *const *headers, struct err *err) {
@@ -64,8 +68,8 @@ int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options 
         .server_name = copy(options->server_name),
         .username = copy(options->username),
     };
-    secret_file_init(&e->token, options->token_file);
-    secret_file_init(&e->password, options->password_file);
+    e->token.path = e->token_file = copy(options->token_file);
+    e->password.path = e->password_file = copy(options->password_file);
     e->tls = (struct http_tls){.ca_file = e->ca_file,
                                .cert_file = e->cert_file,
                                .key_file = e->key_file,
@@ -95,8 +99,10 @@ void prom_endpoint_done(struct prom_endpoint *e) {
     free(e->key_file);
     free(e->server_name);
     free(e->username);
-    secret_file_done(&e->token);
-    secret_file_done(&e->password);
+    file_followed_done(&e->token);
+    file_followed_done(&e->password);
+    free(e->token_file);
+    free(e->password_file);
     url_base_done(&e->base);
     *e = (struct prom_endpoint){0};
 }
@@ -107,18 +113,31 @@ char *prom_form(const struct prom_endpoint *e, const char *query) {
     return xasprintf("query=%s&timeout=%" PRId64 "ms", escaped, e->timeout / USEC_PER_MSEC);
 }
 
+/* The present content of a secret's file, borrowed. One that would break out of its header is refused. */
+static int read_secret(struct file_followed *file, const char **ret_text, struct err *err) {
+    bool changed = false;
+    int ret = file_follow(file, /* force: */ false, &changed, err);
+
+    if (ret < 0)
+        return ret;
+    if (!printable(file->text))
+        return err_set(err, -EINVAL, "%s: has line ends or other control characters in it", file->path);
+    *ret_text = file->text;
+    return 0;
+}
+
 static int add_credentials(struct prom_request *r, struct prom_endpoint *e, struct err *err) {
     const char *secret = "";
     int ret = 0;
 
     if (e->token.path) {
-        ret = secret_file_read(&e->token, &secret, err);
+        ret = read_secret(&e->token, &secret, err);
         if (ret < 0)
             return err_wrap(err, "bearer token");
         r->authorization = xasprintf("Authorization: Bearer %s", secret);
     } else if (e->username) {
         if (e->password.path)
-            ret = secret_file_read(&e->password, &secret, err);
+            ret = read_secret(&e->password, &secret, err);
         if (ret < 0)
             return err_wrap(err, "password");
         r->userpwd = xasprintf("%s:%s", e->username, secret);

@@ -3,7 +3,7 @@
 #define ADAPTER_PROMREQUEST_H
 
 #include "adapter/prometheus.h"
-#include "adapter/secretfile.h"
+#include "api/client/file.h"
 #include "net/url.h"
 
 struct prom_endpoint {
@@ -12,8 +12,9 @@ struct prom_endpoint {
     struct http_tls tls;
     char *ca_file, *cert_file, *key_file, *server_name; /* what tls points to */
     char *username;
-    char **headers; /* NULL-terminated */
-    struct secret_file token, password;
+    char **headers;                   /* NULL-terminated */
+    char *token_file, *password_file; /* what these follow */
+    struct file_followed token, password;
     bool use_get;
     usec_t timeout;
     size_t max_response;
