@@ -250,7 +250,7 @@ int auth_get(struct auth *auth, struct identity **ret_identity, struct err *err)
     /* the plugin's answer has dropped the identity; changed files replace it */
     if (changed || !auth->identity)
         r = build_identity(auth, err);
-    if (r < 0)
+    if (r < 0 || !auth->identity)
         return r;
     auth->identity->refs++;
     *ret_identity = auth->identity;

@@ -92,9 +92,10 @@ void discovery_free(struct discovery *discovery) {
 
     if (!discovery)
         return;
-    while (discovery->queries) {
-        kube_cancel(discovery->queries->call);
-        query_free(discovery->queries);
+    for (struct query *q = discovery->queries, *next; q; q = next) {
+        next = q->next;
+        kube_cancel(q->call);
+        free(q);
     }
     loop_timer_free(discovery->timer);
     while (map_next(&discovery->wanted, &it, NULL, &wanted)) {

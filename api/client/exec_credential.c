@@ -55,9 +55,20 @@ static int take_expiry(const json_t *status, usec_t *ret_expires, struct err *er
     return 0;
 }
 
+static int take_status(const json_t *status, struct exec_credential *cred, struct err *err) {
+    cred->token = take(status, "token");
+    cred->cert_pem = take(status, "clientCertificateData");
+    cred->key_pem = take(status, "clientKeyData");
+    if (!cred->token && !cred->cert_pem)
+        return err_set(err, -EBADMSG, "status has neither token nor clientCertificateData");
+    if (!cred->cert_pem != !cred->key_pem)
+        return err_set(err, -EBADMSG, "status has only one of clientCertificateData and clientKeyData");
+    return take_expiry(status, &cred->expires, err);
+}
+
 int exec_credential_parse(const char *text, size_t len, const char *api_version,
                           struct exec_credential *ret_credential, struct err *err) {
-    cleanup(exec_credential_done) struct exec_credential cred = {0};
+    struct exec_credential cred = {0};
     json_error_t problem;
     cleanup(cleanup_json_p) json_t *root = json_loadb(text, len, 0, &problem);
 
@@ -65,20 +76,11 @@ int exec_credential_parse(const char *text, size_t len, const char *api_version,
         return err_set(err, -EBADMSG, "what it printed is not JSON: %s (line %d)", problem.text,
                        problem.line);
     int r = check_head(root, api_version, err);
-    if (r < 0)
-        return r;
-    const json_t *status = json_object_get(root, "status");
-    cred.token = take(status, "token");
-    cred.cert_pem = take(status, "clientCertificateData");
-    cred.key_pem = take(status, "clientKeyData");
-    r = take_expiry(status, &cred.expires, err);
-    if (r < 0)
-        return r;
-    if (!cred.token && !cred.cert_pem)
-        return err_set(err, -EBADMSG, "status has neither token nor clientCertificateData");
-    if (!cred.cert_pem != !cred.key_pem)
-        return err_set(err, -EBADMSG, "status has only one of clientCertificateData and clientKeyData");
-    *ret_credential = cred;
-    cred = (struct exec_credential){0};
-    return 0;
+    if (r == 0)
+        r = take_status(json_object_get(root, "status"), &cred, err);
+    if (r == 0)
+        *ret_credential = cred;
+    else
+        exec_credential_done(&cred);
+    return r;
 }

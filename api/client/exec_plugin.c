@@ -232,8 +232,8 @@ static bool is_set(const char *const *list, const char *entry) {
     return false;
 }
 
-/* Our environment with the kubeconfig's variables over it; the strings belong to arena or to others. */
-static const char **build_env(struct arena *arena, const struct kubeconfig *c) {
+/* Our environment with the kubeconfig's variables over it, in arena. */
+static char **build_env(struct arena *arena, const struct kubeconfig *c) {
     size_t n = 0, own = 0, out = 0;
     cleanup_free char *info = exec_info(c);
 
@@ -241,25 +241,25 @@ static const char **build_env(struct arena *arena, const struct kubeconfig *c) {
         n++;
     while (c->exec.env && c->exec.env[own])
         own++;
-    const char **env = ARENA_ARRAY(arena, const char *, n + own + 2);
+    char **env = ARENA_ARRAY(arena, char *, n + own + 2);
     env[out++] = arena_printf(arena, "KUBERNETES_EXEC_INFO=%s", info);
     for (size_t i = 0; i < own; i++)
-        env[out++] = c->exec.env[i];
+        env[out++] = arena_strdup(arena, c->exec.env[i]);
     for (size_t i = 0; i < n; i++)
         if (!is_set(c->exec.env, environ[i]) && !str_starts(environ[i], "KUBERNETES_EXEC_INFO="))
-            env[out++] = environ[i];
+            env[out++] = arena_strdup(arena, environ[i]);
     return env;
 }
 
-static const char **build_args(struct arena *arena, const struct kubeconfig *c) {
+static char **build_args(struct arena *arena, const struct kubeconfig *c) {
     size_t n = 0;
 
     while (c->exec.args && c->exec.args[n])
         n++;
-    const char **args = ARENA_ARRAY(arena, const char *, n + 2);
-    args[0] = c->exec.command;
+    char **args = ARENA_ARRAY(arena, char *, n + 2);
+    args[0] = arena_strdup(arena, c->exec.command);
     for (size_t i = 0; i < n; i++)
-        args[i + 1] = c->exec.args[i];
+        args[i + 1] = arena_strdup(arena, c->exec.args[i]);
     return args;
 }
 
@@ -283,16 +283,14 @@ static int spawn(struct exec_plugin *p, int out_fd, int err_fd) {
     posix_spawnattr_t attr;
 
     arena_init(&arena, 0);
-    const char **args = build_args(&arena, p->config), **env = build_env(&arena, p->config);
+    char **args = build_args(&arena, p->config), **env = build_env(&arena, p->config);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attr);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&files, err_fd, STDERR_FILENO);
     set_attributes(&attr);
-    /* posix_spawn's prototype lacks the const that it keeps to */
-    int r = posix_spawnp(&p->pid, args[0], &files, &attr, (char *const *)(uintptr_t)args,
-                         (char *const *)(uintptr_t)env);
+    int r = posix_spawnp(&p->pid, args[0], &files, &attr, args, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     if (r != 0)

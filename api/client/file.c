@@ -82,11 +82,10 @@ int file_follow(struct file_followed *file, bool force, bool *ret_changed, struc
     if (!file->path || (file->text && !force && !file_changed(file->path, &file->stamp)))
         return 0;
     int r = file_read(file->path, FOLLOWED_MAX, &text, NULL, &stamp, &problem);
-    if (r == 0) {
+    if (r == 0 && text)
         cut_blanks(text);
-        if (!text[0])
-            r = err_set(&problem, -ENODATA, "%s: is empty", file->path);
-    }
+    if (r == 0 && (!text || !text[0]))
+        r = err_set(&problem, -ENODATA, "%s: is empty", file->path);
     if (r < 0 && file->text) {
         log_debug(file->path, "kept what was read before: %s", err_text(&problem));
         return 0;

@@ -66,8 +66,10 @@ void kube_free(struct kube *kube) {
     if (!kube)
         return;
     kube_watches_free(kube);
-    while (kube->calls)
-        kube_cancel(kube->calls);
+    for (struct kube_call *call = kube->calls, *next; call; call = next) {
+        next = call->next;
+        kube_cancel(call);
+    }
     auth_free(kube->auth);
     free(kube);
 }

@@ -51,8 +51,10 @@ void kube_watch_close(struct kube_watch *watch) {
 }
 
 void kube_watches_free(struct kube *kube) {
-    while (kube->watches)
-        kube_watch_close(kube->watches);
+    for (struct kube_watch *watch = kube->watches, *next; watch; watch = next) {
+        next = watch->next;
+        kube_watch_close(watch);
+    }
 }
 
 /* Tells the owner and ends the watch. The client may be gone afterwards. */

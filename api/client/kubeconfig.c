@@ -250,7 +250,7 @@ static const char *const *take_args(struct kubeconfig *c, const struct entry *e,
     for (size_t i = 0; i < n; i++) {
         yaml_node_t *item = yaml_item(e->doc, list, i);
         if (!yaml_text(item)) {
-            yaml_err(err, e->doc, item, "%s: exec.args[%zu] must be a string", e->what, i);
+            yaml_err_set(err, e->doc, item, "%s: exec.args[%zu] must be a string", e->what, i);
             return NULL;
         }
         args[i] = arena_strdup(&c->arena, yaml_text(item));
@@ -269,7 +269,8 @@ static const char *const *take_env(struct kubeconfig *c, const struct entry *e, 
         yaml_node_t *item = yaml_item(e->doc, list, i);
         const char *name = yaml_text(yaml_get(e->doc, item, "name"));
         if (!name || !name[0] || strchr(name, '=')) {
-            yaml_err(err, e->doc, item, "%s: exec.env[%zu].name must be the name of a variable", e->what, i);
+            yaml_err_set(err, e->doc, item, "%s: exec.env[%zu].name must be the name of a variable", e->what,
+                         i);
             return NULL;
         }
         env[i] =

@@ -105,7 +105,7 @@ static int in_cluster_files(struct kubeconfig *c, const char *dir, struct err *e
         r = file_read(c->ca_file, PEM_MAX, &ca, NULL, NULL, err);
     if (r < 0)
         return err_wrap(err, "in-cluster (automountServiceAccountToken of the pod or its service account?)");
-    if (!strstr(ca, "-----BEGIN "))
+    if (!ca || !strstr(ca, "-----BEGIN "))
         return err_set(err, -EINVAL, "in-cluster: %s holds no PEM text (no -----BEGIN line)", c->ca_file);
     c->ca_pem = arena_strdup(&c->arena, ca);
     if (file_read(arena_printf(&c->arena, "%s/namespace", dir), NAMESPACE_MAX, &ns, NULL, NULL, NULL) == 0) {

@@ -82,14 +82,15 @@ size_t yaml_line(const yaml_node_t *node) {
     return node ? node->start_mark.line + 1 : 0;
 }
 
-int yaml_err(struct err *err, const struct yaml_doc *doc, const yaml_node_t *at, const char *fmt, ...) {
+void yaml_err_set(struct err *err, const struct yaml_doc *doc, const yaml_node_t *at, const char *fmt, ...) {
     char text[ERR_TEXT_MAX];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (!at)
-        return err_set(err, -EINVAL, "%s: %s", doc->path, text);
-    return err_set(err, -EINVAL, "%s:%zu: %s", doc->path, yaml_line(at), text);
+    if (at)
+        err_set(err, -EINVAL, "%s:%zu: %s", doc->path, yaml_line(at), text);
+    else
+        err_set(err, -EINVAL, "%s: %s", doc->path, text);
 }

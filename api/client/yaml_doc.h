@@ -29,8 +29,11 @@ const char *yaml_text(const yaml_node_t *node);
 /* Line of a node, from 1; 0 where node is NULL. */
 size_t yaml_line(const yaml_node_t *node);
 
-/* As err_set, with "file:line: " before the text. */
-int yaml_err(struct err *err, const struct yaml_doc *doc, const yaml_node_t *at, const char *fmt, ...)
+/* Describes what is wrong with a node, "file:line: " before the text; code -EINVAL. The line is left out
+ * where at is NULL. */
+void yaml_err_set(struct err *err, const struct yaml_doc *doc, const yaml_node_t *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same as an expression, for `return yaml_err(...);`. */
+#define yaml_err(...) (yaml_err_set(__VA_ARGS__), -EINVAL)
 
 #endif
