@@ -19,10 +19,13 @@ struct http_tls {
 };
 
 struct http_reply {
-    int status; /* HTTP status, or 0 where no complete reply came; then err tells why */
-    struct err
-        err; /* code 0 where status is set; -ETIMEDOUT, -ECONNREFUSED, -E2BIG (body over max_body), … */
-    const char *body; /* NUL-terminated, borrowed, valid in the callback only; empty where on_body took it */
+    int status;     /* HTTP status, or 0 where no complete reply came; then err tells why */
+    struct err err; /* code 0 where status is set; -ETIMEDOUT, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH
+                    (no such name), -EKEYREJECTED (certificate), -EPROTO, -EINVAL (the request), -E2BIG (body
+                    over max_body) */
+    /* NUL-terminated, borrowed, valid in the callback only; empty where on_body took it. Of an answer that is
+     * not 2xx the first 64 KiB. */
+    const char *body;
     size_t body_len;
     const char *content_type; /* borrowed or "" */
     usec_t retry_after;       /* from Retry-After (seconds or a date); 0 where there is none */
