@@ -270,12 +270,7 @@ static void use_pods(struct entry *entry) {
         as->pods = informers_open(as->world.informers, &pods, OBJECT_POD, on_pod, as);
 }
 
-static void leave_pods(struct entry *entry) {
-    struct autoscaler *as = entry->autoscaler;
-
-    if (!entry->uses_pods)
-        return;
-    entry->uses_pods = false;
+static void leave_pods(struct autoscaler *as) {
     if (--as->pod_users)
         return;
     informer_close(as->pods);
@@ -295,25 +290,30 @@ static void subscribe(struct entry *entry) {
         use_pods(entry);
 }
 
-static void unsubscribe(struct entry *entry) {
-    struct metric_source *source = entry->autoscaler->world.prometheus;
-
-    leave_pods(entry);
-    if (!entry->subscriptions)
+static void unsubscribe(struct autoscaler *as, const struct policy_object *bound,
+                        struct metric_subscription **subscriptions) {
+    if (!subscriptions)
         return;
-    for (uint32_t i = 0; i < entry->bound->spec.metric_count; i++)
-        if (entry->subscriptions[i])
-            source->ops->unsubscribe(source, entry->subscriptions[i]);
-    free(entry->subscriptions);
-    entry->subscriptions = NULL;
+    for (uint32_t i = 0; i < bound->spec.metric_count; i++)
+        if (subscriptions[i])
+            as->world.prometheus->ops->unsubscribe(as->world.prometheus, subscriptions[i]);
+    free(subscriptions);
 }
 
-void entry_unbind(struct entry *entry) {
-    unsubscribe(entry);
+static void leave_target(struct entry *entry) {
     if (entry->target)
         target_put(entry->target, entry);
     entry->target = NULL;
     entry->next_of_target = NULL;
+}
+
+void entry_unbind(struct entry *entry) {
+    if (entry->uses_pods)
+        leave_pods(entry->autoscaler);
+    entry->uses_pods = false;
+    unsubscribe(entry->autoscaler, entry->bound, entry->subscriptions);
+    entry->subscriptions = NULL;
+    leave_target(entry);
     object_unref(entry->bound ? &entry->bound->meta : NULL);
     entry->bound = NULL;
 }
@@ -338,14 +338,37 @@ static int find_target(struct entry *entry) {
     return 0;
 }
 
+/* Binds to an edited policy. What the old spec used is let go only after the new one has taken what it uses,
+ * so that a kind or a query that is in both goes on without a break. */
+static int rebind(struct entry *entry) {
+    struct autoscaler *as = entry->autoscaler;
+    const struct policy_object *bound = entry->bound;
+    struct metric_subscription **subscriptions = entry->subscriptions;
+    struct target_kind *kind = entry->target ? entry->target->kind : NULL;
+    bool used_pods = entry->uses_pods;
+
+    if (kind)
+        kind->users++;
+    leave_target(entry);
+    entry->uses_pods = false;
+    entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
+    entry->born = loop_now(as->world.loop);
+    subscribe(entry);
+    int ret = find_target(entry);
+    if (kind)
+        kind_put(kind);
+    if (used_pods)
+        leave_pods(as);
+    unsubscribe(as, bound, subscriptions);
+    object_unref(bound ? &bound->meta : NULL);
+    return ret;
+}
+
 int entry_bind(struct entry *entry) {
     bool same_spec = entry->bound && entry->bound->meta.generation == entry->policy->meta.generation &&
                      str_eq(entry->bound->meta.uid, entry->policy->meta.uid);
 
-    if (!same_spec) {
-        entry_unbind(entry);
-        entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
-        subscribe(entry);
-    }
+    if (!same_spec)
+        return rebind(entry);
     return entry->target ? 0 : find_target(entry);
 }
