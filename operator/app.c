@@ -68,7 +68,8 @@ static int start_prometheus(struct app *app, struct err *err) {
         .interval = o->prometheus_interval,
         .max_concurrent = (int)o->prometheus_max_concurrent,
     };
-    return prometheus_new(app->loop, app->http, &p, &app->prometheus, err);
+    int ret = prometheus_new(app->loop, app->http, &p, &app->prometheus, err);
+    return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
 }
 
 static int start_cluster(struct app *app, struct err *err) {
