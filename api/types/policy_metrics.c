@@ -5,13 +5,29 @@
 #include "api/types/selector.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Reads a quantity above zero: a string or a whole number. ret_found tells whether the member is there. */
+/* A number as a quantity's text: the shortest that reads back as the same number. */
+static const char *number_text(struct arena *arena, const json_t *number) {
+    char text[32];
+
+    if (json_is_integer(number)) {
+        snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+        return arena_strdup(arena, text);
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, json_real_value(number));
+        if (strtod(text, NULL) == json_real_value(number))
+            break;
+    }
+    return arena_strdup(arena, text);
+}
+
+/* Reads a quantity above zero: a string or a number. ret_found tells whether the member is there. */
 static int read_quantity(struct reader *r, const json_t *object, const struct path *path, const char *key,
                          struct metric_target *target, bool *ret_found) {
     const json_t *value = json_object_get(object, key);
-    char number[32];
     const char *text = NULL;
     struct err why;
     int e = 0;
@@ -19,15 +35,13 @@ static int read_quantity(struct reader *r, const json_t *object, const struct pa
     *ret_found = value && !json_is_null(value);
     if (!*ret_found)
         return 0;
-    if (json_is_integer(value)) {
-        snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        text = arena_strdup(r->arena, number);
-    } else {
+    if (json_is_number(value))
+        text = number_text(r->arena, value);
+    else if (json_is_string(value))
         e = read_string(r, object, path, key, &text);
-    }
     if (e < 0)
         return e;
-    if (strlen(text) > 32 || quantity_parse(text, &target->milli, &why) < 0 || target->milli <= 0)
+    if (!text || strlen(text) > 32 || quantity_parse(text, &target->milli, &why) < 0 || target->milli <= 0)
         return read_error(r, path, key, "must be a quantity above 0, for example 100, 250m or 1.5Gi");
     target->text = text;
     return 0;
