@@ -91,6 +91,7 @@ struct autoscaler {
     struct workqueue *queue;
     struct loop_timer *timer;
     uint64_t event_serial;
+    unsigned statuses_under_way;
     unsigned seed; /* of jitter */
 };
 

@@ -11,6 +11,9 @@ static const usec_t recheck = USEC_PER_SEC;
 /* Past this many recommendations those that can no longer matter are dropped: with an interval of 1 s and a
  * window of an hour there would be thousands. */
 static const uint32_t remembered = 32;
+/* Status writes under way at once: a thousand new policies must not fill the apiserver's queues. */
+static const unsigned statuses_at_once = 32;
+static const usec_t status_turn = 100 * USEC_PER_MSEC;
 static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
 
 static usec_t now_mono(const struct entry *e) {
@@ -119,6 +122,10 @@ static void publish(struct entry *e, json_t *wanted) {
         return; /* the end of the write under way looks again */
     if (difference == STATUS_VALUES && !due_for_values(e)) {
         entry_queue(e, e->last_status_write + e->autoscaler->options.status_interval);
+        return;
+    }
+    if (e->autoscaler->statuses_under_way >= statuses_at_once) {
+        entry_queue(e, now_mono(e) + status_turn);
         return;
     }
     write_status(e, wanted);

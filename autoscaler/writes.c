@@ -115,11 +115,16 @@ static uint64_t version_of(const json_t *document) {
     return text && str_to_i64(text, &version) == 0 ? (uint64_t)version : 0;
 }
 
+static void status_over(struct entry *e) {
+    e->status_call = NULL;
+    e->autoscaler->statuses_under_way--;
+}
+
 static void on_status_written(void *arg, const struct kube_reply *reply) {
     struct entry *e = arg;
     json_t *sent = e->status_sent;
 
-    e->status_call = NULL;
+    status_over(e);
     e->status_sent = NULL;
     if (reply->err.code == 0) {
         uint64_t version = version_of(reply->body);
@@ -145,6 +150,7 @@ void write_status(struct entry *e, json_t *wanted) {
                              merge_diff(e->stored, wanted));
 
     as->stats.status_writes++;
+    as->statuses_under_way++;
     e->last_status_write = now_mono(e);
     e->status_sent = json_incref(wanted);
     e->status_call = kube_start(
@@ -223,8 +229,11 @@ void write_event(struct entry *e, const struct decision_event *event) {
 
 void writes_cancel(struct entry *e) {
     kube_cancel(e->scale_call);
-    kube_cancel(e->status_call);
-    e->scale_call = e->status_call = NULL;
+    e->scale_call = NULL;
+    if (e->status_call) {
+        kube_cancel(e->status_call);
+        status_over(e);
+    }
     json_decref(e->status_sent);
     e->status_sent = NULL;
 }
