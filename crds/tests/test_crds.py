@@ -32,7 +32,7 @@ NAMESPACE = f"trimtab-crds-{os.getpid()}-{int(time.time())}"
 COLUMNS = "NAME REFERENCE TARGETS MIN MAX REPLICAS DESIRED READY REASON AGE"
 POLICY = ("autoscaling.trimtab.dev/v1", "AutoscalingPolicy")
 HPA = ("autoscaling/v2", "HorizontalPodAutoscaler")
-SUFFIXES = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20}
+SUFFIXES = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 # One complaint of the server about one field.
 COMPLAINT = re.compile(r"(?:^|[ \[])spec[\w.\[\]]*: (?:Invalid|Required|Unsupported|Duplicate|Too|Forbidden)")
 

@@ -23,8 +23,7 @@ Every field of `{group}/{version}`, kind `{kind}` (short: `{short}`). `kubectl e
 same text. [Concepts](../concepts.md) tells how the fields work together; `crds/examples/` has policies to start from.
 
 The fields of an `autoscaling/v2` HorizontalPodAutoscaler have the same names, defaults and meaning, so that its `spec`
-is a valid policy `spec`. One difference in writing: a *quantity* in a metric's target is a whole number or a string, so
-`0.5` needs quotes there (`kubectl get hpa -o yaml` writes it as `500m`).
+is a valid policy `spec`. A *quantity* is a number, as `100` or `0.5`, or a string with a suffix, as `250m` or `1.5Gi`.
 """
 
 
@@ -48,7 +47,7 @@ def type_of(schema, path, sections):
         return "map of strings" if "additionalProperties" in schema else "object"
     if schema.get("format") == "date-time":
         return "time"
-    return schema.get("type", "number or quantity")
+    return schema.get("type", "quantity")
 
 
 def default_of(schema):
