@@ -418,7 +418,7 @@ static int take_all(struct kubeconfig *c, struct fileset *set, const char *name,
         r = take_cluster(c, &cluster, err);
     if (r == 0)
         r = follow(c, set, &context, "user", &user, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     c->source = arena_strdup(&c->arena, context.doc->path);
     return take_user(c, &user, err);
