@@ -4,6 +4,7 @@
 #include "operator/app.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -112,6 +113,7 @@ static void usage(FILE *out) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 1); /* curl looks names up in threads; a heap for each is memory for nothing */
     if (argc < 2) {
         usage(stderr);
         return EXIT_USAGE;
