@@ -42,7 +42,7 @@ def of_ctest(output):
     """Each binary of `ctest -V`: its own count where cmocka printed one. A binary that fails counts at least once."""
     total = Counts()
     for number, _, result in CTEST.findall(output):
-        own = of_cmocka(output, number) or Counts(passed=result == "Passed")
+        own = of_cmocka(output, number) or Counts(passed=int(result == "Passed"))
         if result != "Passed" and not own.failed:
             own.failed = 1
         total.add(own)
@@ -56,7 +56,7 @@ def of_stage(output, code):
     elif PLAIN.search(output):
         total = Counts(*(int(n or 0) for n in PLAIN.findall(output)[-1]))
     else:
-        total = of_cmocka(output) or Counts(passed=code == 0)
+        total = of_cmocka(output) or Counts(passed=int(code == 0))
     if code and not total.failed:
         total.failed = 1
     return total

@@ -128,6 +128,10 @@ class Counting(unittest.TestCase):
         self.assertEqual(of_stage("", 0), Counts(1, 0))
         self.assertEqual(of_stage("", 2), Counts(0, 1))
 
+    def test_as_a_program(self):
+        run = subprocess.run([sys.executable, TOOLS / "counts.py", "/dev/null", "0"], capture_output=True, text=True)
+        self.assertEqual(run.stdout, "1 0 0\n")
+
     def test_cmocka_alone(self):
         self.assertEqual(of_stage("[  PASSED  ] 2 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n", 0), Counts(2, 0, 1))
 
