@@ -29,6 +29,7 @@ struct decoder {
     struct str_pool *pool;
     struct decode_handler handler;
     yajl_handle yajl;
+    yajl_callbacks callbacks; /* of yajl, which reads it anew for each token: see set_skip */
     struct notes notes;
     struct json_builder *json; /* OBJECT_POLICY only */
 
@@ -217,6 +218,8 @@ static void push(struct decoder *d, const struct field *f) {
         f->begin(&d->notes);
 }
 
+static void set_skip(struct decoder *d, uint32_t skip);
+
 static int begin(struct decoder *d, bool map) {
     d->events++;
     if (building(d))
@@ -235,7 +238,7 @@ static int begin(struct decoder *d, bool map) {
         push(d, f);
         return 1;
     }
-    d->skip = 1;
+    set_skip(d, 1);
     return mismatch(d, f);
 }
 
@@ -246,7 +249,8 @@ static int end(struct decoder *d) {
     if (building(d))
         json_builder_end(d->json);
     if (d->skip) {
-        d->skip--;
+        if (--d->skip == 0)
+            set_skip(d, 0);
         return 1;
     }
     const struct field *f = d->stack[--d->depth].field;
@@ -269,7 +273,7 @@ static int on_end(void *ctx) {
     return end(ctx);
 }
 
-static const yajl_callbacks callbacks = {
+static const yajl_callbacks all_callbacks = {
     .yajl_null = on_null,
     .yajl_boolean = on_boolean,
     .yajl_number = on_number,
@@ -280,6 +284,19 @@ static const yajl_callbacks callbacks = {
     .yajl_start_array = on_start_array,
     .yajl_end_array = on_end,
 };
+
+/* While something is passed over, only its brackets are of interest: without a callback for the rest, yajl
+ * neither decodes nor hands over what it reads. A document that is built wants everything. */
+static void set_skip(struct decoder *d, uint32_t skip) {
+    bool deaf = skip > 0 && !d->json;
+
+    d->skip = skip;
+    d->callbacks.yajl_null = deaf ? NULL : on_null;
+    d->callbacks.yajl_boolean = deaf ? NULL : on_boolean;
+    d->callbacks.yajl_number = deaf ? NULL : on_number;
+    d->callbacks.yajl_string = deaf ? NULL : on_string;
+    d->callbacks.yajl_map_key = deaf ? NULL : on_key;
+}
 
 static int build_policy(struct decoder *d, struct object **ret_object, struct err *err) {
     struct policy_object *policy = NULL;
@@ -355,7 +372,8 @@ static int end_event(struct decoder *d) {
 static void renew_parser(struct decoder *d) {
     if (d->yajl)
         yajl_free(d->yajl);
-    d->yajl = yajl_alloc(&callbacks, NULL, d);
+    d->callbacks = all_callbacks;
+    d->yajl = yajl_alloc(&d->callbacks, NULL, d);
     yajl_config(d->yajl, yajl_allow_multiple_values, 1);
     d->renew = false;
 }
@@ -391,7 +409,8 @@ static void rewind_message(struct decoder *d) {
     notes_reset(&d->notes);
     if (d->json)
         json_builder_reset(d->json);
-    d->depth = d->skip = 0;
+    d->depth = 0;
+    set_skip(d, 0);
     d->next = NULL;
     d->failure = NULL;
     d->done = false;
