@@ -218,3 +218,16 @@ void autoscaler_stats(const struct autoscaler *as, struct autoscaler_stats *ret_
     *ret_stats = as->stats;
     ret_stats->policies = as->entries.len;
 }
+
+void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_fn *fn, void *arg) {
+    char name[256];
+
+    fn(arg, "autoscalingpolicies.autoscaling.trimtab.dev", as->policies);
+    if (as->pods)
+        fn(arg, "pods", as->pods);
+    for (const struct target_kind *k = as->kinds; k; k = k->next) {
+        snprintf(name, sizeof(name), "%s%s%s", k->resource->plural, *k->resource->group ? "." : "",
+                 k->resource->group);
+        fn(arg, name, k->informer);
+    }
+}

@@ -44,5 +44,9 @@ bool autoscaler_ready(const struct autoscaler *autoscaler);
 /* Why the policies cannot be followed at the moment (code 0: they are). Borrowed. */
 const struct err *autoscaler_error(const struct autoscaler *autoscaler);
 void autoscaler_stats(const struct autoscaler *autoscaler, struct autoscaler_stats *ret_stats);
+/* Calls fn for each informer that is open, with the name of what it follows ("deployments.apps"). Borrowed.
+ */
+typedef void autoscaler_informer_fn(void *arg, const char *resource, const struct informer *informer);
+void autoscaler_each_informer(const struct autoscaler *autoscaler, autoscaler_informer_fn *fn, void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 /* One policy's turn: gather what is known, decide, act on it. */
 #include "autoscaler/entry.h"
 #include "autoscaler/status.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -202,6 +203,7 @@ void entry_reconcile(struct entry *e) {
     decide(&e->input, &e->history, &e->arena, &e->decision);
     if (e->history.recommendations.count > remembered)
         history_compact(&e->history);
+    log_debug(e->key, "%s: %s", decision_reason_name(e->decision.reason), e->decision.message);
     if (e->decision.rescale)
         write_scale(e);
     else

@@ -55,6 +55,56 @@ static void write_autoscaler(const struct autoscaler *autoscaler, struct buf *b)
            (double)s.events_dropped);
 }
 
+/* One family of samples over all informers. */
+struct informer_family {
+    struct buf *body;
+    const char *name;
+    double (*value)(const struct informer_stats *stats);
+};
+
+static double informer_objects(const struct informer_stats *s) {
+    return (double)s->objects;
+}
+static double informer_bytes(const struct informer_stats *s) {
+    return (double)s->bytes;
+}
+static double informer_lists(const struct informer_stats *s) {
+    return (double)s->lists;
+}
+static double informer_events(const struct informer_stats *s) {
+    return (double)s->events;
+}
+static double informer_errors(const struct informer_stats *s) {
+    return (double)s->errors;
+}
+
+static void write_informer(void *arg, const char *resource, const struct informer *informer) {
+    const struct informer_family *family = arg;
+    struct informer_stats s;
+
+    informer_stats(informer, &s);
+    buf_printf(family->body, "%s{resource=\"%s\"} %.17g\n", family->name, resource, family->value(&s));
+}
+
+static void write_informers(const struct autoscaler *autoscaler, struct buf *b) {
+    static const struct {
+        const char *name, *type, *help;
+        double (*value)(const struct informer_stats *stats);
+    } families[] = {
+        {"trimtab_informer_objects", "gauge", "Objects in the cache.", informer_objects},
+        {"trimtab_informer_bytes", "gauge", "About how much memory they take.", informer_bytes},
+        {"trimtab_informer_lists_total", "counter", "Full lists.", informer_lists},
+        {"trimtab_informer_events_total", "counter", "Events of watches.", informer_events},
+        {"trimtab_informer_errors_total", "counter", "Lists and watches that failed.", informer_errors},
+    };
+
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        struct informer_family family = {.body = b, .name = families[i].name, .value = families[i].value};
+        head(b, families[i].name, families[i].type, families[i].help);
+        autoscaler_each_informer(autoscaler, write_informer, &family);
+    }
+}
+
 static void write_prometheus(const struct metric_source *source, struct buf *b) {
     struct prometheus_stats s;
 
@@ -71,6 +121,7 @@ static void write_prometheus(const struct metric_source *source, struct buf *b) 
 
 void selfmetrics_write(const struct health *health, struct buf *body) {
     write_autoscaler(health->autoscaler, body);
+    write_informers(health->autoscaler, body);
     write_requests(kube_stats(health->kube), body);
     if (health->prometheus)
         write_prometheus(health->prometheus, body);
