@@ -31,6 +31,9 @@ k() { inside kubectl "$@"; }
 
 # ---- which cluster ----
 
+operator_namespace='trimtab-system'
+added=()
+
 choose_cluster() {
   mode=node
   dir=${DEMO_DIR:-$root/build/demo}
@@ -61,7 +64,7 @@ given_wanted() {
 
 given_check() {
   mode_text="that of KUBECONFIG"
-  namespace=${DEMO_NAMESPACE:-trimtab-demo} window=${DEMO_WINDOW:-1m} down_seconds=180 high_seconds=90
+  namespace=${DEMO_NAMESPACE:-trimtab-demo} window=${DEMO_WINDOW:-1m} down_seconds=180 high_seconds=${DEMO_HIGH_SECONDS:-90}
   [ -n "${IMAGE:-}" ] && [ -n "${WORKLOAD_IMAGE:-}" ] && [ -n "${PROMETHEUS_URL:-}" ] && return 0
   cat >&2 <<'T'
 The cluster of KUBECONFIG cannot run what was built here before it can pull it. Push two images to a registry of yours:
@@ -89,19 +92,28 @@ node_or_kwok() {
 # ---- before the cluster ----
 
 build_programs() {
-  local programs=(etcd kube-apiserver kube-controller-manager kube-scheduler helm)
+  local programs=(helm)
+  command -v kubectl >/dev/null || programs+=(kubectl)
+  if [ "$mode" = given ]; then
+    echo "  nothing: the cluster pulls $IMAGE and $WORKLOAD_IMAGE"
+  else
+    compile
+    node_or_kwok
+    programs+=(etcd kube-apiserver kube-controller-manager kube-scheduler)
+  fi
+  [ "$mode" != node ] || programs+=(kubelet kube-proxy)
+  [ "$mode" != kwok ] || programs+=(kwok)
+  "$root/e2e/deps/controlplane.sh" "${programs[@]}"
+}
+
+compile() {
+  local f
   if [ -z "${TRIMTAB:-}" ] || [ -z "${HTTPSERVER:-}" ]; then
     (cd "$root" && cmake --preset release >/dev/null && nice cmake --build --preset release --target trimtab httpserver)
   fi
   for f in "$trimtab" "$httpserver"; do
     [ -x "$f" ] || die "$f is not there"
   done
-  node_or_kwok
-  command -v kubectl >/dev/null || programs+=(kubectl)
-  [ "$mode" != node ] || programs+=(kubelet kube-proxy)
-  [ "$mode" != kwok ] || programs+=(kwok)
-  [ "$mode" != given ] || programs=(helm)
-  "$root/e2e/deps/controlplane.sh" "${programs[@]}"
 }
 
 # One demo at a time in a folder; what an earlier one left behind is ended first.
@@ -126,7 +138,7 @@ cleanup() {
   stop_watching
   case $mode in
     node) as_root "$root/e2e/cluster/down.sh" "$dir" ;;
-    given) [ -z "${installed:-}" ] || given_cleanup ;;
+    given) given_cleanup ;;
   esac
   (
     cd "$state" || return
@@ -137,10 +149,25 @@ cleanup() {
   [ "$mode" != kwok ] || "$root/e2e/cluster/control-plane.sh" down "$dir"
 }
 
+# The demo adds what it needs and takes just that away again; an installation that is there already is not touched.
+given_begin() {
+  ! helm status trimtab --namespace $operator_namespace >/dev/null 2>&1 ||
+    die "trimtab is installed in $operator_namespace already: apply e2e/demo/workload.yaml and policy.yaml by hand"
+  ! kubectl get namespace "$namespace" >/dev/null 2>&1 || die "namespace $namespace is there already: set DEMO_NAMESPACE"
+  added=(namespace/"$namespace")
+  local object
+  for object in namespace/$operator_namespace crd/autoscalingpolicies.autoscaling.trimtab.dev; do
+    kubectl get "$object" >/dev/null 2>&1 || added+=("$object")
+  done
+  kubectl create namespace "$namespace" >/dev/null
+}
+
 given_cleanup() {
+  [ ${#added[@]} -gt 0 ] || return 0
   say "removing the demo from the cluster"
-  kubectl delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true
-  helm_quiet uninstall trimtab --namespace "$operator_namespace" >/dev/null 2>&1 || true
+  kubectl -n "$namespace" delete autoscalingpolicies --all >/dev/null 2>&1 || true
+  helm_quiet uninstall trimtab --namespace $operator_namespace >/dev/null 2>&1 || true
+  kubectl delete --wait=false "${added[@]}" >/dev/null 2>&1 || true
 }
 
 keep_note() {
@@ -167,7 +194,7 @@ cluster_up() {
     kwok)
       KUBECONFIG=$("$root/e2e/cluster/control-plane.sh" up "$dir" --nodes 2)
       export KUBECONFIG ;;
-    given) kubectl get --raw /version >/dev/null ;;
+    given) given_begin ;;
   esac
 }
 
@@ -215,7 +242,6 @@ run_inside() { # name, command...
   fi
 }
 
-operator_namespace='trimtab-system'
 helm_quiet() { # helm, without its remark on the chart's link to crds/
   local rc=0
   inside env HELM_CACHE_HOME="$state/helm" HELM_CONFIG_HOME="$state/helm" HELM_DATA_HOME="$state/helm" helm "$@" \
@@ -229,7 +255,6 @@ operator_up() {
   [ "$mode" != kwok ] || settings+=(--set replicas=0)
   settings+=(--set "image.repository=${image%:*}" --set "image.tag=${image##*:}")
   echo "  helm install trimtab helm/ --namespace $operator_namespace ${settings[*]}"
-  installed=1
   helm_quiet upgrade --install trimtab "$root/helm" --namespace $operator_namespace --create-namespace "${settings[@]}" \
     --wait --timeout 120s >"$state/log/helm.log" || { show_trouble; die "helm install failed"; }
   k wait --for=condition=Established crd/autoscalingpolicies.autoscaling.trimtab.dev --timeout=30s >/dev/null
@@ -254,7 +279,6 @@ operator_process() {
 
 workload_up() {
   local port
-  [ "$mode" != given ] || kubectl create namespace "$namespace" >/dev/null
   sed "s#IMAGE#${WORKLOAD_IMAGE:-localhost/httpserver:dev}#" "$here/workload.yaml" | k -n "$namespace" apply -f - >/dev/null
   if [ "$mode" = kwok ]; then
     port=$(free_ports 1)
