@@ -64,7 +64,7 @@ struct scaling_rules {
     int32_t window_seconds; /* stabilizationWindowSeconds; -1: not given (scaleDown: the flag's value) */
     enum select_policy select;
     uint32_t policy_count;
-    struct scaling_policy *policies;
+    const struct scaling_policy *policies;
     bool has_tolerance;
     double tolerance;
 };

@@ -4,8 +4,8 @@
 #include "api/types/quantity.h"
 #include <string.h>
 
-static struct scaling_policy default_up[] = {{SCALING_PODS, 4, 15}, {SCALING_PERCENT, 100, 15}};
-static struct scaling_policy default_down[] = {{SCALING_PERCENT, 100, 15}};
+static const struct scaling_policy default_up[] = {{SCALING_PODS, 4, 15}, {SCALING_PERCENT, 100, 15}};
+static const struct scaling_policy default_down[] = {{SCALING_PERCENT, 100, 15}};
 
 static int read_policy(struct reader *r, const json_t *item, const struct path *path,
                        struct scaling_policy *ret) {
@@ -33,6 +33,7 @@ static int read_policies(struct reader *r, const json_t *rules, const struct pat
     struct path path = {up, "policies", 0};
     const json_t *list = json_object_get(rules, "policies");
     size_t count = json_array_size(list);
+    struct scaling_policy *policies;
 
     if (!list || json_is_null(list))
         return 0;
@@ -40,10 +41,10 @@ static int read_policies(struct reader *r, const json_t *rules, const struct pat
         return read_error(r, &path, NULL, "must be a list of 1 to %d policies; leave it out for the default",
                           POLICY_RULES_MAX);
     ret->policy_count = (uint32_t)count;
-    ret->policies = ARENA_ARRAY(r->arena, struct scaling_policy, count);
+    ret->policies = policies = ARENA_ARRAY(r->arena, struct scaling_policy, count);
     for (size_t i = 0; i < count; i++) {
         struct path at = {&path, NULL, i};
-        int e = read_policy(r, json_array_get(list, i), &at, &ret->policies[i]);
+        int e = read_policy(r, json_array_get(list, i), &at, &policies[i]);
         if (e < 0)
             return e;
     }

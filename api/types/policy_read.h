@@ -54,7 +54,7 @@ int read_word(struct reader *r, const json_t *object, const struct path *path, c
 int policy_read_metrics(struct reader *r, const json_t *spec, const struct path *path,
                         struct policy_spec *ret);
 /* spec.behavior. */
-int policy_read_behavior(struct reader *r, const json_t *spec, const struct path *path,
+int policy_read_behavior(struct reader *r, const json_t *spec, const struct path *up,
                          struct policy_spec *ret);
 /* scaleTargetRef and describedObject. */
 int policy_read_reference(struct reader *r, const json_t *parent, const struct path *path,

@@ -25,27 +25,43 @@ static bool is_special(char c) {
     return c != '\0' && strchr("=!(),><", c) != NULL;
 }
 
-static void next_token(struct parser *p) {
-    const char *s = p->at;
+/* How long the token at s is, and which it is. */
+static size_t scan_token(const char *s, enum token *ret_token) {
+    size_t len = 1;
 
-    while (is_blank(*s))
-        s++;
-    p->word = s;
-    if (*s == '\0') {
-        p->token = TOKEN_END;
-    } else if (*s == ',' || *s == '(' || *s == ')') {
-        p->token = *s == ',' ? TOKEN_COMMA : *s == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
-        s++;
-    } else if (is_special(*s)) {
-        p->token = s[0] == '!' && s[1] != '=' ? TOKEN_NOT : TOKEN_OP;
-        s += (s[0] == '=' || s[0] == '!') && s[1] == '=' ? 2 : 1;
-    } else {
-        p->token = TOKEN_WORD;
-        while (*s != '\0' && !is_special(*s) && !is_blank(*s))
-            s++;
+    switch (*s) {
+    case '\0':
+        *ret_token = TOKEN_END;
+        return 0;
+    case ',':
+        *ret_token = TOKEN_COMMA;
+        return 1;
+    case '(':
+        *ret_token = TOKEN_OPEN;
+        return 1;
+    case ')':
+        *ret_token = TOKEN_CLOSE;
+        return 1;
+    default:
+        break;
     }
-    p->len = (size_t)(s - p->word);
-    p->at = s;
+    if (is_special(*s)) {
+        bool two = (*s == '=' || *s == '!') && s[1] == '=';
+        *ret_token = *s == '!' && !two ? TOKEN_NOT : TOKEN_OP;
+        return two ? 2 : 1;
+    }
+    *ret_token = TOKEN_WORD;
+    while (s[len] != '\0' && !is_special(s[len]) && !is_blank(s[len]))
+        len++;
+    return len;
+}
+
+static void next_token(struct parser *p) {
+    p->word = p->at;
+    while (is_blank(*p->word))
+        p->word++;
+    p->len = scan_token(p->word, &p->token);
+    p->at = p->word + p->len;
 }
 
 static int expected(const struct parser *p, const char *what) {
@@ -70,15 +86,22 @@ static bool is_label_name(const char *s, size_t len) {
     return true;
 }
 
+static bool is_lower(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
 /* A DNS subdomain: lower case labels of letters, digits and '-', joined by dots. */
 static bool is_prefix(const char *s, size_t len) {
-    if (len == 0 || len > LABEL_PREFIX_MAX)
+    char before = '.';
+
+    if (len == 0 || len > LABEL_PREFIX_MAX || !is_lower(s[len - 1]))
         return false;
     for (size_t i = 0; i < len; i++) {
-        bool edge = i == 0 || i == len - 1 || s[i - 1] == '.' || s[i + 1] == '.';
-        bool lower = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
-        if (!lower && (edge || (s[i] != '-' && s[i] != '.')))
+        /* Behind a dot, and in front of one, stands a letter or digit. */
+        bool fits = is_lower(s[i]) || (s[i] == '-' && before != '.') || (s[i] == '.' && is_lower(before));
+        if (!fits)
             return false;
+        before = s[i];
     }
     return true;
 }
@@ -117,8 +140,6 @@ static size_t values_max(const struct parser *p) {
 
 /* "(a,b)", the current token being "(". Empty items stand for the empty value, as upstream. */
 static int parse_list(struct parser *p, struct selector_term *term) {
-    bool want_value = true;
-
     if (p->token != TOKEN_OPEN)
         return expected(p, "'('");
     term->values = ARENA_ARRAY(p->arena, const char *, values_max(p));
@@ -127,12 +148,7 @@ static int parse_list(struct parser *p, struct selector_term *term) {
         return expected(p, "at least one value");
     for (;; next_token(p)) {
         const char *value = "";
-        int r = 0;
-
-        if (p->token == TOKEN_WORD && want_value) {
-            r = take_value(p, &value);
-            want_value = false;
-        }
+        int r = p->token == TOKEN_WORD ? take_value(p, &value) : 0;
         if (r < 0)
             return r;
         if (p->token != TOKEN_COMMA && p->token != TOKEN_CLOSE)
@@ -140,7 +156,6 @@ static int parse_list(struct parser *p, struct selector_term *term) {
         add_value(term, value);
         if (p->token == TOKEN_CLOSE)
             break;
-        want_value = true;
     }
     next_token(p);
     return 0;
