@@ -23,28 +23,38 @@ bool propose_within(const struct tolerances *t, double ratio) {
     return (1.0 - t->down) <= ratio && ratio <= (1.0 + t->up);
 }
 
-/* Queries are long and may have several lines; blanks are drawn together. */
-const char *metric_label(const struct metric_spec *metric, struct arena *arena) {
-    const char *s = metric->name    ? metric->name
-                    : metric->query ? metric->query
-                                    : str_or_empty(metric->metric);
-    char out[LABEL_MAX + 4];
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The text with runs of blanks drawn together and none at its end, as far as size allows; returns whether
+ * that is all of it. */
+static bool squeeze(const char *s, char *out, size_t size) {
     size_t n = 0;
 
-    for (s += strspn(s, " \t\r\n"); *s != '\0' && n < LABEL_MAX; s++) {
-        bool blank = *s == ' ' || *s == '\t' || *s == '\r' || *s == '\n';
-        if (!blank)
+    for (; *s != '\0' && n + 1 < size; s++) {
+        if (!is_blank(*s))
             out[n++] = *s;
-        else if (s[1 + strspn(s + 1, " \t\r\n")] != '\0' && out[n - 1] != ' ')
+        else if (n > 0 && out[n - 1] != ' ')
             out[n++] = ' ';
     }
+    s += strspn(s, " \t\r\n");
     /* A cut must not leave half a character behind. */
-    while (*s != '\0' && n > 0 && ((unsigned char)*s & 0xc0) == 0x80) {
-        s--;
+    for (; n > 0 && ((unsigned char)*s & 0xc0) == 0x80; s--)
         n--;
-    }
-    memcpy(out + n, *s != '\0' ? "..." : "", *s != '\0' ? 4 : 1);
-    return arena_strdup(arena, out);
+    while (n > 0 && out[n - 1] == ' ')
+        n--;
+    out[n] = '\0';
+    return *s == '\0';
+}
+
+/* Queries are long and may have several lines. */
+const char *metric_label(const struct metric_spec *metric, struct arena *arena) {
+    const char *text = metric->name ? metric->name : metric->query ? metric->query : metric->metric;
+    char out[LABEL_MAX + 1];
+    bool all = squeeze(str_or_empty(text), out, sizeof(out));
+
+    return arena_printf(arena, "%s%s", out, all ? "" : "...");
 }
 
 /* int32(math.Ceil(x)) with HPA's cap; a negative value asks for nothing (HPA takes it for an overflow). */
