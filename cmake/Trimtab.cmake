@@ -7,9 +7,12 @@ set(TRIMTAB_SANITIZE "" CACHE STRING "Value of -fsanitize=")
 set(TRIMTAB_FUZZ_SECONDS 5 CACHE STRING "How long ctest runs each fuzzer")
 
 add_compile_options(
-  -Wall -Wextra -Wshadow -Wcast-qual -Wformat=2 -Wno-format-truncation -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith
+  -Wall -Wextra -Wshadow -Wcast-qual -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith
   -Wundef -Wvla -Wwrite-strings -Wswitch-enum -Wno-missing-field-initializers -Wold-style-definition
   -Wredundant-decls -Wnull-dereference -fno-common -fstack-protector-strong -D_GNU_SOURCE)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-format-truncation) # texts are cut on purpose; clang does not know the option
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-ffunction-sections -fdata-sections -D_FORTIFY_SOURCE=2 -Wno-null-dereference)
   add_link_options(-Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
