@@ -7,8 +7,17 @@ enum { CONDITIONS_ADDED = 8 };
 void conditions_begin(struct decision *d, const struct policy_status *status, struct arena *arena) {
     d->conditions = ARENA_ARRAY(arena, struct condition, status->condition_count + CONDITIONS_ADDED);
     d->condition_count = status->condition_count;
-    if (status->condition_count > 0)
-        memcpy(d->conditions, status->conditions, status->condition_count * sizeof(*d->conditions));
+    for (uint32_t i = 0; i < status->condition_count; i++) {
+        const struct condition *c = &status->conditions[i];
+        /* Copied: the decision may outlive the status it started from, while a write is under way. */
+        d->conditions[i] = (struct condition){
+            .type = arena_strdup(arena, c->type),
+            .status = arena_strdup(arena, c->status),
+            .reason = arena_strdup(arena, c->reason),
+            .message = arena_strdup(arena, c->message),
+            .last_transition = c->last_transition,
+        };
+    }
 }
 
 static struct condition *slot(struct decision *d, const char *type) {

@@ -51,8 +51,7 @@ int read_word(struct reader *r, const json_t *object, const struct path *path, c
               struct read_words words, int *ret_index);
 
 /* spec.metrics, with HPA's default where there are none. */
-int policy_read_metrics(struct reader *r, const json_t *spec, const struct path *path,
-                        struct policy_spec *ret);
+int policy_read_metrics(struct reader *r, const json_t *spec, const struct path *up, struct policy_spec *ret);
 /* spec.behavior. */
 int policy_read_behavior(struct reader *r, const json_t *spec, const struct path *up,
                          struct policy_spec *ret);

@@ -12,7 +12,7 @@
 
 struct world {
     const json_t *in;
-    struct arena arena;
+    struct arena arena, status_arena;
     struct policy_spec spec;
     struct policy_status status;
     struct decide_flags flags;
@@ -111,7 +111,8 @@ static void world_init(struct world *w, const json_t *in) {
     arena_init(&w->arena, 0);
     if (policy_read_spec(json_object_get(in, "spec"), &w->arena, &w->spec, &err) < 0)
         fail_msg("%s", err.text);
-    policy_read_status(json_object_get(in, "status"), &w->arena, &w->status);
+    arena_init(&w->status_arena, 0);
+    policy_read_status(json_object_get(in, "status"), &w->status_arena, &w->status);
     w->flags = (struct decide_flags){.tolerance = 0.1, .downscale_stabilization = 5 * USEC_PER_MIN};
     w->input = (struct decide_input){
         .spec = &w->spec, .status = &w->status, .samples = w->samples, .flags = &w->flags};
@@ -123,7 +124,16 @@ static void world_init(struct world *w, const json_t *in) {
 
 static void world_done(struct world *w) {
     history_done(&w->history);
+    arena_done(&w->status_arena);
     arena_done(&w->arena);
+}
+
+/* While a write is under way the status that the decision started from is replaced; the decision must not
+ * look at it any more. */
+static void replace_status(struct world *w) {
+    arena_done(&w->status_arena);
+    arena_init(&w->status_arena, 0);
+    policy_read_status(json_object_get(w->in, "status"), &w->status_arena, &w->status);
 }
 
 static json_t *conditions_json(const struct decision *d) {
@@ -177,6 +187,7 @@ static json_t *play(const json_t *in) {
 
     world_init(&w, in);
     decide(&w.input, &w.history, &w.arena, &d);
+    replace_status(&w);
     if (written)
         decision_written(&d, &w.input, json_is_true(written), json_string_value(written), &w.arena);
     out = outcome(&w, &d);
