@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the chart: lint, the definition of AutoscalingPolicy inside it, what it refuses; and that a real apiserver takes
-# all that it renders.
+# Checks the chart: lint, the definition of AutoscalingPolicy inside it, what it refuses; that a real apiserver takes all
+# that it renders; which rights it gives; and that policies outlive an upgrade, an uninstall and the next install.
 #
 # usage: chart-check.sh [KUBECONFIG]   without one a light control plane is started for it
 # env:   HELM (else it is built, once)
@@ -67,3 +67,46 @@ for settings in "" "namespaces={default,kube-system},prometheus.url=http://p:909
     die "the apiserver refuses what is rendered with \"$settings\""
   ok "the apiserver takes $(wc -l <"$work/applied") objects rendered with \"$settings\""
 done
+
+# ---- installed ----
+
+k() { kubectl --kubeconfig "$kubeconfig" "$@"; }
+h() {
+  "$HELM" --kubeconfig "$kubeconfig" --namespace trimtab-system "$@" >"$work/out" 2>"$work/err" || { cat "$work/err" >&2; die "helm $1"; }
+}
+may() { # yes or no, verb, resource, further arguments...
+  local want=$1 got
+  shift
+  for _ in $(seq 20); do # the apiserver follows its own roles with a short delay
+    got=$(k auth can-i "$@" --as=system:serviceaccount:trimtab-system:trimtab 2>/dev/null || true)
+    [ "$got" != "$want" ] || break
+    sleep 0.3
+  done
+  [ "$got" = "$want" ] || die "the operator may $*: ${got:-nothing said}, and not $want"
+  ok "the operator may $*: $want"
+}
+
+export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
+h install trimtab "$chart"
+k wait --for=condition=Established crd/autoscalingpolicies.autoscaling.trimtab.dev --timeout=30s >/dev/null
+ok "helm install"
+may yes patch deployments.apps --subresource=scale -n default
+may yes get replicationcontrollers --subresource=scale -n default
+may yes watch pods -A
+may yes patch autoscalingpolicies.autoscaling.trimtab.dev --subresource=status -n default
+may yes create events -n default
+may no patch deployments.apps -n default
+may no patch autoscalingpolicies.autoscaling.trimtab.dev -n default
+may no patch jobs.batch --subresource=scale -n default
+may no delete pods -n default
+may no get secrets -n default
+sed -e 's/NAMESPACE/default/; s/WINDOW/5s/' "$root/e2e/demo/policy.yaml" | k apply -f - >/dev/null
+h upgrade trimtab "$chart" --set 'namespaces={default}' --set 'extraScaleTargets[0].apiGroup=batch,extraScaleTargets[0].resources={jobs}'
+may yes patch jobs.batch --subresource=scale -n default
+may no list pods -A
+may yes list pods -n default
+h uninstall trimtab
+k get autoscalingpolicy web >/dev/null || die "the policy went with the release"
+h install trimtab "$chart"
+k get autoscalingpolicy web >/dev/null || die "the policy went with the new release"
+ok "a policy outlives the release"

@@ -291,9 +291,15 @@ workload_up() {
     given) given_forward ;;
   esac
   wait_for 20 "the workload at $web_url" inside curl -sf -m 2 "$web_url"
+  [ "$mode" = given ] || wait_for 20 "the first samples" samples_there
   sed -e "s/NAMESPACE/$namespace/; s/WINDOW/$window/" "$here/policy.yaml" >"$state/policy.yaml"
   sed -n '/^spec/,$p' "$state/policy.yaml" | grep -v '^ *#' | sed 's/^/  /'
   k -n "$namespace" apply -f - <"$state/policy.yaml"
+}
+
+# Prometheus reads a changed list of targets after up to 5 s.
+samples_there() {
+  inside curl -sf -m 2 "$prometheus_url/api/v1/query?query=rate(http_requests_total%5B5s%5D)" | grep '"value"'
 }
 
 given_forward() {
