@@ -223,6 +223,8 @@ static void sooner(usec_t *at, usec_t now, usec_t candidate) {
 static void set_look_again(struct decide_run *run) {
     usec_t now = run->in->now;
 
+    for (uint32_t i = 0; i < run->in->spec->metric_count; i++)
+        sooner(&run->out->look_again, now, propose_changes_at(run->in, i));
     sooner(&run->out->look_again, now, run->stabilized.changes_at);
     sooner(&run->out->look_again, now, run->limited.changes_at);
     if (run->paused)

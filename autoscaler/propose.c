@@ -133,13 +133,34 @@ static const char *target_text(const struct metric_target *target, struct arena 
     return arena_strdup(arena, quantity_write(target->milli, QUANTITY_DECIMAL_SI, text));
 }
 
-/* Ages in steps, so that a status that only grows older is not written all the time. */
+/* Ages are shown in steps, so that a status that only grows older is not written all the time. */
+static usec_t age_step(usec_t age) {
+    if (age < USEC_PER_MIN)
+        return 10 * USEC_PER_SEC;
+    return age < USEC_PER_HOUR ? USEC_PER_MIN : USEC_PER_HOUR;
+}
+
 static const char *coarse_age(usec_t age, struct arena *arena) {
     char text[CLOCK_TEXT_MAX];
-    usec_t step = age < USEC_PER_MIN ? 10 * USEC_PER_SEC : age < USEC_PER_HOUR ? USEC_PER_MIN : USEC_PER_HOUR;
+    usec_t step = age_step(age);
 
-    return arena_strdup(arena, clock_format_duration(
-                                   age < step ? age / USEC_PER_SEC * USEC_PER_SEC : age / step * step, text));
+    if (age < step)
+        step = USEC_PER_SEC;
+    return arena_strdup(arena, clock_format_duration(age / step * step, text));
+}
+
+usec_t propose_changes_at(const struct decide_input *in, uint32_t i) {
+    const struct metric_spec *m = &in->spec->metrics[i];
+    const struct sample *s = &in->samples[i];
+    usec_t age = in->now - s->at;
+
+    if (m->type != METRIC_PROMETHEUS || s->at == 0 || age < 0)
+        return 0;
+    if (s->quality == QUALITY_STALE)
+        return s->at + (age / age_step(age) + 1) * age_step(age);
+    if ((s->quality == QUALITY_VALUE || s->quality == QUALITY_ZERO) && m->max_age > 0)
+        return s->at + m->max_age + 1;
+    return 0;
 }
 
 static void write_current(const struct decide_input *in, const struct metric_spec *m, const struct sample *s,

@@ -16,6 +16,9 @@ struct tolerances propose_tolerances(const struct policy_spec *spec, const struc
 bool propose_within(const struct tolerances *t, double ratio);
 /* What metric i of the spec asks for. Texts live in arena. */
 void propose(const struct decide_input *in, uint32_t i, struct arena *arena, struct proposal *ret_proposal);
+/* Wall time at which metric i says something else without a new sample: it becomes stale, or visibly staler;
+ * 0: never. */
+usec_t propose_changes_at(const struct decide_input *in, uint32_t i);
 /* The metric's name where a person reads it: its own, else its query or metric, shortened. */
 const char *metric_label(const struct metric_spec *metric, struct arena *arena);
 
