@@ -555,6 +555,8 @@ def policy_deleted_and_created(c):
 
 @test
 def policy_edited(c):
+    c.watching()
+    since = len(c.gate.requests)
     c.load(90)
     c.expect(9)
     c.edit(maxReplicas=6)
@@ -574,6 +576,7 @@ def policy_edited(c):
     c.keeps(6, 2)
     c.edit(pause=None)
     c.expect(4)
+    assert not c.gate.asked(LISTS, since), "an edited policy made the operator list again"
 
 
 @test
