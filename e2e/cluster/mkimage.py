@@ -109,4 +109,7 @@ def main():
     print(f"{o.name} {len(blob) / 1e6:.1f} MB")
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    raise SystemExit(130) from None

@@ -151,6 +151,7 @@ cleanup() {
 
 # The demo adds what it needs and takes just that away again; an installation that is there already is not touched.
 given_begin() {
+  kubectl get --raw /version --request-timeout=10s >/dev/null || die "the cluster of KUBECONFIG does not answer"
   ! helm status trimtab --namespace $operator_namespace >/dev/null 2>&1 ||
     die "trimtab is installed in $operator_namespace already: apply e2e/demo/workload.yaml and policy.yaml by hand"
   ! kubectl get namespace "$namespace" >/dev/null 2>&1 || die "namespace $namespace is there already: set DEMO_NAMESPACE"
