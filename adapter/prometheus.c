@@ -15,6 +15,9 @@
 
 enum { QUERY_MAX = 16 * 1024, SNIPPET_MAX = 160 };
 static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
+/* A query is asked a little less often than its interval: with the very period of the scrape behind it, it
+ * would see each scrape by the same delay for ever, and with bad luck by almost a whole interval. */
+enum { DRIFT = 32 };
 
 struct prometheus {
     struct metric_source head;
@@ -332,6 +335,7 @@ static struct metric_subscription *subscribe(struct metric_source *source, const
 
     interval = interval ? interval : s->interval;
     interval = interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
+    interval += interval / DRIFT;
     *sub = (struct metric_subscription){
         .interval = interval, .max_age = metric->max_age, .changed = changed, .arg = arg};
     sub->why = unusable(metric);
