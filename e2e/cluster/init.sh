@@ -11,7 +11,6 @@ cgroups_mount() {
   mount -t sysfs sysfs /sys # one of this network namespace
   if grep -q '^v2 ' cgroups; then
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
-    echo $$ >/sys/fs/cgroup/node/cgroup.procs
     read -r -a controllers </sys/fs/cgroup/cgroup.controllers
     for one in "${controllers[@]}"; do
       echo "+$one" >/sys/fs/cgroup/cgroup.subtree_control || true

@@ -44,6 +44,9 @@ cgroups_find() {
   if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
     groups=("v2 /sys/fs/cgroup/$node")
     [ -w /sys/fs/cgroup/cgroup.subtree_control ] || cannot "/sys/fs/cgroup cannot be written"
+    for controllers in cpu memory pids cpuset; do
+      grep -qw $controllers /sys/fs/cgroup/cgroup.controllers || cannot "there is no cgroup controller $controllers"
+    done
     return
   fi
   while IFS=: read -r _ controllers path; do
@@ -98,11 +101,13 @@ cgroup2_make() { # folder
   done
 }
 
-# One process that holds the mount, network, process, ipc, uts and cgroup namespaces; init.sh is process 1 in there.
+# One process that holds the mount, network, process, ipc, uts and cgroup namespaces; init.sh is process 1 in there. The
+# cgroup namespace is rooted where the process is when it is made; after that, with version 2, it moves to the leaf.
 namespaces_make() {
   # shellcheck disable=SC2016  # expanded by the inner bash
   proc_run node bash -c 'while read -r _ g; do echo $$ >"$g/cgroup.procs"; done <cgroups
-    exec unshare -C -m -p -i -u -n --fork --kill-child --mount-proc bash "$0/init.sh"' "$cluster_here"
+    exec unshare -C bash -c "while read -r v g; do [ \$v != v2 ] || echo \$\$ >\$g/node/cgroup.procs; done <cgroups
+      exec unshare -m -p -i -u -n --fork --kill-child --mount-proc bash \"\$0/init.sh\"" "$0"' "$cluster_here"
   local outer _
   read -r outer _ <run/node.pid
   for _ in $(seq 100); do
