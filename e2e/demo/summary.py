@@ -34,17 +34,20 @@ def measure(steps, changes):
     high, stop = steps["high"], steps["stop"]
     rate = high[1]
     low_size, size = value_at(changes, high[0]), value_at(changes, stop[0])
+
+    def right(replicas):  # within the tolerance of the target nothing is changed any more
+        return replicas == size or abs(rate / replicas / TARGET - 1) <= TOLERANCE
+
     return {
         "load_rps": round(rate),
         "replicas_before": low_size,
         "replicas_at_load": size,
         "replicas_after": changes[-1][1],
         "first_write_s": first(changes, high[0], lambda n: n > low_size),
-        "right_size_s": first(changes, high[0], lambda n: n == size),
+        "right_size_s": first(changes, high[0], right),
         "all_ready_s": next((t - high[0] for t, _, ready in changes if t >= high[0] and ready >= size), None),
         "first_write_down_s": first(changes, stop[0], lambda n: n < size),
         "down_s": first(changes, stop[0], lambda n: n == 1),
-        # Within the tolerance of the target every size is right.
         "grew": size > low_size and rate / (1 + TOLERANCE) / TARGET <= size <= math.ceil(rate / TARGET) + 1,
         "shrank": changes[-1][1] == 1,
     }
