@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "informers/decode_fields.h"
 #include "informers/decode_json.h"
+#include "informers/decode_proto.h"
 #include <errno.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
@@ -43,7 +44,10 @@ struct decoder {
     uint64_t events;
     size_t silence;
 
-    char event_type[16];
+    bool begun, proto; /* a stream: whether it is in protobuf is seen from its first byte */
+    struct buf frames; /* what is not yet whole of it */
+
+    char event_type[DECODE_EVENT_MAX];
     char list_version[DECODE_TEXT_MAX + 1];
     char list_continue[DECODE_TOKEN_MAX + 1];
 };
@@ -387,6 +391,7 @@ struct decoder *decoder_new(enum decode_form form, enum object_type type, struct
     d->pool = pool;
     d->handler = *handler;
     notes_init(&d->notes);
+    buf_init(&d->frames, DECODE_FRAME_MAX);
     if (type == OBJECT_POLICY)
         d->json = XNEW(struct json_builder);
     renew_parser(d);
@@ -398,6 +403,7 @@ void decoder_free(struct decoder *d) {
         return;
     yajl_free(d->yajl);
     notes_done(&d->notes);
+    buf_done(&d->frames);
     if (d->json)
         json_builder_reset(d->json);
     free(d->json);
@@ -421,6 +427,8 @@ static void rewind_message(struct decoder *d) {
 void decoder_reset(struct decoder *d) {
     renew_parser(d);
     rewind_message(d);
+    d->begun = d->proto = false;
+    buf_reset(&d->frames);
     d->list_version[0] = d->list_continue[0] = '\0';
 }
 
@@ -429,7 +437,28 @@ static int parse_failed(struct decoder *d, struct err *err) {
     return err_set(err, -EPROTO, "malformed answer: %s", d->failure ? d->failure : "it is not JSON");
 }
 
+static int on_frame(void *arg, const char *frame, size_t len, struct err *err) {
+    struct decoder *d = arg;
+    int ret = proto_read(frame, len, d->type, &d->notes, d->event_type, err);
+
+    if (ret == 0)
+        ret = emit_watched(d, err);
+    rewind_message(d);
+    return ret;
+}
+
+/* JSON begins with a bracket, and a frame's length with a zero byte. */
+static bool is_proto(struct decoder *d, const char *data, size_t len) {
+    if (!d->begun && len) {
+        d->begun = true;
+        d->proto = data[0] == 0 && d->form == DECODE_STREAM && proto_can(d->type);
+    }
+    return d->proto;
+}
+
 int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *err) {
+    if (is_proto(d, data, len))
+        return proto_feed(&d->frames, data, len, on_frame, d, err);
     uint64_t before = d->events;
 
     if (!d->depth && !d->done)
@@ -447,7 +476,7 @@ int decoder_finish(struct decoder *d, struct err *err) {
     int ret = 0;
 
     if (d->form == DECODE_STREAM)
-        ret = d->depth ? err_set(err, -EPROTO, "an answer that ends in the middle") : 0;
+        ret = d->depth || d->frames.len ? err_set(err, -EPROTO, "an answer that ends in the middle") : 0;
     else if (!d->done)
         ret = err_set(err, -EPROTO, "an answer that ends in the middle");
     else if (d->form == DECODE_WATCH)
@@ -456,6 +485,10 @@ int decoder_finish(struct decoder *d, struct err *err) {
         renew_parser(d);
     rewind_message(d);
     return ret;
+}
+
+bool decoder_takes_protobuf(enum object_type type) {
+    return proto_can(type);
 }
 
 const char *decoder_list_version(const struct decoder *d) {

@@ -9,9 +9,13 @@
 
 struct decoder;
 
+/* Whether a stream of objects of this type may be asked for as protobuf, a tenth of the work. */
+bool decoder_takes_protobuf(enum object_type type);
+
 enum decode_form {
     DECODE_WATCH,  /* {"type": …, "object": …}, one a message */
-    DECODE_STREAM, /* the same, one after the other in one message: a watch over HTTP */
+    DECODE_STREAM, /* the same, one after the other in one message: a watch over HTTP; pods and nodes also in
+                      protobuf */
     DECODE_LIST,   /* {"metadata": …, "items": […]} */
 };
 

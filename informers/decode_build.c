@@ -42,20 +42,20 @@ static uint8_t pod_phase(const char *text) {
     return text ? POD_UNKNOWN : POD_PENDING;
 }
 
+/* App containers first, then sidecars: JSON and protobuf bring them in different orders. */
 static void build_containers(const struct notes *n, struct str_pool *pool, struct pod *pod) {
-    uint32_t count = n->containers.count;
-
-    if (!count)
-        return;
-    pod->container_count = count;
-    pod->containers = pod_containers_new(count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct notes_container *c = &n->containers.items[i];
-        pod->containers[i] = (struct pod_container){.name = intern(pool, c->name),
-                                                    .cpu_milli = c->cpu_milli,
-                                                    .memory_milli = c->memory_milli,
-                                                    .sidecar = c->init};
-    }
+    if (n->containers.count)
+        pod->containers = pod_containers_new(n->containers.count);
+    for (int sidecars = 0; sidecars < 2; sidecars++)
+        for (uint32_t i = 0; i < n->containers.count; i++) {
+            const struct notes_container *c = &n->containers.items[i];
+            if (c->init != (sidecars == 1))
+                continue;
+            pod->containers[pod->container_count++] = (struct pod_container){.name = intern(pool, c->name),
+                                                                             .cpu_milli = c->cpu_milli,
+                                                                             .memory_milli = c->memory_milli,
+                                                                             .sidecar = c->init};
+        }
 }
 
 static void build_pod(struct notes *n, struct str_pool *pool, struct pod *pod) {

@@ -253,42 +253,48 @@ static void add_term_value(struct notes *n, const char *text, size_t len) {
 
 #define LEN(a) ((uint8_t)(sizeof(a) / sizeof((a)[0])))
 #define KEY(k) .key = (k), .len = sizeof(k) - 1
-#define STRING(k, f)                                                                                         \
-    { KEY(k), .type = FIELD_STRING, .set = (f) }
-#define NUMBER(k, f)                                                                                         \
-    { KEY(k), .type = FIELD_NUMBER, .set = (f) }
-#define BOOL(k, f)                                                                                           \
-    { KEY(k), .type = FIELD_BOOL, .set = (f) }
+/* A key, and its number in the API's generated.proto (0: protobuf is not read). */
+#define FIELD(k, n, t) KEY(k), .number = (n), .type = (t)
+#define STRING(k, n, f)                                                                                      \
+    { FIELD(k, n, FIELD_STRING), .set = (f) }
+#define TIME(k, n, f)                                                                                        \
+    { FIELD(k, n, FIELD_STRING), .time = true, .set = (f) }
+#define NUMBER(k, n, f)                                                                                      \
+    { FIELD(k, n, FIELD_NUMBER), .set = (f) }
+#define BOOL(k, n, f)                                                                                        \
+    { FIELD(k, n, FIELD_BOOL), .set = (f) }
 #define QUANTITY(k, f)                                                                                       \
-    { KEY(k), .type = FIELD_QUANTITY, .set = (f) }
-#define MAP(k, table)                                                                                        \
-    { KEY(k), .type = FIELD_MAP, .in = (table), .count = LEN(table) }
-#define LIST(k, element)                                                                                     \
-    { KEY(k), .type = FIELD_LIST, .in = &(element), .count = 1 }
+    { FIELD(k, 0, FIELD_QUANTITY), .set = (f) }
+#define MAP(k, n, table)                                                                                     \
+    { FIELD(k, n, FIELD_MAP), .in = (table), .count = LEN(table) }
+#define ENTRIES(k, n, table)                                                                                 \
+    { FIELD(k, n, FIELD_MAP), .in = (table), .count = LEN(table), .entries = true }
+#define LIST(k, n, element)                                                                                  \
+    { FIELD(k, n, FIELD_LIST), .in = &(element), .count = 1 }
 
-static const struct field label = STRING("", add_label);
+static const struct field label = STRING("", 2, add_label);
 static const struct field owner_fields[] = {
-    STRING("uid", set_owner_uid),
-    STRING("kind", set_owner_kind),
-    STRING("name", set_owner_name),
-    BOOL("controller", set_controller),
+    STRING("uid", 4, set_owner_uid),
+    STRING("kind", 1, set_owner_kind),
+    STRING("name", 3, set_owner_name),
+    BOOL("controller", 6, set_controller),
 };
 static const struct field owner = {.type = FIELD_MAP,
                                    .in = owner_fields,
                                    .count = LEN(owner_fields),
                                    .begin = begin_owner,
                                    .end = end_owner};
-static const struct field annotations[] = {STRING("k8s.io/initial-events-end", set_initial_end)};
+static const struct field annotations[] = {STRING("k8s.io/initial-events-end", 2, set_initial_end)};
 static const struct field metadata[] = {
-    STRING("name", set_name),
-    STRING("namespace", set_ns),
-    STRING("uid", set_uid),
-    STRING("resourceVersion", set_version),
-    NUMBER("generation", set_generation),
-    STRING("deletionTimestamp", set_deleting),
-    {KEY("labels"), .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels},
-    MAP("annotations", annotations),
-    LIST("ownerReferences", owner),
+    STRING("name", 1, set_name),
+    STRING("namespace", 3, set_ns),
+    STRING("uid", 5, set_uid),
+    STRING("resourceVersion", 6, set_version),
+    NUMBER("generation", 7, set_generation),
+    TIME("deletionTimestamp", 9, set_deleting),
+    {KEY("labels"), .number = 11, .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels},
+    ENTRIES("annotations", 12, annotations),
+    LIST("ownerReferences", 13, owner),
 };
 
 /* A Status in an ERROR event; an ordinary object may have fields of these names and any type. */
@@ -302,9 +308,9 @@ static const struct field details[] = {
     }
 
 static const struct field condition_fields[] = {
-    STRING("type", set_entry_type),
-    STRING("status", set_entry_status),
-    STRING("lastTransitionTime", set_entry_transition),
+    STRING("type", 1, set_entry_type),
+    STRING("status", 2, set_entry_status),
+    TIME("lastTransitionTime", 4, set_entry_transition),
 };
 static const struct field condition = {.type = FIELD_MAP,
                                        .in = condition_fields,
@@ -316,11 +322,11 @@ static const struct field container_requests[] = {
     QUANTITY("cpu", set_container_cpu),
     QUANTITY("memory", set_container_memory),
 };
-static const struct field container_resources[] = {MAP("requests", container_requests)};
+static const struct field container_resources[] = {ENTRIES("requests", 2, container_requests)};
 static const struct field container_fields[] = {
-    STRING("name", set_container_name),
-    MAP("resources", container_resources),
-    STRING("restartPolicy", set_restart_policy),
+    STRING("name", 1, set_container_name),
+    MAP("resources", 8, container_resources),
+    STRING("restartPolicy", 24, set_restart_policy),
 };
 static const struct field container = {.type = FIELD_MAP,
                                        .in = container_fields,
@@ -333,22 +339,22 @@ static const struct field init_container = {.type = FIELD_MAP,
                                             .begin = begin_init_container,
                                             .end = end_container};
 static const struct field requests[] = {QUANTITY("cpu", set_cpu), QUANTITY("memory", set_memory)};
-static const struct field pod_resources[] = {MAP("requests", requests)};
+static const struct field pod_resources[] = {ENTRIES("requests", 2, requests)};
 static const struct field pod_spec[] = {
-    STRING("nodeName", set_node),
-    LIST("containers", container),
-    LIST("initContainers", init_container),
-    MAP("resources", pod_resources),
+    STRING("nodeName", 10, set_node),
+    LIST("containers", 2, container),
+    LIST("initContainers", 20, init_container),
+    MAP("resources", 40, pod_resources),
 };
 static const struct field pod_status[] = {
-    STRING("phase", set_phase),
-    STRING("startTime", set_start_time),
-    LIST("conditions", condition),
+    STRING("phase", 1, set_phase),
+    TIME("startTime", 7, set_start_time),
+    LIST("conditions", 2, condition),
 };
 
 static const struct field address_fields[] = {
-    STRING("type", set_entry_type),
-    STRING("address", set_entry_address),
+    STRING("type", 1, set_entry_type),
+    STRING("address", 2, set_entry_address),
 };
 static const struct field address = {.type = FIELD_MAP,
                                      .in = address_fields,
@@ -356,17 +362,17 @@ static const struct field address = {.type = FIELD_MAP,
                                      .begin = begin_entry,
                                      .end = end_address};
 static const struct field node_status[] = {
-    LIST("conditions", condition),
-    LIST("addresses", address),
-    MAP("allocatable", requests),
+    LIST("conditions", 4, condition),
+    LIST("addresses", 5, address),
+    ENTRIES("allocatable", 2, requests),
 };
 
-static const struct field match_label = STRING("", add_match_label);
-static const struct field term_value = STRING("", add_term_value);
+static const struct field match_label = STRING("", 0, add_match_label);
+static const struct field term_value = STRING("", 0, add_term_value);
 static const struct field term_fields[] = {
-    STRING("key", set_term_key),
-    STRING("operator", set_term_op),
-    LIST("values", term_value),
+    STRING("key", 0, set_term_key),
+    STRING("operator", 0, set_term_op),
+    LIST("values", 0, term_value),
 };
 static const struct field term = {
     .type = FIELD_MAP, .in = term_fields, .count = LEN(term_fields), .begin = begin_term, .end = add_term};
@@ -377,24 +383,38 @@ static const struct field selector_fields[] = {
     {KEY(""), .type = FIELD_STRING, .set = add_match_label, .lenient = true},
 };
 static const struct field workload_spec[] = {
-    NUMBER("replicas", set_spec_replicas),
-    MAP("selector", selector_fields),
+    NUMBER("replicas", 0, set_spec_replicas),
+    MAP("selector", 0, selector_fields),
 };
-static const struct field workload_status[] = {NUMBER("replicas", set_status_replicas)};
+static const struct field workload_status[] = {NUMBER("replicas", 0, set_status_replicas)};
 
-static const struct field pod_root[] = {MAP("metadata", metadata), MAP("spec", pod_spec),
-                                        MAP("status", pod_status), STATUS_FIELDS};
-static const struct field node_root[] = {MAP("metadata", metadata), MAP("status", node_status),
+static const struct field pod_root[] = {MAP("metadata", 1, metadata), MAP("spec", 2, pod_spec),
+                                        MAP("status", 3, pod_status), STATUS_FIELDS};
+static const struct field node_root[] = {MAP("metadata", 1, metadata), MAP("status", 3, node_status),
                                          STATUS_FIELDS};
-static const struct field workload_root[] = {MAP("metadata", metadata), MAP("spec", workload_spec),
-                                             MAP("status", workload_status), STATUS_FIELDS};
-static const struct field meta_root[] = {MAP("metadata", metadata), STATUS_FIELDS};
+static const struct field workload_root[] = {MAP("metadata", 1, metadata), MAP("spec", 0, workload_spec),
+                                             MAP("status", 0, workload_status), STATUS_FIELDS};
+static const struct field meta_root[] = {MAP("metadata", 1, metadata), STATUS_FIELDS};
+
+static const struct field proto_details[] = {NUMBER("retryAfterSeconds", 5, set_retry_seconds)};
+static const struct field proto_status[] = {
+    STRING("message", 3, set_message),
+    STRING("reason", 4, set_reason),
+    MAP("details", 5, proto_details),
+    NUMBER("code", 6, set_code),
+};
+
+const struct field *decode_status_fields(void) {
+    static const struct field root = MAP("status", 0, proto_status);
+
+    return &root;
+}
 
 const struct field *decode_fields(enum object_type type) {
     static const struct field roots[] = {
-        [OBJECT_POD] = MAP("object", pod_root),           [OBJECT_NODE] = MAP("object", node_root),
-        [OBJECT_WORKLOAD] = MAP("object", workload_root), [OBJECT_META] = MAP("object", meta_root),
-        [OBJECT_POLICY] = MAP("object", meta_root),
+        [OBJECT_POD] = MAP("object", 0, pod_root),           [OBJECT_NODE] = MAP("object", 0, node_root),
+        [OBJECT_WORKLOAD] = MAP("object", 0, workload_root), [OBJECT_META] = MAP("object", 0, meta_root),
+        [OBJECT_POLICY] = MAP("object", 0, meta_root),
     };
     return &roots[type];
 }

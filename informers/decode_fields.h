@@ -94,9 +94,12 @@ enum field_type {
 struct field {
     const char *key;
     uint8_t len;
+    uint8_t number;         /* in protobuf; 0: the type is read as JSON only */
     uint8_t type;           /* enum field_type */
     uint8_t count;          /* of in */
     bool lenient;           /* another type is passed over; else it spoils the object */
+    bool entries;           /* FIELD_MAP: in protobuf a map, whose keys are the fields' names */
+    bool time;              /* FIELD_STRING: in protobuf a Time, which is set as text */
     bool object;            /* an API object stands here: in is the type's table */
     const struct field *in; /* FIELD_MAP: its fields; FIELD_LIST: its element; FIELD_PAIRS: each value */
     void (*begin)(struct notes *notes);
@@ -107,6 +110,8 @@ struct field {
 
 /* The root of an object of type. */
 const struct field *decode_fields(enum object_type type);
+/* The root of a Status in an ERROR event, as protobuf has it. */
+const struct field *decode_status_fields(void);
 
 void notes_init(struct notes *notes);
 void notes_done(struct notes *notes);

@@ -172,6 +172,17 @@ static char *message_text(const json_t *message) {
     return json_dumps(message, JSON_COMPACT);
 }
 
+/* cmocka's own message is cut after a kilobyte. */
+static void expect_trace(const char *got, const char *want, size_t cut) {
+    if (strcmp(got, want) == 0)
+        return;
+    print_error("cut at %zu\n--- got\n", cut);
+    print_error("%s", got);
+    print_error("--- want\n");
+    print_error("%s", want);
+    fail();
+}
+
 static void run_case(const json_t *in, struct buf *want) {
     const char *form = json_string_value(json_object_get(in, "form"));
     enum decode_form f = form && strcmp(form, "list") == 0 ? DECODE_LIST : DECODE_WATCH;
@@ -188,9 +199,7 @@ static void run_case(const json_t *in, struct buf *want) {
             longest = len > longest ? len : longest;
             run_message(&run, text, len, cut < len ? cut : len);
         }
-        if (strcmp(run.out.data, want->data) != 0)
-            print_error("cut at %zu\n--- got\n%s--- want\n%s", cut, run.out.data, want->data);
-        assert_string_equal(run.out.data, want->data);
+        expect_trace(run.out.data, want->data, cut);
         run_done(&run);
     }
 }
@@ -227,6 +236,75 @@ static void test_cases(void **state) {
         }
     closedir(dir);
     assert_true(cases >= 10);
+}
+
+/* A file of bytes; owned by the caller. */
+static char *load(const char *name, size_t *ret_len) {
+    cleanup_free char *path = xasprintf(TEST_DATA_DIR "/streams/%s", name);
+    cleanup_file FILE *file = fopen(path, "rb");
+    char *data = xmalloc((size_t)1 << 20);
+
+    assert_non_null(file);
+    *ret_len = fread(data, 1, (size_t)1 << 20, file);
+    assert_true(*ret_len > 1000);
+    return data;
+}
+
+/* What comes out of a stream that is cut in two. */
+static char *trace_stream(const char *data, size_t len, enum object_type type, size_t cut) {
+    struct run run;
+
+    run_init(&run, DECODE_STREAM, type);
+    run_message(&run, data, len, cut);
+    char *trace = buf_detach(&run.out);
+    run_done(&run);
+    return trace;
+}
+
+/* One answer of a real apiserver in both encodings: it must come to the same. */
+static void check_stream(const char *name, enum object_type type, size_t events) {
+    cleanup_free char *json_name = xasprintf("%s.json", name);
+    cleanup_free char *proto_name = xasprintf("%s.pb", name);
+    size_t json_len = 0, proto_len = 0, lines = 0;
+    cleanup_free char *json = load(json_name, &json_len);
+    cleanup_free char *proto = load(proto_name, &proto_len);
+    cleanup_free char *want = trace_stream(json, json_len, type, 0);
+
+    for (const char *c = want; *c; c++)
+        lines += *c == '\n';
+    assert_int_equal(lines, events);
+    for (size_t cut = 0; cut <= proto_len; cut++) {
+        cleanup_free char *got = trace_stream(proto, proto_len, type, cut);
+        expect_trace(got, want, cut);
+    }
+    for (size_t cut = 0; cut <= json_len; cut += 11) {
+        cleanup_free char *got = trace_stream(json, json_len, type, cut);
+        expect_trace(got, want, cut);
+    }
+}
+
+static void test_streams(void **state) {
+    (void)state;
+    check_stream("pods", OBJECT_POD, 5);
+    check_stream("nodes", OBJECT_NODE, 5);
+}
+
+/* Protobuf that is cut off, or changed in one byte, or for a type whose numbers are not known. */
+static void test_bad_protobuf(void **state) {
+    size_t len = 0;
+    cleanup_free char *proto = load("pods.pb", &len);
+
+    (void)state;
+    cleanup_free char *cut = trace_stream(proto, len - 1, OBJECT_POD, 10);
+    assert_non_null(strstr(cut, "failed an answer that ends in the middle"));
+    cleanup_free char *other = trace_stream(proto, len, OBJECT_WORKLOAD, 10);
+    assert_string_equal(other, "failed malformed answer: it is not JSON\n");
+    for (size_t i = 0; i < len; i++) { /* anything may come out, but nothing may break or leak */
+        char was = proto[i];
+        proto[i] = (char)(was ^ (1 << i % 8));
+        free(trace_stream(proto, len, OBJECT_POD, i));
+        proto[i] = was;
+    }
 }
 
 /* What is too large is refused before it fills the memory. */
@@ -283,10 +361,8 @@ static void test_large_policy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_large_policy),
+        cmocka_unit_test(test_cases),     cmocka_unit_test(test_streams), cmocka_unit_test(test_bad_protobuf),
+        cmocka_unit_test(test_long_text), cmocka_unit_test(test_deep),    cmocka_unit_test(test_large_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
