@@ -80,7 +80,7 @@ class Results:
 
 def quantity(value):
     """A quantity's value, "8G" and 8000000000 being the same; None for anything else."""
-    found = re.fullmatch(r"([\d.]+)(Ki|Mi|m|k|M|G|)", str(value))
+    found = re.fullmatch(rf"([\d.]+)({'|'.join(SUFFIXES)})", str(value))
     return found and Decimal(found[1]) * SUFFIXES[found[2]]
 
 
