@@ -47,7 +47,7 @@ def make_pods(world, count):
 def measure(world, name, argv):
     """One sync in a new process; its report."""
     env = {**os.environ, "KUBECONFIG": world.kubeconfig}
-    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=True, text=True, timeout=300)
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=True, text=True, timeout=900)
     report = json.loads(done.stdout.splitlines()[0])
     lab.emit("pods", informer=name, **report)
     return report
