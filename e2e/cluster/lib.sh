@@ -40,6 +40,7 @@ proc_run() {
     exec setsid "$@"
   ) >>"log/$name.log" 2>&1 </dev/null &
   pid=$!
+  disown "$pid" # its end is no news of the shell's
   echo "$pid $(proc_birth "$pid" || echo 0)" >"$procs/$name.pid"
 }
 

@@ -21,7 +21,8 @@ check() {
   for tool in containerd ctr runc ip nft conntrack openssl curl python3 unshare nsenter gcc; do
     command -v "$tool" >/dev/null || cannot "$tool is missing (e2e/deps/packages.sh build cluster installs it)"
   done
-  for tool in br_netfilter overlay nf_tables; do
+  [ -e /dev/kmsg ] || cannot "there is no /dev/kmsg, which kubelet reads"
+  for tool in overlay nf_tables; do
     modprobe "$tool" 2>/dev/null || true # often part of the kernel, or loaded by itself
   done
   reason=$(unshare -C -m -p -i -u -n --fork --mount-proc bash -c '

@@ -43,8 +43,8 @@ choose_cluster() {
     mode=given
   fi
   mode_text="real containers on one node, in namespaces of its own"
-  [ "$mode" = given ] && given_check
-  [ "$mode" = kwok ] && mode_text="KWOK nodes; the workload and the operator are local processes"
+  if [ "$mode" = given ]; then given_check; fi
+  [ "$mode" != kwok ] || fall_back
   [ "$mode" = given ] || unset KUBECONFIG
   return 0
 }
@@ -80,13 +80,18 @@ T
 # Packages are there now: can this machine run a node?
 node_or_kwok() {
   [ "$mode" = node ] || return 0
-  local rc=0
-  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then rc=3; else as_root "$root/e2e/cluster/up.sh" --check || rc=$?; fi
-  [ $rc != 0 ] || return 0
-  [ $rc = 3 ] || exit $rc
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+    say "a real node cannot run here: it needs root or sudo"
+  else
+    ! as_root "$root/e2e/cluster/up.sh" --check || return 0
+  fi
+  fall_back
+}
+
+fall_back() {
   mode=kwok
+  mode_text="KWOK nodes; the workload and the operator are local processes"
   say "So the nodes are KWOK's, which only pretend, and the workload and the operator run as processes of this machine."
-  mode_text="KWOK nodes"
 }
 
 # ---- before the cluster ----
@@ -191,7 +196,11 @@ cluster_up() {
         --user 65532:65532 --libs "$trimtab:/usr/bin/trimtab" /etc/ssl/certs/ca-certificates.crt
       python3 "$root/e2e/cluster/mkimage.py" localhost/httpserver:dev "$dir/images/httpserver.tar" --entry /usr/bin/httpserver \
         --user 65532:65532 --libs "$httpserver:/usr/bin/httpserver"
-      as_root "$root/e2e/cluster/up.sh" "$dir" ;;
+      as_root "$root/e2e/cluster/up.sh" "$dir" && return 0
+      say "the real node did not start (logs: $dir/log)"
+      fall_back
+      "$root/e2e/deps/controlplane.sh" kwok
+      cluster_up ;;
     kwok)
       KUBECONFIG=$("$root/e2e/cluster/control-plane.sh" up "$dir" --nodes 2)
       export KUBECONFIG ;;
