@@ -224,18 +224,21 @@ static void push(struct decoder *d, const struct field *f) {
 
 static void set_skip(struct decoder *d, uint32_t skip);
 
+static int begin_message(struct decoder *d, bool map) {
+    if (d->done || !map)
+        return cancel(d, d->done ? "there is more than one value" : "it is not an object");
+    push(d, d->form == DECODE_LIST ? &list_root : &watch_root);
+    return 1;
+}
+
 static int begin(struct decoder *d, bool map) {
     d->events++;
     if (building(d))
         json_builder_begin(d->json, map);
     if (d->skip)
         return ++d->skip + d->depth > DEPTH_MAX ? cancel(d, "it is nested too deep") : 1;
-    if (!d->depth) {
-        if (d->done || !map)
-            return cancel(d, d->done ? "there is more than one value" : "it is not an object");
-        push(d, d->form == DECODE_LIST ? &list_root : &watch_root);
-        return 1;
-    }
+    if (!d->depth)
+        return begin_message(d, map);
     const struct field *f = take_next(d);
     bool fits = f && (map ? f->type == FIELD_MAP || f->type == FIELD_PAIRS : f->type == FIELD_LIST);
     if (fits && d->depth < WANTED_DEPTH) {

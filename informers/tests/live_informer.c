@@ -1,6 +1,7 @@
 /* Syncs one resource of the cluster that KUBECONFIG names and prints, as one line of JSON, what it took: for
- * the benches and for a look at a real server. Not a test by itself.
- * usage: live_informer pods|nodes|deployments [SECONDS]   (SECONDS: go on following and print again) */
+ * the benches and for a look at a real server.
+ * usage: live_informer [pods|nodes|deployments|replicasets [SECONDS]]   (pods; SECONDS: go on following and
+ * print again) */
 #include "informers/informers.h"
 
 #include "base/log.h"
@@ -162,9 +163,11 @@ int main(int argc, char **argv) {
         log_setup(LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
     if (argc > 2 && str_to_i64(argv[2], &seconds) < 0)
         argc = 0;
+    if (argc == 1)
+        return run_kind(0, 0) < 0;
     for (size_t i = 0; argc > 1 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kinds[i].resource.plural, argv[1]) == 0)
             return run_kind(i, seconds * USEC_PER_SEC) < 0;
-    fprintf(stderr, "usage: live_informer pods|nodes|deployments|replicasets [SECONDS]\n");
+    fprintf(stderr, "usage: live_informer [pods|nodes|deployments|replicasets [SECONDS]]\n");
     return 2;
 }
