@@ -23,13 +23,14 @@ struct follower {
     struct decoder *decoder; /* of what is open, or was last */
     void *watch, *call;      /* the transport's handles */
     struct loop_timer *act;  /* carries out the pending actions */
-    struct loop_timer *wait; /* BACKOFF */
+    struct loop_timer *wait; /* BACKOFF, and the silence of a list */
     unsigned pending;        /* enum reflector_action */
     bool deaf;               /* what is open is about to be closed: nothing from it counts */
     bool synced;
-    bool streaming; /* call is a streaming list, not a page */
-    bool want_json; /* the last streaming list failed: its reasons are readable in JSON only */
-    bool garbled;   /* the watch was closed by us for what it brought */
+    bool streaming;   /* call is a streaming list, not a page */
+    bool want_json;   /* the last streaming list failed: its reasons are readable in JSON only */
+    bool garbled;     /* the watch was closed by us for what it brought */
+    usec_t last_data; /* of the list under way */
     uint32_t epoch;
     uint64_t random;
     struct follower_stats stats;
@@ -75,8 +76,20 @@ static void step(struct follower *f, struct reflector_event event) {
         loop_timer_set(f->act, 0);
 }
 
+/* The wait of BACKOFF is over, or it is time to see whether the list under way still brings something: a
+ * watch notices a silent server by itself, a request would not before its timeout. */
 static void on_wait_over(void *arg) {
-    step(arg, (struct reflector_event){.type = REFLECT_TIMER});
+    struct follower *f = arg;
+    usec_t silent = loop_now(f->options.loop) - f->last_data;
+
+    if (!f->call)
+        step(f, (struct reflector_event){.type = REFLECT_TIMER});
+    else if (silent < f->options.list_stall)
+        loop_timer_set(f->wait, f->options.list_stall - silent);
+    else if (!f->deaf)
+        step(f, (struct reflector_event){.type = REFLECT_FAILED,
+                                         .code = -ETIMEDOUT,
+                                         .text = "the server has gone silent in a list"});
 }
 
 static void on_decoded(void *arg, enum decode_event event, struct object *object) {
@@ -156,6 +169,7 @@ static void on_watch_end(void *arg, const struct ws_end *end) {
 static int on_list_body(void *arg, const char *data, size_t len, struct err *err) {
     struct follower *f = arg;
 
+    f->last_data = loop_now(f->options.loop);
     return f->deaf ? 0 : decoder_feed(f->decoder, data, len, err);
 }
 
@@ -220,6 +234,8 @@ static void start_list(struct follower *f, const char *path, enum decode_form fo
     new_decoder(f, form);
     f->streaming = form == DECODE_STREAM;
     f->stats.lists++;
+    f->last_data = loop_now(f->options.loop);
+    loop_timer_set(f->wait, f->options.list_stall);
     f->call = f->options.transport->list(f->options.transport->arg,
                                          &(struct kube_request){.verb = KUBE_GET,
                                                                 .path = path,

@@ -31,7 +31,7 @@ struct follower_options {
     enum object_type type;
     struct str_pool *pool;
     const char *subject; /* "deployments.apps", for the log */
-    usec_t backoff_min, backoff_max;
+    usec_t backoff_min, backoff_max, list_stall;
     struct follower_handler handler;
 };
 

@@ -34,7 +34,7 @@ struct informers {
     struct loop *loop;
     struct informer_transport transport;
     char **namespaces; /* NULL-terminated, or NULL: all */
-    usec_t backoff_min, backoff_max;
+    usec_t backoff_min, backoff_max, list_stall;
     struct str_pool pool;
     struct feed *feeds;
     struct loop_timer *later; /* tells new users, takes apart what was closed */
@@ -110,6 +110,7 @@ static void add_follower(struct feed *feed, const char *ns) {
                                                 .subject = feed->subject,
                                                 .backoff_min = all->backoff_min,
                                                 .backoff_max = all->backoff_max,
+                                                .list_stall = all->list_stall,
                                                 .handler = {on_object, on_deleted, on_listed, feed}});
 }
 
@@ -214,6 +215,7 @@ struct informers *informers_new(struct loop *loop, struct kube *kube,
     all->namespaces = copy_list(o->namespaces);
     all->backoff_min = o->backoff_min ? o->backoff_min : 500 * USEC_PER_MSEC;
     all->backoff_max = o->backoff_max ? o->backoff_max : 30 * USEC_PER_SEC;
+    all->list_stall = o->list_stall ? o->list_stall : 60 * USEC_PER_SEC;
     str_pool_init(&all->pool);
     all->later = loop_timer_new(loop, on_later, all);
     return all;

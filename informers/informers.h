@@ -23,6 +23,7 @@ struct informer_transport;
 struct informers_options {
     const char *const *namespaces;   /* NULL-terminated; NULL: all. Followed one by one where given. */
     usec_t backoff_min, backoff_max; /* 0: 500 ms, 30 s */
+    usec_t list_stall;               /* a list that brings nothing for so long is given up; 0: 60 s */
     /* informers/transport.h: in place of kube, in tests; borrowed. NULL: kube. */
     const struct informer_transport *transport;
 };

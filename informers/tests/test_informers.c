@@ -277,6 +277,42 @@ static void test_error(void **state) {
     informer_close(i);
 }
 
+/* A list that brings nothing is given up and asked for again. */
+static void test_stall(void **state) {
+    struct fixture *f = *state;
+    usec_t end = clock_mono() + 10 * USEC_PER_SEC;
+
+    informers_free(f->informers);
+    f->informers = informers_new(
+        f->loop, NULL,
+        &(struct informers_options){
+            .backoff_min = 200, .backoff_max = 400, .list_stall = 2000, .transport = &f->server.transport});
+    fake_server_put(&f->server, 1);
+    struct informer *i = open_pods(f);
+    while (f->server.lists < 2 && clock_mono() < end)
+        loop_turn(f->loop, 500);
+    assert_int_equal(f->server.lists, 2);
+    assert_int_equal(informer_error(i)->code, -ETIMEDOUT);
+    assert_int_equal(fake_server_open(&f->server), 1);
+    informer_close(i);
+}
+
+/* The first attempt is made in protobuf; after a failure JSON is asked for, whose reasons can be read. */
+static void test_encoding(void **state) {
+    struct fixture *f = *state;
+
+    f->server.fault = FAULT_403;
+    f->server.fault_at = 0;
+    open_pods(f);
+    loop_turn(f->loop, 500);
+    assert_non_null(f->server.connections[0].request.accept);
+    assert_non_null(strstr(f->server.connections[0].request.accept, "protobuf"));
+    fake_server_pump(&f->server);
+    while (f->server.lists < 2)
+        loop_turn(f->loop, 500);
+    assert_null(f->server.connections[0].request.accept);
+}
+
 static void count_one(void *arg, const struct object *object) {
     (void)object;
     ++*(int *)arg;
@@ -350,6 +386,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_encoding, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup_paged, teardown),
     };
