@@ -142,7 +142,10 @@ class HttpProxy:
     def inject(self, pattern, text):
         """Sends a text message on the open websockets whose request matches, as if it came from the server."""
         payload = text.encode()
-        length = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + struct.pack(">H", len(payload))
+        if len(payload) < 126:
+            length = bytes([len(payload)])
+        else:
+            length = b"\x7e" + struct.pack(">H", len(payload)) if len(payload) < 65536 else b"\x7f" + struct.pack(">Q", len(payload))
 
         def send():
             found = [t for t in self.tunnels if re.search(pattern, t.request)]

@@ -24,8 +24,9 @@ from world import GROUP, MERGE, Operator, World, binary, stays, wait  # noqa: E4
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 POLICIES = GROUP + "/namespaces/default/autoscalingpolicies"
-LISTS = r"GET /apis/\S*/(autoscalingpolicies|deployments)\?"
-WATCHES = r"[?&]watch=(true|1)"
+# A list may be streamed as a watch; what goes on from a version is a watch proper.
+LISTS = r"GET /apis/\S*/(autoscalingpolicies|deployments)\?(?!\S*resourceVersion=)"
+WATCHES = r"[?&]resourceVersion="
 SCALE = r"(PATCH|PUT) \S+/deployments/web/scale"
 QUERY = r"(GET|POST) /api/v1/query"
 MEMORY = 96 * 1024 * 1024  # that one test may add, sanitizers included
@@ -102,9 +103,14 @@ class Case:
         self.plane.api("DELETE", path)
         wait(f"{path} is gone", lambda: self.plane.api("GET", path)[0] == 404)
 
-    def relist(self):
-        """Ends every watch, so that what follows begins anew."""
+    def rewatch(self):
+        """Ends every watch; each is taken up where it was."""
         self.gate.tunnel(WATCHES, "cut")
+
+    def relist(self):
+        """Ends every watch and refuses to take it up again, so that it begins with a list."""
+        self.gate.add(Rule(WATCHES, 2, status=410, body=b'{"kind":"Status","code":410,"reason":"Expired"}'))
+        self.rewatch()
 
     def watches(self):
         """The kinds that are being watched through the proxy."""
@@ -157,7 +163,7 @@ def watch_ends_in_the_middle_of_a_message(c):
 @test
 def watches_cut_again_and_again(c):
     for load in (30, 40, 50, 60):
-        c.relist()
+        c.rewatch()
         c.load(load)
         c.expect(load // 10, seconds=40)
         c.watching(40)
@@ -167,7 +173,7 @@ def watches_cut_again_and_again(c):
 def handshake_answered_410(c):
     c.watching()
     rule = c.gate.add(Rule(WATCHES, 4, status=410, body=b'{"kind":"Status","code":410,"reason":"Expired"}'))
-    c.relist()
+    c.rewatch()
     c.edit(maxReplicas=4)
     c.load(90)
     c.expect(4, 40)
@@ -198,6 +204,18 @@ def garbage_within_the_watch(c):
         c.operator.check()
     c.load(70)
     c.expect(7, 40)
+    c.watching(60)
+    c.edit(maxReplicas=5)
+    c.expect(5, 40)
+
+
+@test
+def endless_message_within_the_watch(c):
+    c.watching()
+    c.gate.inject("deployments", '{"type":"MODIFIED","object":{"metadata":{"name":"' + "x" * 30_000_000 + '"}}}')
+    c.gate.inject("autoscalingpolicies", '{"type":"MODIFIED","object":{"spec":{"metrics":[' + "{}," * 10_000_000 + "{}]}}}")
+    c.load(70)
+    c.expect(7, 60)
     c.watching(60)
     c.edit(maxReplicas=5)
     c.expect(5, 40)
@@ -247,6 +265,19 @@ def lists_answered_with_garbage(c):
     c.expect(6, 60)
     c.edit(maxReplicas=4)
     c.expect(4, 90)
+
+
+@test
+def lists_cut_in_the_middle(c):
+    c.watching()
+    rules = [Rule(LISTS, 2, cut=n) for n in (0, 30, 500, 900)]
+    c.gate.add(*rules, Rule(LISTS, 2, lose=True))
+    c.relist()
+    c.load(60)
+    c.expect(6, 60)
+    c.edit(maxReplicas=4)
+    c.expect(4, 90)
+    assert all(r.hits for r in rules)
 
 
 # The scale subresource.
@@ -467,6 +498,17 @@ def prometheus_garbage(c):
     c.condition("ScalingActive", "False")
     c.keeps(2)
     c.source.clear()
+    c.load(50)
+    c.expect(5, 60)
+
+
+@test
+def half_an_answer_of_prometheus(c):
+    rules = [Rule(QUERY, 1, cut=n) for n in (0, 20, 150, 200)]
+    before = len(c.gate.requests)
+    c.source.add(*rules, Rule(QUERY, 1, lose=True))
+    wait("the answers were cut", lambda: all(r.hits for r in rules), 60)
+    assert not c.gate.asked(SCALE, before), "something was scaled"
     c.load(50)
     c.expect(5, 60)
 
