@@ -69,7 +69,7 @@ static void sift_down(struct workqueue *queue, struct item *item) {
 static void push(struct workqueue *queue, struct item *item) {
     if (queue->len == queue->cap) {
         queue->cap = queue->cap ? queue->cap * 2 : 16;
-        queue->heap = xrealloc(queue->heap, queue->cap * sizeof(*queue->heap));
+        queue->heap = xrealloc(queue->heap, queue->cap * sizeof(struct item *));
     }
     put_at(queue, queue->len++, item);
     sift_up(queue, item);

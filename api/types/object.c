@@ -193,11 +193,7 @@ const struct object *object_ref(const struct object *o) {
     return o;
 }
 
-void object_unref(const struct object *const_object) {
-    struct object *o = writable(const_object);
-
-    if (!o || --o->refs)
-        return;
+static void object_free(struct object *o) {
     type_done(o);
     labels_unref(o->labels, o->pool);
     str_release(o->pool, o->ns);
@@ -210,6 +206,11 @@ void object_unref(const struct object *const_object) {
         free(o->resource_version);
     }
     free(o);
+}
+
+void object_unref(const struct object *o) {
+    if (o && --writable(o)->refs == 0)
+        object_free(writable(o));
 }
 
 size_t object_bytes(const struct object *o) {
