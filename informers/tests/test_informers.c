@@ -74,7 +74,7 @@ static void on_change(void *arg, enum informer_change change, const struct objec
     assert_true((old == NULL) == (change == INFORMER_ADDED));
     assert_true((new_ == NULL) == (change == INFORMER_DELETED));
     const struct object *o = new_ ? new_ : old;
-    buf_printf(&f->trace, "%s%c%s", f->trace.len ? " " : "", "+*-"[change], (new_ ? new_ : old) -> name);
+    buf_printf(&f->trace, "%s%c%s", f->trace.len ? " " : "", "+*-"[change], o ? o->name : "nothing");
 }
 
 /* Lets everything settle: turns of the loop with the server's answers in between. */
