@@ -69,6 +69,7 @@ static void entry_free(struct entry *e) {
     map_remove(&e->autoscaler->entries, e->key);
     history_done(&e->history);
     json_decref(e->stored);
+    free(e->shown);
     arena_done(&e->arena);
     arena_done(&e->status_arena);
     object_unref(e->policy ? &e->policy->meta : NULL);

@@ -58,6 +58,7 @@ struct entry {
     struct history history;
     struct json_t *stored;   /* status as last written or seen */
     uint64_t stored_version; /* resourceVersion it is of */
+    int64_t *shown;          /* the metrics' values as last written, in milli-units; NULL: none */
     struct arena status_arena;
     struct policy_status status; /* stored, read */
     usec_t last_scale_time;      /* wall */

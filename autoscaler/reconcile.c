@@ -2,6 +2,7 @@
 #include "autoscaler/entry.h"
 #include "autoscaler/status.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,9 +120,11 @@ static bool due_for_values(const struct entry *e) {
 static void publish(struct entry *e, json_t *wanted) {
     enum status_difference difference = status_compare(e->stored, wanted);
 
+    if (difference == STATUS_NUMBERS && !status_moved(e->shown, &e->input, &e->decision))
+        difference = STATUS_SAME;
     if (e->status_call || difference == STATUS_SAME)
         return; /* the end of the write under way looks again */
-    if (difference == STATUS_VALUES && !due_for_values(e)) {
+    if (difference != STATUS_STATE && !due_for_values(e)) {
         entry_queue(e, e->last_status_write + e->autoscaler->options.status_interval);
         return;
     }
@@ -129,6 +132,8 @@ static void publish(struct entry *e, json_t *wanted) {
         entry_queue(e, now_mono(e) + status_turn);
         return;
     }
+    e->shown = xrealloc(e->shown, e->decision.proposal_count * sizeof(*e->shown));
+    status_shown(&e->decision, e->shown);
     write_status(e, wanted);
 }
 

@@ -9,13 +9,22 @@ json_t *status_build(const struct decide_input *input, const struct decision *de
                      usec_t last_scale_time);
 
 enum status_difference {
-    STATUS_SAME,   /* nothing that is shown has changed */
-    STATUS_VALUES, /* mere values (targets, sample values, ages, messages): at most one write in 15 s */
+    STATUS_SAME,    /* nothing that is shown has changed */
+    STATUS_NUMBERS, /* only the metrics' values, where they stand: worth a write if one has moved
+                       (status_moved) */
+    STATUS_VALUES,  /* what changes with the load (proposals, warnings): at most one write in 15 s */
     STATUS_STATE, /* replicas, conditions' status or reason, decision.reason, observedGeneration, …: at once
                    */
 };
 /* Compares what is stored (NULL: nothing) with what would be written. Times that only say "now" do not count.
  */
 enum status_difference status_compare(const json_t *stored, const json_t *wanted);
+
+/* The values that a status shows, one for each metric of the decision, in milli-units, are put into
+ * ret_shown. */
+void status_shown(const struct decision *decision, int64_t *ret_shown);
+/* Whether a metric has moved by more than a hundredth of its target since then, or cannot be compared. shown
+ * NULL: yes. */
+bool status_moved(const int64_t *shown, const struct decide_input *input, const struct decision *decision);
 
 #endif

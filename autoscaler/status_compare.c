@@ -1,26 +1,31 @@
 /* Whether a person would see a difference between two statuses, and how pressing it is. */
 #include "autoscaler/status.h"
+#include <math.h>
 #include <string.h>
 
-/* Times that only say "now" (a condition's transition moves with its status). */
-static bool is_time(const char *key) {
-    static const char *const keys[] = {"sampleTime", "age", "time", "lastTransitionTime"};
-
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-        if (strcmp(key, keys[i]) == 0)
+static bool is_one_of(const char *key, const char *const *keys) {
+    for (; *keys; keys++)
+        if (strcmp(key, *keys) == 0)
             return true;
     return false;
 }
 
-/* What changes with the load alone. */
-static bool is_value(const char *key) {
-    static const char *const keys[] = {"targets", "value",    "message",        "proposal",
-                                       "metric",  "warnings", "currentMetrics", "averageValue"};
+/* Times that only say "now" (a condition's transition moves with its status). */
+static bool is_time(const char *key) {
+    static const char *const keys[] = {"sampleTime", "age", "time", "lastTransitionTime", NULL};
+    return is_one_of(key, keys);
+}
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-        if (strcmp(key, keys[i]) == 0)
-            return true;
-    return false;
+/* Where a metric's value is written out. */
+static bool is_number(const char *key) {
+    static const char *const keys[] = {"targets", "value", "message", "currentMetrics", "averageValue", NULL};
+    return is_one_of(key, keys);
+}
+
+/* What else changes with the load alone. */
+static bool is_value(const char *key) {
+    static const char *const keys[] = {"proposal", "metric", "warnings", NULL};
+    return is_one_of(key, keys);
 }
 
 static enum status_difference compare(const json_t *a, const json_t *b);
@@ -32,6 +37,8 @@ static enum status_difference larger(enum status_difference a, enum status_diffe
 static enum status_difference compare_member(const char *key, const json_t *a, const json_t *b) {
     if (is_time(key))
         return STATUS_SAME;
+    if (is_number(key))
+        return json_equal(a, b) ? STATUS_SAME : STATUS_NUMBERS;
     if (is_value(key))
         return json_equal(a, b) ? STATUS_SAME : STATUS_VALUES;
     return compare(a, b);
@@ -67,4 +74,21 @@ static enum status_difference compare(const json_t *a, const json_t *b) {
 
 enum status_difference status_compare(const json_t *stored, const json_t *wanted) {
     return stored ? compare(stored, wanted) : STATUS_STATE;
+}
+
+void status_shown(const struct decision *decision, int64_t *ret_shown) {
+    for (uint32_t i = 0; i < decision->proposal_count; i++)
+        ret_shown[i] = decision->proposals[i].current_milli;
+}
+
+bool status_moved(const int64_t *shown, const struct decide_input *input, const struct decision *decision) {
+    for (uint32_t i = 0; i < decision->proposal_count; i++) {
+        const struct proposal *p = &decision->proposals[i];
+        if (!shown || !p->valid || !p->has_current)
+            return true;
+        double moved = fabs((double)p->current_milli - (double)shown[i]);
+        if (moved > (double)input->spec->metrics[i].target.milli / 100)
+            return true;
+    }
+    return false;
 }

@@ -353,6 +353,8 @@ static int rebind(struct entry *entry) {
     entry->uses_pods = false;
     entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
     entry->born = loop_now(as->world.loop);
+    free(entry->shown);
+    entry->shown = NULL;
     subscribe(entry);
     int ret = find_target(entry);
     if (kind)

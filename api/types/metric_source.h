@@ -14,7 +14,7 @@ typedef void metric_changed_fn(void *arg);
 
 struct metric_source_ops {
     const char *name; /* for logs and status: "Prometheus" */
-    /* Starts following metric (borrowed: copied where kept), asked for at least every interval (0: the
+    /* Starts following metric (borrowed: copied where kept), asked for about every interval (0: the
      * source's own). Never fails: a metric that cannot be had reads as FAILED. Owned by the caller. */
     struct metric_subscription *(*subscribe)(struct metric_source *source, const struct metric_spec *metric,
                                              usec_t interval, metric_changed_fn *changed, void *arg);

@@ -540,6 +540,27 @@ static void test_steady_state_writes_nothing(void **state) {
     end();
 }
 
+/* A value that wanders by less than a hundredth of its target is no news; one that moves further is. */
+static void test_noise_is_not_written(void **state) {
+    (void)state;
+    begin(0, FAULT_NONE);
+    sync_all();
+    set_workload(2);
+    set_policy(w.document);
+    set_value(200);
+    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    turn_for(150 * USEC_PER_MSEC);
+    int before = w.requests;
+    for (int i = 1; i <= 4; i++) {
+        set_value(200 + (i % 2 ? 0.5 : -0.5) * i);
+        turn_for(120 * USEC_PER_MSEC);
+    }
+    assert_int_equal(w.requests, before);
+    set_value(206);
+    TURN_UNTIL(w.requests > before);
+    end();
+}
+
 static void test_deleted_policy_stops(void **state) {
     (void)state;
     begin(0, FAULT_NONE);
@@ -564,6 +585,7 @@ int main(void) {
         cmocka_unit_test(test_missing_target_heals),
         cmocka_unit_test(test_failed_metric_holds),
         cmocka_unit_test(test_steady_state_writes_nothing),
+        cmocka_unit_test(test_noise_is_not_written),
         cmocka_unit_test(test_deleted_policy_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 static void check(const struct test_case *c) {
-    static const char *const names[] = {
-        [STATUS_SAME] = "same", [STATUS_VALUES] = "values", [STATUS_STATE] = "state"};
+    static const char *const names[] = {[STATUS_SAME] = "same",
+                                        [STATUS_NUMBERS] = "numbers",
+                                        [STATUS_VALUES] = "values",
+                                        [STATUS_STATE] = "state"};
     enum status_difference got =
         status_compare(json_object_get(c->in, "stored"), json_object_get(c->in, "wanted"));
 
