@@ -173,13 +173,34 @@ static int on_list_body(void *arg, const char *data, size_t len, struct err *err
     return f->deaf ? 0 : decoder_feed(f->decoder, data, len, err);
 }
 
+/* Protobuf where it can be read, which is a tenth of the work; what has just failed is asked for in JSON, in
+ * which the server's reasons come readable. */
+static const char *accepts(const struct follower *f) {
+    bool json = !f->streaming || f->want_json || !decoder_takes_protobuf(f->options.type);
+
+    return json ? NULL
+                : "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch;q=0.5";
+}
+
+/* A refusal in protobuf cannot be read: the question is put once more in JSON, at once, for the reason. */
+static bool ask_again(struct follower *f, const struct kube_reply *reply) {
+    if (!accepts(f) || reply->status / 100 != 4 || reply->status == 429 || reply->status == 410)
+        return false;
+    f->want_json = true;
+    f->pending |= REFLECT_DO_SYNC;
+    loop_timer_set(f->act, 0);
+    return true;
+}
+
 static void on_list_done(void *arg, const struct kube_reply *reply) {
     struct follower *f = arg;
     struct err err = reply->err;
 
     f->call = NULL;
-    if (f->deaf)
+    if (f->deaf || ask_again(f, reply))
         return;
+    if (accepts(f) && reply->status >= 300)
+        err.text[0] = '\0'; /* what is there was not meant for reading */
     int ret = err.code;
     if (ret == 0)
         ret = decoder_finish(f->decoder, &err);
@@ -193,7 +214,7 @@ static void on_list_done(void *arg, const struct kube_reply *reply) {
                                          .status = reply->status / 100 == 2 ? 0 : reply->status,
                                          .code = ret,
                                          .reason = reply->reason,
-                                         .text = err_text(&err),
+                                         .text = err.text,
                                          .retry_after = reply->retry_after});
 }
 
@@ -219,15 +240,6 @@ static void new_decoder(struct follower *f, enum decode_form form) {
 
     decoder_free(f->decoder);
     f->decoder = decoder_new(form, f->options.type, f->options.pool, &handler);
-}
-
-/* Protobuf where it can be read, which is a tenth of the work; what has just failed is asked for in JSON, in
- * which the server's reasons come readable. */
-static const char *accepts(const struct follower *f) {
-    bool json = !f->streaming || f->want_json || !decoder_takes_protobuf(f->options.type);
-
-    return json ? NULL
-                : "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch;q=0.5";
 }
 
 static void start_list(struct follower *f, const char *path, enum decode_form form) {

@@ -46,7 +46,7 @@ static void fake_close(void *arg, void *connection) {
 }
 
 void fake_server_init(struct fake_server *s, bool can_stream) {
-    *s = (struct fake_server){.can_stream = can_stream, .version = 1, .fault_at = -1};
+    *s = (struct fake_server){.can_stream = can_stream, .version = 1, .fault_at = -1, .fault_times = 1};
     s->transport = (struct informer_transport){fake_list, fake_close, fake_watch, fake_close, s};
 }
 
@@ -139,7 +139,9 @@ static int fault_status(enum fake_fault fault) {
 
 /* What the next thing done meets with. */
 static enum fake_fault next_fault(struct fake_server *s) {
-    return s->done++ == s->fault_at ? s->fault : FAULT_NONE;
+    int at = s->done++;
+
+    return s->fault_at >= 0 && at >= s->fault_at && at < s->fault_at + s->fault_times ? s->fault : FAULT_NONE;
 }
 
 /* A piece, over HTTP or over the websocket; < 0: not accepted. */

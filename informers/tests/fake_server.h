@@ -40,7 +40,8 @@ struct fake_server {
     struct fake_event log[FAKE_LOG];
     int log_count;
     struct fake_connection connections[FAKE_CONNECTIONS];
-    int done;     /* how many things have been done */
+    int done; /* how many things have been done */
+    int fault_times;
     int fault_at; /* which of them goes wrong; -1: none */
     enum fake_fault fault;
     int lists, watches; /* asked for */

@@ -224,7 +224,7 @@ static void test_pages(void **state) {
     expect_like_server(l);
     assert_int_equal(l->changes[INFORMER_ADDED], MANY);
     informer_stats(l->informer, &stats);
-    assert_int_equal(stats.lists, 3); /* refused, and two pages */
+    assert_int_equal(stats.lists, 4); /* refused twice, and two pages */
     unfollow(l);
 }
 
