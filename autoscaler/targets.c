@@ -88,12 +88,18 @@ static struct target *target_get(struct autoscaler *as, const struct resource *r
     return t;
 }
 
-static void target_put(struct target *target, struct entry *entry) {
+static void target_detach(struct target *target, struct entry *entry) {
     struct entry **p = &target->entries;
 
     while (*p != entry)
         p = &(*p)->next_of_target;
     *p = entry->next_of_target;
+    entry->next_of_target = NULL;
+    entry->target = NULL;
+}
+
+/* Frees a target that nobody is attached to any more. */
+static void target_drop(struct target *target) {
     if (target->entries)
         return;
     map_remove(&target->kind->autoscaler->targets, target->key);
@@ -292,19 +298,12 @@ static void subscribe(struct entry *entry) {
 
 static void unsubscribe(struct autoscaler *as, const struct policy_object *bound,
                         struct metric_subscription **subscriptions) {
-    if (!subscriptions)
+    if (!bound || !subscriptions)
         return;
     for (uint32_t i = 0; i < bound->spec.metric_count; i++)
         if (subscriptions[i])
             as->world.prometheus->ops->unsubscribe(as->world.prometheus, subscriptions[i]);
     free(subscriptions);
-}
-
-static void leave_target(struct entry *entry) {
-    if (entry->target)
-        target_put(entry->target, entry);
-    entry->target = NULL;
-    entry->next_of_target = NULL;
 }
 
 void entry_unbind(struct entry *entry) {
@@ -313,7 +312,11 @@ void entry_unbind(struct entry *entry) {
     entry->uses_pods = false;
     unsubscribe(entry->autoscaler, entry->bound, entry->subscriptions);
     entry->subscriptions = NULL;
-    leave_target(entry);
+    struct target *target = entry->target;
+    if (target) {
+        target_detach(target, entry);
+        target_drop(target);
+    }
     object_unref(entry->bound ? &entry->bound->meta : NULL);
     entry->bound = NULL;
 }
@@ -344,12 +347,11 @@ static int rebind(struct entry *entry) {
     struct autoscaler *as = entry->autoscaler;
     const struct policy_object *bound = entry->bound;
     struct metric_subscription **subscriptions = entry->subscriptions;
-    struct target_kind *kind = entry->target ? entry->target->kind : NULL;
+    struct target *target = entry->target;
     bool used_pods = entry->uses_pods;
 
-    if (kind)
-        kind->users++;
-    leave_target(entry);
+    if (target)
+        target_detach(target, entry);
     entry->uses_pods = false;
     entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
     entry->born = loop_now(as->world.loop);
@@ -357,8 +359,8 @@ static int rebind(struct entry *entry) {
     entry->shown = NULL;
     subscribe(entry);
     int ret = find_target(entry);
-    if (kind)
-        kind_put(kind);
+    if (target)
+        target_drop(target);
     if (used_pods)
         leave_pods(as);
     unsubscribe(as, bound, subscriptions);
