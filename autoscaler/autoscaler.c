@@ -10,6 +10,7 @@
  * between. */
 static const usec_t turn_budget = 20 * USEC_PER_MSEC;
 static const usec_t default_pace = USEC_PER_SEC;
+static const size_t decision_arena = (size_t)16 * 1024;
 
 static const struct resource policies_resource = {.group = "autoscaling.trimtab.dev",
                                                   .version = "v1",
@@ -56,7 +57,7 @@ static struct entry *entry_new(struct autoscaler *as, const char *key) {
     e->autoscaler = as;
     e->key = xstrdup(key);
     e->born = loop_now(as->world.loop);
-    arena_init(&e->arena, 0);
+    arena_init(&e->arena, decision_arena);
     arena_init(&e->status_arena, 1024);
     map_put(&as->entries, e->key, e);
     return e;
@@ -177,6 +178,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     if (!as->options.retry_interval)
         as->options.retry_interval = USEC_PER_SEC;
     as->seed = (unsigned)clock_wall();
+    arena_init(&as->spare, decision_arena);
     map_init(&as->entries);
     map_init(&as->targets);
     as->queue = workqueue_new();
@@ -202,6 +204,7 @@ void autoscaler_free(struct autoscaler *as) {
     informer_close(as->policies);
     loop_timer_free(as->timer);
     workqueue_free(as->queue);
+    arena_done(&as->spare);
     map_done(&as->entries);
     map_done(&as->targets);
     free(as);

@@ -58,12 +58,13 @@ struct entry {
     struct history history;
     struct json_t *stored;   /* status as last written or seen */
     uint64_t stored_version; /* resourceVersion it is of */
+    uint64_t digest;         /* status_digest of what is stored; 0: not known */
     int64_t *shown;          /* the metrics' values as last written, in milli-units; NULL: none */
     struct arena status_arena;
     struct policy_status status; /* stored, read */
     usec_t last_scale_time;      /* wall */
 
-    struct arena arena; /* of the decision under way */
+    struct arena arena; /* of the decision under way: the autoscaler's spare one, or empty */
     struct decide_input input;
     struct decision decision;
     const struct policy_object *deciding; /* the policy input points into; a reference */
@@ -92,6 +93,8 @@ struct autoscaler {
     struct workqueue *queue;
     struct loop_timer *timer;
     uint64_t event_serial;
+    struct arena
+        spare; /* lent to one decision after the other, so that none has to start with an empty one */
     unsigned statuses_under_way;
     unsigned seed; /* of jitter */
 };

@@ -27,6 +27,7 @@ void entry_set_stored(struct entry *entry, json_t *status, uint64_t version) {
 
     entry->stored = json_incref(status);
     entry->stored_version = version;
+    entry->digest = 0;
     arena_reset(&entry->status_arena);
     policy_read_status(status, &entry->status_arena, &entry->status);
     if (entry->status.last_scale_time > entry->last_scale_time || !status)
@@ -96,9 +97,25 @@ static const struct policy_spec *effective_spec(struct entry *e) {
     return spec;
 }
 
+/* Only a decision that waits for its scale write keeps an arena of its own. */
+static void take_arena(struct entry *e) {
+    struct arena own = e->arena;
+
+    e->arena = e->autoscaler->spare;
+    e->autoscaler->spare = own;
+    arena_reset(&e->arena);
+}
+
+static void give_arena_back(struct entry *e) {
+    struct arena used = e->arena;
+
+    e->arena = e->autoscaler->spare;
+    e->autoscaler->spare = used;
+    arena_done(&e->arena);
+}
+
 /* Fills input; -EAGAIN where something is not known yet that will be. */
 static int gather(struct entry *e) {
-    arena_reset(&e->arena);
     e->input = (struct decide_input){.now = clock_wall(), .flags = &e->autoscaler->options.flags};
     e->input.spec = effective_spec(e);
     e->input.status = &e->status;
@@ -117,11 +134,12 @@ static bool due_for_values(const struct entry *e) {
 }
 
 /* Writes the status if a person would see a difference, and mere values not too often. */
-static void publish(struct entry *e, json_t *wanted) {
+static void publish(struct entry *e, json_t *wanted, uint64_t digest) {
     enum status_difference difference = status_compare(e->stored, wanted);
 
     if (difference == STATUS_NUMBERS && !status_moved(e->shown, &e->input, &e->decision))
         difference = STATUS_SAME;
+    e->digest = difference <= STATUS_NUMBERS ? digest : 0;
     if (e->status_call || difference == STATUS_SAME)
         return; /* the end of the write under way looks again */
     if (difference != STATUS_STATE && !due_for_values(e)) {
@@ -146,13 +164,24 @@ static void look_again(struct entry *e) {
     entry_queue(e, now_mono(e) + (wait > 0 ? wait : 0));
 }
 
+/* Most decisions change nothing that is shown: those cost no document. */
+static void show(struct entry *e) {
+    int64_t generation = e->deciding->meta.generation;
+    uint64_t digest = status_digest(&e->input, &e->decision, generation, e->last_scale_time);
+
+    if (digest == e->digest && !status_moved(e->shown, &e->input, &e->decision))
+        return;
+    json_t *wanted = status_build(&e->input, &e->decision, generation, e->last_scale_time);
+    publish(e, wanted, digest);
+    json_decref(wanted);
+}
+
 void entry_finish(struct entry *e) {
     for (uint32_t i = 0; i < e->decision.event_count; i++)
         write_event(e, &e->decision.events[i]);
-    json_t *wanted = status_build(&e->input, &e->decision, e->deciding->meta.generation, e->last_scale_time);
-    publish(e, wanted);
-    json_decref(wanted);
+    show(e);
     look_again(e);
+    give_arena_back(e);
 }
 
 /* A spec that got past the schema and still cannot be used: said in the status, nothing is done. */
@@ -193,9 +222,11 @@ void entry_reconcile(struct entry *e) {
         return;
     }
     int ret = entry_bind(e);
+    take_arena(e);
     if (ret != -EAGAIN)
         ret = gather(e);
     if (ret == -EAGAIN) {
+        give_arena_back(e);
         entry_queue(e, now_mono(e) + recheck);
         return;
     }

@@ -27,4 +27,9 @@ void status_shown(const struct decision *decision, int64_t *ret_shown);
  * NULL: yes. */
 bool status_moved(const int64_t *shown, const struct decide_input *input, const struct decision *decision);
 
+/* A digest of all that status_build shows but the metrics' values and times: where it is the same,
+ * status_compare can come to no more than STATUS_NUMBERS, and the document need not be built. Never 0. */
+uint64_t status_digest(const struct decide_input *input, const struct decision *decision, int64_t generation,
+                       usec_t last_scale_time);
+
 #endif

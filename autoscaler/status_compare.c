@@ -92,3 +92,60 @@ bool status_moved(const int64_t *shown, const struct decide_input *input, const 
     }
     return false;
 }
+
+/* FNV-1a over what is shown; texts with their end, so that "ab","c" is not "a","bc". */
+static void add_bytes(uint64_t *digest, const void *data, size_t len) {
+    const unsigned char *p = data;
+
+    for (size_t i = 0; i < len; i++)
+        *digest = (*digest ^ p[i]) * UINT64_C(1099511628211);
+}
+
+static void add_text(uint64_t *digest, const char *text) {
+    add_bytes(digest, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static void add_number(uint64_t *digest, int64_t number) {
+    add_bytes(digest, &number, sizeof(number));
+}
+
+static void add_metric(uint64_t *digest, const struct sample *s, const struct proposal *p) {
+    add_number(digest, s->quality);
+    add_number(digest, p->valid ? p->replicas : -1);
+    add_text(digest, p->valid ? NULL : p->failure);
+    add_text(digest, p->label);
+    add_text(digest, s->warning);
+}
+
+static void add_conditions(uint64_t *digest, const struct decision *d) {
+    for (uint32_t i = 0; i < d->condition_count; i++) {
+        add_text(digest, d->conditions[i].type);
+        add_text(digest, d->conditions[i].status);
+        add_text(digest, d->conditions[i].reason);
+    }
+}
+
+uint64_t status_digest(const struct decide_input *input, const struct decision *decision, int64_t generation,
+                       usec_t last_scale_time) {
+    const int64_t numbers[] = {generation,
+                               last_scale_time,
+                               decision->current,
+                               decision->desired,
+                               decision->preview,
+                               decision->keep_desired_status,
+                               decision->reason,
+                               input->scale.known,
+                               decision->metrics_read,
+                               decision->proposal_count};
+    uint64_t digest = UINT64_C(14695981039346656037);
+
+    add_bytes(&digest, numbers, sizeof(numbers));
+    add_text(&digest, input->scale.known ? input->scale.selector : input->scale.error);
+    add_text(&digest, input->selector_error);
+    add_text(&digest, decision->limited_by);
+    add_text(&digest, decision->metric);
+    for (uint32_t i = 0; i < decision->proposal_count; i++)
+        add_metric(&digest, &input->samples[i], &decision->proposals[i]);
+    add_conditions(&digest, decision);
+    return digest ? digest : 1;
+}
