@@ -238,7 +238,7 @@ class Lab:
             self.kubeconfig = os.path.join(self.dir, "admin.kubeconfig")
             self.kube = Kube(self.kubeconfig)
             self.kubectl("apply", "-f", os.path.join(ROOT, "crds", "autoscalingpolicies.yaml"))
-            self.kubectl("wait", "--for=condition=Established", "crd/autoscalingpolicies.autoscaling.trimtab.dev", "--timeout=30s")
+            wait_for("policies are served", lambda: self.kube.request("GET", POLICIES + "/autoscalingpolicies")[0] == 200)
         except BaseException:
             self.close()
             raise
