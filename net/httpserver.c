@@ -176,6 +176,21 @@ static const struct lws_protocols protocols[] = {
 
 /* --- listening --- */
 
+static int listen_on(const struct sockaddr *address, socklen_t len, bool only_v6) {
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, v6 = only_v6;
+
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (address->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6, sizeof(v6));
+    if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int code = -errno;
+    close(fd);
+    return code;
+}
+
 /* We listen ourselves: libwebsockets takes 127.0.0.1 for every address where there is IPv6, does not tell why
  * it cannot listen, and goes on listening when its vhost is gone. */
 static int new_listener(const char *address, int port, struct err *err) {
@@ -184,22 +199,13 @@ static int new_listener(const char *address, int port, struct err *err) {
     bool is_v4 = address && inet_pton(AF_INET, address, &v4.sin_addr) == 1;
     if (address && !is_v4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
         return err_set(err, -EINVAL, "cannot listen on %s: not an IP address", address);
-    int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, on = 1, off = 0;
-    int fd = is_v4 ? -1 : socket(AF_INET6, flags, 0);
-    bool is_v6 = fd >= 0;
+    int fd = is_v4 ? -EAFNOSUPPORT : listen_on((struct sockaddr *)&v6, sizeof(v6), address != NULL);
+    if (is_v4 || (fd == -EAFNOSUPPORT && !address)) /* the latter where the machine has no IPv6 */
+        fd = listen_on((struct sockaddr *)&v4, sizeof(v4), false);
     if (fd < 0)
-        fd = socket(AF_INET, flags, 0); /* also where the machine has no IPv6 */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (is_v6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, address ? &on : &off, sizeof(on));
-    const struct sockaddr *sa = is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
-    if (fd >= 0 && bind(fd, sa, is_v6 ? sizeof(v6) : sizeof(v4)) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int code = -errno;
-    if (fd >= 0)
-        close(fd);
-    return err_set(err, code, "cannot listen on %s port %d: %s", address ? address : "*", port,
-                   strerror(-code));
+        return err_set(err, fd, "cannot listen on %s port %d: %s", address ? address : "*", port,
+                       strerror(-fd));
+    return fd;
 }
 
 static void watch_listener(void *arg);
@@ -251,12 +257,13 @@ static int open_server(struct httpserver *server, const char *address, int port,
     return 0;
 }
 
-int httpserver_new(struct loop *loop, const char *address, int port, httpserver_handler *handler, void *arg,
+int httpserver_new(struct loop *loop, const struct httpserver_options *options,
                    struct httpserver **ret_server, struct err *err) {
     struct httpserver *server = XNEW(struct httpserver);
-    *server = (struct httpserver){.loop = loop, .handler = handler, .arg = arg, .listener = -1};
+    *server =
+        (struct httpserver){.loop = loop, .handler = options->handler, .arg = options->arg, .listener = -1};
     server->pause = loop_timer_new(loop, watch_listener, server);
-    int r = open_server(server, address, port, err);
+    int r = open_server(server, options->address, options->port, err);
     if (r < 0) {
         httpserver_free(server);
         return r;
@@ -266,7 +273,7 @@ int httpserver_new(struct loop *loop, const char *address, int port, httpserver_
 }
 
 int httpserver_port(const struct httpserver *server) {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
     if (getsockname(server->listener, (struct sockaddr *)&addr, &len) < 0)
         return -errno;

@@ -18,9 +18,16 @@ struct httpserver_request {
 typedef int httpserver_handler(void *arg, const struct httpserver_request *request, struct buf *body,
                                const char **content_type);
 
-/* Listens on address (an IP address; NULL: all) and port (0: any free one); owned by the caller. -EADDRINUSE,
- * -EACCES, -EINVAL, … with address and port in err. */
-int httpserver_new(struct loop *loop, const char *address, int port, httpserver_handler *handler, void *arg,
+struct httpserver_options {
+    const char *address; /* an IP address; NULL: all */
+    int port;            /* 0: any free one */
+    httpserver_handler *handler;
+    void *arg; /* of handler */
+};
+
+/* Starts listening; owned by the caller. The options are copied. -EADDRINUSE, -EACCES, -EINVAL, … with
+ * address and port in err. */
+int httpserver_new(struct loop *loop, const struct httpserver_options *options,
                    struct httpserver **ret_server, struct err *err);
 /* The port it listens on. */
 int httpserver_port(const struct httpserver *server);

@@ -107,8 +107,9 @@ static int start_server(struct app *app, struct err *err) {
         return 0;
     app->health = (struct health){
         .loop = app->loop, .kube = app->kube, .prometheus = app->prometheus, .autoscaler = app->autoscaler};
-    int ret = httpserver_new(app->loop, NULL, (int)app->options->http_port, health_serve, &app->health,
-                             &app->server, err);
+    const struct httpserver_options server = {
+        .port = (int)app->options->http_port, .handler = health_serve, .arg = &app->health};
+    int ret = httpserver_new(app->loop, &server, &app->server, err);
     return ret < 0 ? err_wrap(err, "--http-port %d", (int)app->options->http_port) : 0;
 }
 

@@ -51,7 +51,8 @@ static int setup(void **state) {
     struct fixture *f = XNEW(struct fixture);
     struct err err = {0};
     if (loop_new(&f->loop, &err) < 0 ||
-        httpserver_new(f->loop, "127.0.0.1", 0, handler, f, &f->server, &err) < 0)
+        httpserver_new(f->loop, &(struct httpserver_options){"127.0.0.1", 0, handler, f}, &f->server, &err) <
+            0)
         fail_msg("%s", err.text);
     *state = f;
     return 0;
@@ -272,11 +273,16 @@ static void a_taken_port_is_an_error(void **state) {
     struct err err = {0};
     int port = httpserver_port(f->server);
     assert_in_range(port, 1024, 65535);
-    assert_int_equal(httpserver_new(f->loop, "127.0.0.1", port, handler, f, &other, &err), -EADDRINUSE);
+    assert_int_equal(
+        httpserver_new(f->loop, &(struct httpserver_options){"127.0.0.1", port, handler, f}, &other, &err),
+        -EADDRINUSE);
     assert_non_null(strstr(err.text, "127.0.0.1"));
-    assert_int_equal(httpserver_new(f->loop, "nowhere", 0, handler, f, &other, &err), -EINVAL);
+    assert_int_equal(
+        httpserver_new(f->loop, &(struct httpserver_options){"nowhere", 0, handler, f}, &other, &err),
+        -EINVAL);
     assert_null(other);
-    assert_int_equal(httpserver_new(f->loop, NULL, 0, handler, f, &other, &err), 0);
+    assert_int_equal(httpserver_new(f->loop, &(struct httpserver_options){NULL, 0, handler, f}, &other, &err),
+                     0);
     int fd = dial(httpserver_port(other));
     cleanup_buf struct buf answer;
     buf_init(&answer, 65536);
@@ -295,7 +301,9 @@ static void the_handler_may_free_the_server(void **state) {
     assert_null(f->server);
     close(fd);
     struct err err = {0};
-    assert_int_equal(httpserver_new(f->loop, "127.0.0.1", port, handler, f, &f->server, &err), 0);
+    assert_int_equal(httpserver_new(f->loop, &(struct httpserver_options){"127.0.0.1", port, handler, f},
+                                    &f->server, &err),
+                     0);
 }
 
 int main(void) {
