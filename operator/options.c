@@ -228,18 +228,27 @@ static int split_flag(struct options *o, const char *arg, const char **ret_name,
     return 0;
 }
 
+/* The option of a flag; of "no-x" it is x, and *value is then "false". NULL where there is none. */
+static const struct option *find_flag(const char *name, const char **value) {
+    const struct option *opt = option_by_name(name);
+
+    if (opt || *value || !str_starts(name, "no-"))
+        return opt;
+    opt = option_by_name(name + 3);
+    if (!opt || opt->type != OPTION_BOOL)
+        return NULL;
+    *value = "false";
+    return opt;
+}
+
 /* One flag at argv[*i]; *i is left on the last argument it took. */
 static int parse_flag(struct options *o, int argc, char **argv, int *i, struct err *err) {
     const char *name = NULL, *value = NULL;
     int ret = split_flag(o, argv[*i], &name, &value, err);
     if (ret < 0)
         return ret;
-    const struct option *opt = option_by_name(name);
-    if (!opt && str_starts(name, "no-") && !value) {
-        opt = option_by_name(name + 3);
-        value = "false";
-    }
-    if (!opt || (str_eq(value, "false") && opt->type != OPTION_BOOL && !strchr(argv[*i], '=')))
+    const struct option *opt = find_flag(name, &value);
+    if (!opt)
         return err_set(err, -EINVAL, "unknown flag --%s: see trimtab run --help", name);
     if (!value && opt->type == OPTION_BOOL)
         value = "true";
