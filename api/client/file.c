@@ -74,6 +74,21 @@ static void cut_blanks(char *text) {
         text[--len] = '\0';
 }
 
+/* The file's text without the blanks at its end; one that is empty is no text. */
+static int read_text(const char *path, char **ret_text, struct file_stamp *ret_stamp, struct err *err) {
+    cleanup_free char *text = NULL;
+
+    int r = file_read(path, FOLLOWED_MAX, &text, NULL, ret_stamp, err);
+    if (r < 0)
+        return r;
+    if (text)
+        cut_blanks(text);
+    if (!text || !text[0])
+        return err_set(err, -ENODATA, "%s: is empty", path);
+    *ret_text = steal_ptr(&text);
+    return 0;
+}
+
 int file_follow(struct file_followed *file, bool force, bool *ret_changed, struct err *err) {
     cleanup_free char *text = NULL;
     struct file_stamp stamp;
@@ -81,11 +96,7 @@ int file_follow(struct file_followed *file, bool force, bool *ret_changed, struc
 
     if (!file->path || (file->text && !force && !file_changed(file->path, &file->stamp)))
         return 0;
-    int r = file_read(file->path, FOLLOWED_MAX, &text, NULL, &stamp, &problem);
-    if (r == 0 && text)
-        cut_blanks(text);
-    if (r == 0 && (!text || !text[0]))
-        r = err_set(&problem, -ENODATA, "%s: is empty", file->path);
+    int r = read_text(file->path, &text, &stamp, &problem);
     if (r < 0 && file->text) {
         log_debug(file->path, "kept what was read before: %s", err_text(&problem));
         return 0;

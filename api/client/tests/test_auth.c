@@ -434,10 +434,13 @@ static void test_plugin_leaves_a_child(void **state) {
     begin(f);
     expect_header(f, "Authorization: Bearer t");
     FILE *file = fopen(at(f, "pids"), "r");
-    long pid = 0;
+    char line[32] = "";
+    int64_t pid = 0;
     assert_non_null(file);
-    assert_int_equal(fscanf(file, "%ld", &pid), 1);
+    assert_non_null(fgets(line, sizeof(line), file));
     fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    assert_int_equal(str_to_i64(line, &pid), 0);
     kill((pid_t)pid, SIGKILL);
 }
 
