@@ -167,10 +167,12 @@ static void finish(struct fetch *f, enum plan_outcome outcome, usec_t hold) {
 static const char *snippet(const struct http_reply *reply, char *out) {
     size_t n = 0;
 
-    if (str_starts(reply->content_type ? reply->content_type : "", "text/plain"))
+    if (reply->body && str_starts(str_or_empty(reply->content_type), "text/plain"))
         for (; n < reply->body_len && n < SNIPPET_MAX; n++) {
             char c = reply->body[n];
-            out[n] = c >= 0x20 && c < 0x7f ? c : ' ';
+            out[n] = ' ';
+            if (c >= 0x20 && c < 0x7f)
+                out[n] = c;
         }
     while (n && out[n - 1] == ' ')
         n--;

@@ -128,8 +128,8 @@ static int new_context(struct loop *loop, struct err *err) {
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .fd_limit_per_thread = FD_LIMIT,
         .pt_serv_buf_size = SERVICE_BUF,
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
+        .gid = -1,
+        .uid = -1,
         .user = loop,
     };
     loop->lws = lws_create_context(&info);

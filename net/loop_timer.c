@@ -84,7 +84,7 @@ void loop_timer_set(struct loop_timer *timer, usec_t delay) {
     timer->order = timers->order++;
     if (timers->len + 2 > timers->cap) {
         timers->cap = timers->cap ? 2 * timers->cap : 16;
-        timers->heap = xrealloc(timers->heap, timers->cap * sizeof(*timers->heap));
+        timers->heap = xrealloc(timers->heap, timers->cap * sizeof(struct loop_timer *));
     }
     sift_up(timers, timer, ++timers->len);
 }

@@ -114,7 +114,7 @@ static int add(struct vhost_cache *cache, const struct lws_protocols *protocols,
         r = tls_context_new(&vhost.contents, &vhost.ssl, err);
     if (r == 0)
         r = create(&vhost, protocols, err);
-    if (r < 0) {
+    if (r < 0 || !slot) {
         forget(&vhost);
         return r;
     }

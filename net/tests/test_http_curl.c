@@ -60,11 +60,12 @@ static void reply_endless_headers(struct peer_conn *conn) {
     peer_puts(conn, "HTTP/1.1 200 OK\r\n");
     static char line[8192];
     memset(line, 'h', sizeof(line));
-    memcpy(line, "X-Long: ", 8);
-    memcpy(line + sizeof(line) - 2, "\r\n", 2);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
+        peer_puts(conn, "X-Long: ");
         if (!peer_write(conn, line, sizeof(line)))
             return;
+        peer_puts(conn, "\r\n");
+    }
 }
 
 static void reply_echo(struct peer_conn *conn, const char *head) {
