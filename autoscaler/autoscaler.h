@@ -38,15 +38,15 @@ struct autoscaler_world {
 struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
                                   const struct autoscaler_options *options);
 /* Cancels what is under way and frees. NULL is allowed. */
-void autoscaler_free(struct autoscaler *autoscaler);
+void autoscaler_free(struct autoscaler *as);
 /* Whether the policies are in memory. */
-bool autoscaler_ready(const struct autoscaler *autoscaler);
+bool autoscaler_ready(const struct autoscaler *as);
 /* Why the policies cannot be followed at the moment (code 0: they are). Borrowed. */
-const struct err *autoscaler_error(const struct autoscaler *autoscaler);
-void autoscaler_stats(const struct autoscaler *autoscaler, struct autoscaler_stats *ret_stats);
+const struct err *autoscaler_error(const struct autoscaler *as);
+void autoscaler_stats(const struct autoscaler *as, struct autoscaler_stats *ret_stats);
 /* Calls fn for each informer that is open, with the name of what it follows ("deployments.apps"). Borrowed.
  */
 typedef void autoscaler_informer_fn(void *arg, const char *resource, const struct informer *informer);
-void autoscaler_each_informer(const struct autoscaler *autoscaler, autoscaler_informer_fn *fn, void *arg);
+void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_fn *fn, void *arg);
 
 #endif

@@ -139,7 +139,8 @@ uint64_t status_digest(const struct decide_input *input, const struct decision *
                                decision->proposal_count};
     uint64_t digest = UINT64_C(14695981039346656037);
 
-    add_bytes(&digest, numbers, sizeof(numbers));
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        add_number(&digest, numbers[i]);
     add_text(&digest, input->scale.known ? input->scale.selector : input->scale.error);
     add_text(&digest, input->selector_error);
     add_text(&digest, decision->limited_by);

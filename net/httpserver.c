@@ -273,12 +273,15 @@ int httpserver_new(struct loop *loop, const struct httpserver_options *options,
 }
 
 int httpserver_port(const struct httpserver *server) {
-    struct sockaddr_storage addr = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } addr = {0};
     socklen_t len = sizeof(addr);
-    if (getsockname(server->listener, (struct sockaddr *)&addr, &len) < 0)
+    if (getsockname(server->listener, &addr.any, &len) < 0)
         return -errno;
-    return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
-                                            : ((struct sockaddr_in *)&addr)->sin_port);
+    return ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port : addr.v4.sin_port);
 }
 
 /* What libwebsockets still has of it goes at the end of the turn, as we may be inside the handler. */

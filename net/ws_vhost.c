@@ -108,13 +108,19 @@ static int add(struct vhost_cache *cache, const struct lws_protocols *protocols,
                const struct ws_vhost *template, struct ws_vhost **ret_vhost, struct err *err) {
     struct ws_vhost vhost = *template;
     struct ws_vhost *slot = free_slot(cache);
-    int r = slot ? 0 : err_set(err, -EMFILE, "more than %d different TLS settings in use", MAX_VHOSTS);
+    int r = 0;
+
+    if (!slot) {
+        forget(&vhost);
+        err_set(err, -EMFILE, "more than %d different TLS settings in use", MAX_VHOSTS);
+        return -EMFILE;
+    }
     vhost.used_at = ++cache->counter;
-    if (r == 0 && vhost.secure)
+    if (vhost.secure)
         r = tls_context_new(&vhost.contents, &vhost.ssl, err);
     if (r == 0)
         r = create(&vhost, protocols, err);
-    if (r < 0 || !slot) {
+    if (r < 0) {
         forget(&vhost);
         return r;
     }
