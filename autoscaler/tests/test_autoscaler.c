@@ -423,6 +423,16 @@ static void turn_for(usec_t time) {
         loop_turn(w.loop, 10 * USEC_PER_MSEC);
 }
 
+/* Two replicas at exactly their target. */
+static void begin_steady(void) {
+    begin(0, FAULT_NONE);
+    sync_all();
+    set_workload(2);
+    set_policy(w.document);
+    set_value(200);
+    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+}
+
 /* Load comes, the workload grows in HPA's default steps; load goes, it shrinks. Returns how many requests
  * that took. */
 static int grow_and_shrink(int fault_at, enum fault fault) {
@@ -477,12 +487,7 @@ static void test_nothing_before_lists(void **state) {
  * there. */
 static void test_foreign_change_is_not_overwritten(void **state) {
     (void)state;
-    begin(0, FAULT_NONE);
-    sync_all();
-    set_workload(2);
-    set_policy(w.document);
-    set_value(200);
-    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    begin_steady();
     w.mute = true;
     set_workload(3);
     set_value(300);
@@ -524,12 +529,7 @@ static void test_failed_metric_holds(void **state) {
 
 static void test_steady_state_writes_nothing(void **state) {
     (void)state;
-    begin(0, FAULT_NONE);
-    sync_all();
-    set_workload(2);
-    set_policy(w.document);
-    set_value(200);
-    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    begin_steady();
     turn_for(100 * USEC_PER_MSEC);
     int before = w.requests;
     for (int i = 0; i < 5; i++) {
@@ -543,12 +543,7 @@ static void test_steady_state_writes_nothing(void **state) {
 /* A value that wanders by less than a hundredth of its target is no news; one that moves further is. */
 static void test_noise_is_not_written(void **state) {
     (void)state;
-    begin(0, FAULT_NONE);
-    sync_all();
-    set_workload(2);
-    set_policy(w.document);
-    set_value(200);
-    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    begin_steady();
     turn_for(150 * USEC_PER_MSEC);
     int before = w.requests;
     for (int i = 1; i <= 4; i++) {
@@ -563,12 +558,7 @@ static void test_noise_is_not_written(void **state) {
 
 static void test_deleted_policy_stops(void **state) {
     (void)state;
-    begin(0, FAULT_NONE);
-    sync_all();
-    set_workload(2);
-    set_policy(w.document);
-    set_value(200);
-    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    begin_steady();
     w.policies.fn(w.policies.arg, INFORMER_DELETED, &w.policy->meta, NULL);
     turn_for(50 * USEC_PER_MSEC);
     assert_null(w.changed);
