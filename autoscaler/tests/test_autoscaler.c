@@ -64,10 +64,10 @@ static struct world {
 
 /* ---- informers ---- */
 
-struct informer *informers_open(struct informers *informers, const struct resource *resource,
-                                enum object_type type, informer_fn *fn, void *arg) {
+struct informer *informers_open(struct informers *all, const struct resource *resource, enum object_type type,
+                                informer_fn *fn, void *arg) {
     struct informer *i = type == OBJECT_POLICY ? &w.policies : type == OBJECT_POD ? &w.pods : &w.workloads;
-    (void)informers, (void)resource;
+    (void)all, (void)resource;
     i->type = type;
     i->fn = fn;
     i->arg = arg;
