@@ -67,6 +67,7 @@ static void entry_free(struct entry *e) {
     writes_cancel(e);
     entry_unbind(e);
     workqueue_remove(e->autoscaler->queue, e->key);
+    workqueue_remove(e->autoscaler->waiting, e->key);
     map_remove(&e->autoscaler->entries, e->key);
     history_done(&e->history);
     json_decref(e->stored);
@@ -182,6 +183,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     map_init(&as->entries);
     map_init(&as->targets);
     as->queue = workqueue_new();
+    as->waiting = workqueue_new();
     as->timer = loop_timer_new(world->loop, on_timer, as);
     as->policies = informers_open(world->informers, &policies_resource, OBJECT_POLICY, on_policy, as);
     discovery_on_change(world->discovery, on_discovery, as);
@@ -204,6 +206,7 @@ void autoscaler_free(struct autoscaler *as) {
     informer_close(as->policies);
     loop_timer_free(as->timer);
     workqueue_free(as->queue);
+    workqueue_free(as->waiting);
     arena_done(&as->spare);
     map_done(&as->entries);
     map_done(&as->targets);

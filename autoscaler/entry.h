@@ -96,7 +96,8 @@ struct autoscaler {
     struct arena
         spare; /* lent to one decision after the other, so that none has to start with an empty one */
     unsigned statuses_under_way;
-    unsigned seed; /* of jitter */
+    struct workqueue *waiting; /* keys of entries whose status waits for another's write to end */
+    unsigned seed;             /* of jitter */
 };
 
 /* autoscaler.c */

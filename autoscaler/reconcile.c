@@ -15,7 +15,6 @@ static const usec_t recheck = USEC_PER_SEC;
 static const uint32_t remembered = 32;
 /* Status writes under way at once: a thousand new policies must not fill the apiserver's queues. */
 static const unsigned statuses_at_once = 32;
-static const usec_t status_turn = 100 * USEC_PER_MSEC;
 static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
 
 static usec_t now_mono(const struct entry *e) {
@@ -147,7 +146,7 @@ static void publish(struct entry *e, json_t *wanted, uint64_t digest) {
         return;
     }
     if (e->autoscaler->statuses_under_way >= statuses_at_once) {
-        entry_queue(e, now_mono(e) + status_turn);
+        workqueue_add(e->autoscaler->waiting, e->key, 0);
         return;
     }
     e->shown = xrealloc(e->shown, e->decision.proposal_count * sizeof(*e->shown));

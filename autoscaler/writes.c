@@ -115,9 +115,16 @@ static uint64_t version_of(const json_t *document) {
     return text && str_to_i64(text, &version) == 0 ? (uint64_t)version : 0;
 }
 
+/* The place that this write leaves goes to the policy that has waited longest. */
 static void status_over(struct entry *e) {
+    struct autoscaler *as = e->autoscaler;
+    cleanup_free char *next = workqueue_take(as->waiting, 0);
+    struct entry *waiting = next ? map_get(&as->entries, next) : NULL;
+
     e->status_call = NULL;
-    e->autoscaler->statuses_under_way--;
+    as->statuses_under_way--;
+    if (waiting)
+        entry_queue(waiting, 0);
 }
 
 static void on_status_written(void *arg, const struct kube_reply *reply) {
