@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "informers/decode.h"
 #include "informers/reflector.h"
+#include "net/url.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,14 +219,10 @@ static void on_list_done(void *arg, const struct kube_reply *reply) {
                                          .retry_after = reply->retry_after});
 }
 
-/* Appends a query value, escaped where it has to be. */
 static void put_value(struct buf *path, const char *value) {
-    for (const unsigned char *c = (const unsigned char *)value; *c; c++)
-        if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-            strchr("-_.~", *c))
-            buf_append(path, c, 1);
-        else
-            buf_printf(path, "%%%02X", *c);
+    cleanup_free char *escaped = url_escape(value);
+
+    buf_puts(path, escaped);
 }
 
 /* "/api/v1/pods?", to which the query is added. */
