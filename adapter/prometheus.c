@@ -330,12 +330,14 @@ static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *me
     return f;
 }
 
-static struct metric_subscription *subscribe(struct metric_source *source, const struct metric_spec *metric,
-                                             usec_t interval, metric_changed_fn *changed, void *arg) {
+static struct metric_subscription *subscribe(struct metric_source *source,
+                                             const struct metric_request *request,
+                                             metric_changed_fn *changed, void *arg) {
     struct prometheus *s = (struct prometheus *)source;
     struct metric_subscription *sub = XNEW(struct metric_subscription);
+    const struct metric_spec *metric = request->metric;
+    usec_t interval = request->interval ? request->interval : s->interval;
 
-    interval = interval ? interval : s->interval;
     interval = interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
     interval += interval / DRIFT;
     *sub = (struct metric_subscription){

@@ -121,11 +121,15 @@ static void on_policy(void *arg, enum informer_change change, const struct objec
         entry_queue(e, 0);
 }
 
+/* In memory, or not to be had; not open counts. */
+static bool settled(const struct informer *informer) {
+    return !informer || informer_synced(informer) || informer_error(informer)->code;
+}
+
 /* Nothing is decided before the policies are all in: a target shared by two of them must be seen with both.
  */
 static bool may_decide(const struct autoscaler *as) {
-    return informer_synced(as->policies) &&
-           (!as->pods || informer_synced(as->pods) || informer_error(as->pods)->code);
+    return informer_synced(as->policies) && settled(as->pods) && settled(as->replicasets);
 }
 
 static void set_timer(struct autoscaler *as) {
@@ -208,6 +212,7 @@ void autoscaler_free(struct autoscaler *as) {
     workqueue_free(as->queue);
     workqueue_free(as->waiting);
     arena_done(&as->spare);
+    free(as->pod_list.pods);
     map_done(&as->entries);
     map_done(&as->targets);
     free(as);
@@ -232,6 +237,8 @@ void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_f
     fn(arg, "autoscalingpolicies.autoscaling.trimtab.dev", as->policies);
     if (as->pods)
         fn(arg, "pods", as->pods);
+    if (as->replicasets)
+        fn(arg, "replicasets.apps", as->replicasets);
     for (const struct target_kind *k = as->kinds; k; k = k->next) {
         snprintf(name, sizeof(name), "%s%s%s", k->resource->plural, *k->resource->group ? "." : "",
                  k->resource->group);

@@ -30,7 +30,7 @@ struct autoscaler_world {
     struct kube *kube;
     struct discovery *discovery;
     struct informers *informers;
-    struct metric_source *prometheus; /* NULL: none is configured; such metrics read as Failed */
+    struct metric_source *sources[METRIC_TYPES]; /* by metric type; NULL: there is none, such metrics fail */
 };
 
 /* Starts following the policies; owned by the caller. Nothing is written before every list that a decision

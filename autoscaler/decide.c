@@ -39,7 +39,7 @@ static bool may_wake(const struct decide_input *in) {
 }
 
 static void disabled(struct decide_run *run) {
-    run->path = PATH_DISABLED;
+    run->out->steps.path = PATH_DISABLED;
     active(run, "False", "ScalingDisabled",
            "scaling is disabled since the replica count of the target is zero");
     if (!zero_rules(run->in))
@@ -70,7 +70,7 @@ static bool selector_fails(struct decide_run *run) {
 
     if (!needs_selector(in->spec) || (!missing && !in->selector_error))
         return false;
-    run->path = PATH_SELECTOR;
+    run->out->steps.path = PATH_SELECTOR;
     active(run, "False", "InvalidSelector",
            missing ? "the target's scale is missing a selector"
                    : arena_printf(run->arena, "the target's selector cannot be read: %s", text));
@@ -95,37 +95,38 @@ static void metric_events(struct decide_run *run) {
 }
 
 static void metrics_failed(struct decide_run *run) {
-    const struct proposal *first = &run->out->proposals[run->combined.first_invalid];
+    const struct proposal *first = &run->out->proposals[run->out->steps.combined.first_invalid];
 
-    run->path = PATH_FAILED;
+    run->out->steps.path = PATH_FAILED;
     active(run, "False", first->failure_reason,
            arena_printf(run->arena, "the replica count cannot be computed: %s", first->failure));
-    compute_failed(run, arena_printf(run->arena,
-                                     "invalid metrics (%" PRIu32 " invalid out of %" PRIu32
-                                     "), first error is: %s",
-                                     run->combined.invalid, run->out->proposal_count, first->failure));
+    compute_failed(
+        run, arena_printf(run->arena,
+                          "invalid metrics (%" PRIu32 " invalid out of %" PRIu32 "), first error is: %s",
+                          run->out->steps.combined.invalid, run->out->proposal_count, first->failure));
 }
 
 /* HPA's normalizeDesiredReplicas and normalizeDesiredReplicasWithBehaviors. */
 static void normalize(struct decide_run *run, struct history *history) {
     const struct decide_input *in = run->in;
-    int32_t current = run->out->current, raw = run->combined.replicas;
+    int32_t current = run->out->current, raw = run->out->steps.combined.replicas;
     struct limit_input limit = {.spec = in->spec, .history = history, .now = in->now, .current = current};
 
     if (in->spec->has_behavior)
         stabilize_behavior(history, stabilize_windows(in->spec, in->flags), current, raw, in->now,
-                           &run->stabilized);
+                           &run->out->steps.stabilized);
     else
-        stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization, &run->stabilized);
-    able(run, "True", run->stabilized.reason, run->stabilized.message);
-    limit.desired = run->stabilized.replicas;
+        stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization,
+                        &run->out->steps.stabilized);
+    able(run, "True", run->out->steps.stabilized.reason, run->out->steps.stabilized.message);
+    limit.desired = run->out->steps.stabilized.replicas;
     if (in->spec->has_behavior)
-        limit_behavior(&limit, &run->limited);
+        limit_behavior(&limit, &run->out->steps.limited);
     else
-        limit_plain(&limit, &run->limited);
-    condition_set(run->out, in->now, "ScalingLimited", run->limited.limited ? "True" : "False",
-                  run->limited.reason, run->limited.message);
-    run->out->desired = run->limited.replicas;
+        limit_plain(&limit, &run->out->steps.limited);
+    condition_set(run->out, in->now, "ScalingLimited", run->out->steps.limited.limited ? "True" : "False",
+                  run->out->steps.limited.reason, run->out->steps.limited.message);
+    run->out->desired = run->out->steps.limited.replicas;
 }
 
 static void compute(struct decide_run *run, struct history *history) {
@@ -135,20 +136,20 @@ static void compute(struct decide_run *run, struct history *history) {
         return;
     d->metrics_read = true;
     if (is_pending(run->in)) {
-        run->path = PATH_PENDING;
+        run->out->steps.path = PATH_PENDING;
         d->failed = d->keep_desired_status = true;
         return;
     }
-    combine_max(d->proposals, d->proposal_count, d->current, &run->combined);
+    combine_max(d->proposals, d->proposal_count, d->current, &run->out->steps.combined);
     metric_events(run);
-    if (run->combined.failed) {
+    if (run->out->steps.combined.failed) {
         metrics_failed(run);
         return;
     }
-    run->path = PATH_COMPUTED;
+    run->out->steps.path = PATH_COMPUTED;
     active(run, "True", "ValidMetricFound",
            arena_printf(run->arena, "a replica count was calculated from %s",
-                        d->proposals[run->combined.best].name));
+                        d->proposals[run->out->steps.combined.best].name));
     normalize(run, history);
 }
 
@@ -158,7 +159,7 @@ static void no_scale(struct decide_run *run) {
     struct decision *d = run->out;
     const char *error = str_or_empty(run->in->scale.error);
 
-    run->path = PATH_NO_SCALE;
+    run->out->steps.path = PATH_NO_SCALE;
     d->current = d->desired = run->in->status->current_replicas;
     d->failed = d->keep_desired_status = true;
     able(run, "False", "FailedGetScale",
@@ -176,10 +177,10 @@ static void choose(struct decide_run *run, struct history *history) {
     if (d->current == 0 && !may_wake(in)) {
         disabled(run);
     } else if (d->current > in->spec->max_replicas) {
-        run->path = PATH_ABOVE_MAX;
+        run->out->steps.path = PATH_ABOVE_MAX;
         d->desired = in->spec->max_replicas;
     } else if (d->current != 0 && d->current < in->spec->min_replicas) {
-        run->path = PATH_BELOW_MIN;
+        run->out->steps.path = PATH_BELOW_MIN;
         d->desired = in->spec->min_replicas;
     } else {
         compute(run, history);
@@ -192,13 +193,13 @@ static void apply_pause(struct decide_run *run) {
     char until[CLOCK_TEXT_MAX];
     static const char *const directions[] = {"scaling is", "scaling up is", "scaling down is"};
 
-    run->paused = pause_in_force(in->spec, in->now);
-    run->before_pause = d->desired;
+    run->out->steps.paused = pause_in_force(in->spec, in->now);
+    run->out->steps.before_pause = d->desired;
     if (!in->spec->has_pause) {
         condition_remove(d, "Paused");
         return;
     }
-    if (!run->paused) {
+    if (!run->out->steps.paused) {
         condition_set(d, in->now, "Paused", "False", "PauseEnded", "the time of pause.until has passed");
         return;
     }
@@ -208,7 +209,7 @@ static void apply_pause(struct decide_run *run) {
                      in->spec->pause.until
                          ? arena_printf(run->arena, "until %s", clock_format(in->spec->pause.until, until))
                          : "until spec.pause is removed"));
-    if (run->path == PATH_NO_SCALE || run->path == PATH_DISABLED)
+    if (run->out->steps.path == PATH_NO_SCALE || run->out->steps.path == PATH_DISABLED)
         return;
     d->desired = pause_apply(in->spec, d->current, d->desired);
     if (d->desired != d->current)
@@ -225,24 +226,25 @@ static void set_look_again(struct decide_run *run) {
 
     for (uint32_t i = 0; i < run->in->spec->metric_count; i++)
         sooner(&run->out->look_again, now, propose_changes_at(run->in, i));
-    sooner(&run->out->look_again, now, run->stabilized.changes_at);
-    sooner(&run->out->look_again, now, run->limited.changes_at);
-    if (run->paused)
+    sooner(&run->out->look_again, now, run->out->steps.stabilized.changes_at);
+    sooner(&run->out->look_again, now, run->out->steps.limited.changes_at);
+    if (run->out->steps.paused)
         sooner(&run->out->look_again, now, run->in->spec->pause.until);
 }
 
 static void set_ready(struct decide_run *run) {
     struct decision *d = run->out;
-    const char *reason = run->path == PATH_PENDING ? "WaitingForMetrics" : decision_reason_name(d->reason);
+    const char *reason =
+        run->out->steps.path == PATH_PENDING ? "WaitingForMetrics" : decision_reason_name(d->reason);
 
-    d->ready = !d->failed && run->path != PATH_DISABLED;
+    d->ready = !d->failed && run->out->steps.path != PATH_DISABLED;
     condition_set(d, run->in->now, "Ready", d->ready ? "True" : "False", reason, d->message);
 }
 
 void decide_from(const struct decide_input *input, struct proposal *proposals, struct history *history,
                  struct arena *arena, struct decision *ret_decision) {
     struct decision d = {.preview = -1, .limited_by = "", .metric = "", .message = "", .rescale_reason = ""};
-    struct decide_run run = {.in = input, .arena = arena, .out = &d};
+    struct decide_run run = {.in = input, .spec = input->spec, .arena = arena, .out = &d};
 
     d.proposal_count = input->spec->metric_count;
     d.proposals = proposals;

@@ -80,13 +80,19 @@ struct entry {
     usec_t last_sampled; /* monotonic time of the last decision that a sample asked for; 0: never */
 };
 
+struct pod_list {
+    const struct pod **pods; /* owned; the pods are borrowed from the cache for the turn */
+    uint32_t count, cap;
+};
+
 struct autoscaler {
     struct autoscaler_world world;
     struct autoscaler_options options;
     struct autoscaler_stats stats;
     struct informer *policies;
-    struct informer *pods; /* open while a policy needs it */
+    struct informer *pods, *replicasets; /* open while a policy needs pods */
     unsigned pod_users;
+    struct pod_list pod_list;
     struct map entries; /* key -> struct entry */
     struct map targets; /* key -> struct target */
     struct target_kind *kinds;
@@ -121,6 +127,8 @@ int entry_scale(struct entry *entry, struct arena *arena, struct scale_view *ret
 void target_read_scale(struct target *target);
 /* Takes over a Scale document that a request answered. */
 void target_take_scale(struct target *target, const json_t *scale);
+/* The target object's uid, where it is in memory; borrowed, NULL: not known. target may be NULL. */
+const char *target_uid(const struct target *target);
 /* The resourceVersion a scale write must be based on; borrowed. */
 const char *target_version(const struct target *target);
 

@@ -227,6 +227,8 @@ static const char *failure_reason(enum metric_type type) {
         [METRIC_OBJECT] = "FailedGetObjectMetric",
         [METRIC_EXTERNAL] = "FailedGetExternalMetric",
         [METRIC_PROMETHEUS] = "FailedGetPrometheusMetric",
+        [METRIC_WORKLOAD] = "FailedGetWorkloadMetric",
+        [METRIC_UNKNOWN] = "InvalidMetricSourceType",
     };
     return reasons[type];
 }
@@ -256,6 +258,8 @@ static const char *message_name(const struct metric_spec *m, struct arena *arena
     case METRIC_EXTERNAL:
         return arena_printf(arena, "external metric %s", label);
     case METRIC_PROMETHEUS:
+    case METRIC_WORKLOAD:
+    case METRIC_UNKNOWN:
         break;
     }
     return arena_printf(arena, "prometheus metric %s", label);

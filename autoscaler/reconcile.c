@@ -1,5 +1,6 @@
 /* One policy's turn: gather what is known, decide, act on it. */
 #include "autoscaler/entry.h"
+#include "autoscaler/owners.h"
 #include "autoscaler/status.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,17 +35,48 @@ void entry_set_stored(struct entry *entry, json_t *status, uint64_t version) {
     json_decref(old);
 }
 
-static void count_pod(void *arg, const struct object *object) {
-    struct decide_input *in = arg;
-    const struct pod *pod = (const struct pod *)object;
+/* ---- pods ---- */
 
-    in->pods++;
-    if (pod->phase == POD_RUNNING && pod->ready == CONDITION_TRUE)
-        in->ready_pods++;
+/* The pods of a decision, gathered in the autoscaler's own list, which keeps its room from one to the next.
+ */
+static void take_pod(void *arg, const struct object *object) {
+    struct pod_list *list = arg;
+
+    if (list->count == list->cap) {
+        list->cap = list->cap ? 2 * list->cap : 64;
+        list->pods = xrealloc(list->pods, list->cap * sizeof(struct pod *));
+    }
+    list->pods[list->count++] = (const struct pod *)object;
+}
+
+static const struct object *find_replicaset(void *arg, const char *ns, const char *name) {
+    const struct autoscaler *as = arg;
+
+    return as->replicasets ? informer_get(as->replicasets, ns, name) : NULL;
+}
+
+/* Leaves the target's own pods in the list: a selector may pick those of others as well. */
+static void keep_own_pods(struct entry *e, struct pod_list *list) {
+    const struct object_reference *ref = &e->bound->spec.target;
+    struct owner_target target = {.kind = ref->kind, .name = ref->name, .uid = target_uid(e->target)};
+
+    list->count = owners_filter(list->pods, list->count, &target, find_replicaset, e->autoscaler);
+}
+
+static void count_pods(struct decide_input *in, const struct pod_list *list, struct arena *arena) {
+    const struct pod **pods = ARENA_ARRAY(arena, const struct pod *, list->count + 1);
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        pods[i] = list->pods[i];
+        in->ready_pods += pods[i]->phase == POD_RUNNING && pods[i]->ready == CONDITION_TRUE;
+    }
+    in->pods = list->count;
+    in->pod_list = pods;
 }
 
 static void gather_pods(struct entry *e) {
     struct decide_input *in = &e->input;
+    struct pod_list *list = &e->autoscaler->pod_list;
     struct selector selector;
     struct err err;
 
@@ -54,18 +86,42 @@ static void gather_pods(struct entry *e) {
         in->selector_error = arena_strdup(&e->arena, err.text);
         return;
     }
-    if (e->uses_pods)
-        informer_select(e->autoscaler->pods, e->policy->meta.ns, &selector, count_pod, in);
+    if (!e->uses_pods)
+        return;
+    list->count = 0;
+    informer_select(e->autoscaler->pods, e->policy->meta.ns, &selector, take_pod, list);
+    keep_own_pods(e, list);
+    count_pods(in, list, &e->arena);
+}
+
+/* ---- samples ---- */
+
+static const char *no_source(const struct metric_spec *m) {
+    return m->type == METRIC_PROMETHEUS ? "no Prometheus is configured: start trimtab with --prometheus-url"
+                                        : "there is no source for metrics of this type";
+}
+
+/* What each pod measures, joined with the pods of this decision. */
+static void gather_pod_values(struct entry *e, struct metric_source *source, uint32_t i, struct sample *s) {
+    const struct decide_input *in = &e->input;
+    struct pod_value *values = ARENA_ARRAY(&e->arena, struct pod_value, in->pods + 1);
+    struct pod_values *joined = ARENA_NEW(&e->arena, struct pod_values);
+
+    source->ops->read_pods(source, e->subscriptions[i], in->now, in->pod_list, in->pods, values);
+    *joined = (struct pod_values){.of_pods = values};
+    s->pods = joined;
 }
 
 static void gather_sample(struct entry *e, uint32_t i, struct sample *s) {
-    struct metric_source *source = e->autoscaler->world.prometheus;
+    const struct metric_spec *m = &e->bound->spec.metrics[i];
+    struct metric_source *source = e->autoscaler->world.sources[m->type];
 
     if (e->subscriptions[i])
         source->ops->read(source, e->subscriptions[i], e->input.now, s);
     else
-        *s = (struct sample){.quality = QUALITY_FAILED,
-                             .message = "no Prometheus is configured: start trimtab with --prometheus-url"};
+        *s = (struct sample){.quality = QUALITY_FAILED, .message = no_source(m)};
+    if (e->subscriptions[i] && metric_of_pods(m->type) && source->ops->read_pods)
+        gather_pod_values(e, source, i, s);
     /* The source's texts live until its next change; the decision outlives that while a write is under way.
      */
     s->message = arena_strdup(&e->arena, str_or_empty(s->message));
@@ -236,6 +292,7 @@ void entry_reconcile(struct entry *e) {
     e->sampled = false;
     e->autoscaler->stats.decisions++;
     decide(&e->input, &e->history, &e->arena, &e->decision);
+    e->input.pod_list = NULL; /* the cache may let go of them while a write is under way */
     if (e->history.recommendations.count > remembered)
         history_compact(&e->history);
     log_debug(e->key, "%s: %s", decision_reason_name(e->decision.reason), e->decision.message);

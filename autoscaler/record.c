@@ -26,6 +26,9 @@ const char *decision_reason_name(enum decision_reason reason) {
         [REASON_DISABLED] = "Disabled",
         [REASON_ASLEEP] = "Asleep",
         [REASON_WAKING] = "Waking",
+        [REASON_SCHEDULED] = "Scheduled",
+        [REASON_FALLBACK] = "Fallback",
+        [REASON_CONFLICT] = "Conflict",
     };
     return names[reason];
 }
@@ -56,7 +59,7 @@ static enum decision_reason reason_of_scale(const struct scale_view *scale) {
 
 static enum decision_reason reason_of_failure(const struct decide_run *run) {
     const struct decide_input *in = run->in;
-    uint32_t i = run->combined.first_invalid;
+    uint32_t i = run->out->steps.combined.first_invalid;
 
     if (in->spec->metrics[i].type == METRIC_PROMETHEUS && in->samples[i].quality == QUALITY_ABSENT)
         return REASON_METRIC_ABSENT;
@@ -67,15 +70,15 @@ static enum decision_reason reason_of_failure(const struct decide_run *run) {
 
 static enum decision_reason reason_of_computed(const struct decide_run *run) {
     const struct decision *d = run->out;
-    int32_t raw = run->combined.replicas;
+    int32_t raw = run->out->steps.combined.replicas;
 
-    if (run->limited.limited && strcmp(run->limited.by, "maxReplicas") == 0)
+    if (run->out->steps.limited.limited && strcmp(run->out->steps.limited.by, "maxReplicas") == 0)
         return REASON_AT_MAXIMUM;
-    if (run->limited.limited && strcmp(run->limited.by, "minReplicas") == 0)
+    if (run->out->steps.limited.limited && strcmp(run->out->steps.limited.by, "minReplicas") == 0)
         return REASON_AT_MINIMUM;
-    if (run->limited.limited)
+    if (run->out->steps.limited.limited)
         return REASON_RATE_LIMITED;
-    if (run->stabilized.replicas != raw)
+    if (run->out->steps.stabilized.replicas != raw)
         return REASON_STABILIZED;
     if (d->current == 0)
         return d->desired > 0 ? REASON_WAKING : REASON_ASLEEP;
@@ -85,13 +88,13 @@ static enum decision_reason reason_of_computed(const struct decide_run *run) {
 }
 
 static enum decision_reason reason_of(const struct decide_run *run) {
-    bool moved = run->out->desired != run->before_pause;
-    bool both = run->paused && run->in->spec->pause.direction == PAUSE_BOTH;
+    bool moved = run->out->desired != run->out->steps.before_pause;
+    bool both = run->out->steps.paused && run->in->spec->pause.direction == PAUSE_BOTH;
 
-    if (moved ||
-        (both && (run->path == PATH_COMPUTED || run->path == PATH_ABOVE_MAX || run->path == PATH_BELOW_MIN)))
+    if (moved || (both && (run->out->steps.path == PATH_COMPUTED || run->out->steps.path == PATH_ABOVE_MAX ||
+                           run->out->steps.path == PATH_BELOW_MIN)))
         return REASON_PAUSED;
-    switch (run->path) {
+    switch (run->out->steps.path) {
     case PATH_NO_SCALE:
         return reason_of_scale(&run->in->scale);
     case PATH_DISABLED:
@@ -104,6 +107,10 @@ static enum decision_reason reason_of(const struct decide_run *run) {
         return REASON_INVALID_SELECTOR;
     case PATH_PENDING:
         return REASON_NONE;
+    case PATH_CONFLICT:
+        return REASON_CONFLICT;
+    case PATH_FALLBACK:
+        return REASON_FALLBACK;
     case PATH_FAILED:
         return reason_of_failure(run);
     case PATH_COMPUTED:
@@ -113,17 +120,17 @@ static enum decision_reason reason_of(const struct decide_run *run) {
 }
 
 static const char *limited_by(const struct decide_run *run) {
-    if (run->out->desired != run->before_pause)
+    if (run->out->desired != run->out->steps.before_pause)
         return "pause";
-    if (run->path == PATH_ABOVE_MAX)
+    if (run->out->steps.path == PATH_ABOVE_MAX)
         return "maxReplicas";
-    if (run->path == PATH_BELOW_MIN)
+    if (run->out->steps.path == PATH_BELOW_MIN)
         return "minReplicas";
-    if (run->path != PATH_COMPUTED)
+    if (run->out->steps.path != PATH_COMPUTED)
         return "";
-    if (run->limited.limited)
-        return run->limited.by;
-    return run->stabilized.replicas != run->combined.replicas ? "stabilization" : "";
+    if (run->out->steps.limited.limited)
+        return run->out->steps.limited.by;
+    return run->out->steps.stabilized.replicas != run->out->steps.combined.replicas ? "stabilization" : "";
 }
 
 /* ---- the sentence ---- */
@@ -135,9 +142,9 @@ static const char *duration_text(usec_t d, struct arena *arena) {
 }
 
 static const char *asks_for(const struct decide_run *run) {
-    int32_t raw = run->combined.replicas;
+    int32_t raw = run->out->steps.combined.replicas;
 
-    if (!run->out->proposals[run->combined.best].within)
+    if (!run->out->proposals[run->out->steps.combined.best].within)
         return arena_printf(run->arena, ", which asks for %" PRId32, raw);
     /* AverageValue is measured over the replicas that exist, not over those that are wanted. */
     if (raw != run->out->current)
@@ -147,8 +154,8 @@ static const char *asks_for(const struct decide_run *run) {
 
 /* "requests is 139.2 per replica against 100" */
 static const char *measure(const struct decide_run *run) {
-    const struct proposal *p = &run->out->proposals[run->combined.best];
-    const struct metric_target *target = &run->in->spec->metrics[run->combined.best].target;
+    const struct proposal *p = &run->out->proposals[run->out->steps.combined.best];
+    const struct metric_target *target = &run->in->spec->metrics[run->out->steps.combined.best].target;
     bool average = target->type == TARGET_AVERAGE_VALUE && run->in->scale.status_replicas > 0;
 
     return arena_printf(run->arena, "%s is %s%s against %s", p->label,
@@ -157,7 +164,7 @@ static const char *measure(const struct decide_run *run) {
 }
 
 static const char *limit_text(const struct decide_run *run) {
-    const struct limited *l = &run->limited;
+    const struct limited *l = &run->out->steps.limited;
 
     if (strcmp(l->by, "maxReplicas") == 0 || strcmp(l->by, "minReplicas") == 0)
         return arena_printf(run->arena, "; %s is %" PRId32, l->by, l->replicas);
@@ -165,21 +172,21 @@ static const char *limit_text(const struct decide_run *run) {
 }
 
 static const char *computed_text(const struct decide_run *run) {
-    const struct stabilized *s = &run->stabilized;
-    int32_t raw = run->combined.replicas;
+    const struct stabilized *s = &run->out->steps.stabilized;
+    int32_t raw = run->out->steps.combined.replicas;
     bool held = s->replicas != raw;
     const char *invalid = "";
 
-    if (run->combined.invalid > 0)
+    if (run->out->steps.combined.invalid > 0)
         invalid = arena_printf(run->arena, "; %" PRIu32 " of %" PRIu32 " metrics failed, first %s",
-                               run->combined.invalid, run->out->proposal_count,
-                               run->out->proposals[run->combined.first_invalid].failure);
+                               run->out->steps.combined.invalid, run->out->proposal_count,
+                               run->out->proposals[run->out->steps.combined.first_invalid].failure);
     return arena_printf(run->arena, "%s%s%s%s%s", measure(run), asks_for(run),
                         held
                             ? arena_printf(run->arena, "; recommendations of the last %s keep it at %" PRId32,
                                            duration_text(s->window, run->arena), s->replicas)
                             : "",
-                        run->limited.limited ? limit_text(run) : "", invalid);
+                        run->out->steps.limited.limited ? limit_text(run) : "", invalid);
 }
 
 static const char *waiting_text(const struct decide_run *run) {
@@ -195,7 +202,7 @@ static const char *waiting_text(const struct decide_run *run) {
 static const char *path_text(const struct decide_run *run) {
     const struct policy_spec *spec = run->in->spec;
 
-    switch (run->path) {
+    switch (run->out->steps.path) {
     case PATH_NO_SCALE:
     case PATH_DISABLED:
         return "scaling is disabled since the replica count of the target is zero";
@@ -209,8 +216,11 @@ static const char *path_text(const struct decide_run *run) {
         return "the target's selector is missing or cannot be read, so its pods are not known";
     case PATH_PENDING:
         return waiting_text(run);
+    case PATH_CONFLICT:
+        return arena_printf(run->arena, "%s scales the target too", run->in->conflict);
+    case PATH_FALLBACK:
     case PATH_FAILED:
-        return run->out->proposals[run->combined.first_invalid].failure;
+        return run->out->proposals[run->out->steps.combined.first_invalid].failure;
     case PATH_COMPUTED:
         break;
     }
@@ -221,7 +231,7 @@ static const char *sentence(const struct decide_run *run) {
     const struct decision *d = run->out;
     const char *pause = run->out->reason == REASON_PAUSED ? "; scaling is paused" : "";
 
-    if (run->path == PATH_NO_SCALE)
+    if (run->out->steps.path == PATH_NO_SCALE)
         return arena_printf(run->arena, "%s/%s: %s", run->in->spec->target.kind, run->in->spec->target.name,
                             str_or_empty(run->in->scale.error));
     if (d->desired == d->current)
@@ -235,21 +245,21 @@ static const char *sentence(const struct decide_run *run) {
  * recommendations of the past moved the number, that is said. */
 static const char *rescale_reason(const struct decide_run *run) {
     const struct decision *d = run->out;
-    int32_t raw = run->combined.replicas;
+    int32_t raw = run->out->steps.combined.replicas;
 
-    if (d->desired != run->before_pause)
+    if (d->desired != run->out->steps.before_pause)
         return "spec.pause.replicas";
-    if (run->path == PATH_ABOVE_MAX)
+    if (run->out->steps.path == PATH_ABOVE_MAX)
         return "Current number of replicas above Spec.MaxReplicas";
-    if (run->path == PATH_BELOW_MIN)
+    if (run->out->steps.path == PATH_BELOW_MIN)
         return "Current number of replicas below Spec.MinReplicas";
     if (raw > d->current && d->desired > d->current)
-        return arena_printf(run->arena, "%s above target", d->proposals[run->combined.best].name);
+        return arena_printf(run->arena, "%s above target", d->proposals[run->out->steps.combined.best].name);
     if (raw < d->current && d->desired < d->current)
         return "All metrics below target";
-    if (run->stabilized.replicas != raw)
+    if (run->out->steps.stabilized.replicas != raw)
         return arena_printf(run->arena, "recommendations of the last %s",
-                            duration_text(run->stabilized.window, run->arena));
+                            duration_text(run->out->steps.stabilized.window, run->arena));
     return "Current number of replicas outside Spec.MinReplicas and Spec.MaxReplicas";
 }
 
@@ -258,8 +268,8 @@ void record_decision(struct decide_run *run) {
 
     d->reason = reason_of(run);
     d->limited_by = limited_by(run);
-    if (run->path == PATH_COMPUTED)
-        d->metric = d->proposals[run->combined.best].label;
+    if (run->out->steps.path == PATH_COMPUTED)
+        d->metric = d->proposals[run->out->steps.combined.best].label;
     d->message = sentence(run);
     if (d->desired != d->current)
         d->rescale_reason = rescale_reason(run);

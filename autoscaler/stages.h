@@ -24,24 +24,14 @@ const char *metric_label(const struct metric_spec *metric, struct arena *arena);
 
 /* ---- combine: the largest proposal, or failure ---- */
 
-struct combined {
-    bool failed; /* all failed, or some and the rest would scale down */
-    int32_t replicas;
-    uint32_t best; /* index of the metric that decides */
-    uint32_t invalid;
-    uint32_t first_invalid; /* index, where invalid > 0 */
-};
 void combine_max(const struct proposal *proposals, uint32_t count, int32_t current,
                  struct combined *ret_combined);
+/* The policy's formula in its place. */
+void combine_formula(const struct decide_input *in, const struct proposal *proposals, struct arena *arena,
+                     struct combined *ret_combined);
 
 /* ---- stabilize: recommendations of the past hold the number back ---- */
 
-struct stabilized {
-    int32_t replicas;
-    const char *reason, *message; /* of AbleToScale */
-    usec_t window;                /* the one that counted, where the number was changed */
-    usec_t changes_at;            /* wall time at which the recommendation that counted leaves it; 0: none */
-};
 /* Without behavior: the largest recommendation of the window; records raw. */
 void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t window,
                      struct stabilized *ret_stabilized);
@@ -55,13 +45,6 @@ void stabilize_behavior(struct history *history, struct stabilize_windows window
 
 /* ---- limit: how fast, and between which bounds ---- */
 
-struct limited {
-    int32_t replicas;
-    bool limited;
-    const char *reason, *message; /* of ScalingLimited */
-    const char *by;               /* "maxReplicas", "scaleUp policy", …; "" */
-    usec_t changes_at;            /* wall time at which a past change leaves its period; 0: none */
-};
 struct limit_input {
     const struct policy_spec *spec;
     const struct history *history;
@@ -77,6 +60,28 @@ int32_t behavior_limit_up(const struct scaling_rules *rules, const struct histor
                           usec_t now);
 int32_t behavior_limit_down(const struct scaling_rules *rules, const struct history *history, int32_t current,
                             usec_t now);
+
+/* ---- missing: what whenMissing and fallback make of metrics without a value ---- */
+
+/* Since when nothing usable is there, and what fallback asks for; keeps the condition Fallback. */
+void fallback_look(const struct decide_input *in, const struct proposal *proposals, int32_t current,
+                   struct decision *d, struct fell_back *ret_fallback);
+/* Applies whenMissing to the proposals. */
+void missing_apply(const struct decide_input *in, const struct fell_back *fallback,
+                   struct proposal *proposals, struct arena *arena);
+
+/* ---- activation: 0 ↔ 1 ---- */
+
+void activation_look(const struct decide_input *in, const struct proposal *proposals, struct decision *d,
+                     struct arena *arena, struct activated *ret_activated);
+
+/* ---- schedules: windows that move the bounds ---- */
+
+/* The bounds in force now. zones: one for each schedule. Where several windows are open the highest floor and
+ * the highest ceiling count; a floor above the ceiling lifts it, a ceiling below spec's own floor lowers
+ * that. */
+void schedule_apply(const struct policy_spec *spec, const struct tz *const *zones, usec_t now,
+                    struct arena *arena, struct scheduled *ret_scheduled);
 
 /* ---- pause ---- */
 
@@ -107,29 +112,12 @@ void event_add(struct decision *d, bool warning, const char *reason, const char 
 
 /* ---- record: what a person reads ---- */
 
-/* How the decision came about. */
-enum decide_path {
-    PATH_NO_SCALE,
-    PATH_DISABLED,
-    PATH_ABOVE_MAX,
-    PATH_BELOW_MIN,
-    PATH_SELECTOR,
-    PATH_PENDING,
-    PATH_FAILED,
-    PATH_COMPUTED,
-};
-
-/* A decision under way: what the stages gave. */
+/* A decision under way. */
 struct decide_run {
     const struct decide_input *in;
+    const struct policy_spec *spec; /* in->spec with the bounds in force */
     struct arena *arena;
-    struct decision *out;
-    enum decide_path path;
-    struct combined combined;
-    struct stabilized stabilized;
-    struct limited limited;
-    bool paused;          /* a pause is in force */
-    int32_t before_pause; /* what would have been decided without it */
+    struct decision *out; /* its steps fill as the stages go */
 };
 
 /* Everything behind the proposals (one for each metric), which decide makes from the samples. */

@@ -174,6 +174,12 @@ static bool reading_is_newer(const struct target *target, const struct object *o
            (!o || version_number(target->reading.resource_version) >= version_number(o->resource_version));
 }
 
+const char *target_uid(const struct target *target) {
+    const struct object *o = target ? cached(target) : NULL;
+
+    return o ? o->uid : NULL;
+}
+
 const char *target_version(const struct target *target) {
     const struct object *o = cached(target);
 
@@ -259,9 +265,10 @@ static void on_pod(void *arg, enum informer_change change, const struct object *
     (void)arg, (void)change, (void)old, (void)new_;
 }
 
+/* Metrics of pods, and all that are measured against the ready ones. */
 static bool needs_pods(const struct policy_spec *spec) {
     for (uint32_t i = 0; i < spec->metric_count; i++)
-        if (spec->metrics[i].type == METRIC_PROMETHEUS && spec->metrics[i].target.type == TARGET_VALUE)
+        if (metric_of_pods(spec->metrics[i].type) || spec->metrics[i].target.type == TARGET_VALUE)
             return true;
     return false;
 }
@@ -269,29 +276,37 @@ static bool needs_pods(const struct policy_spec *spec) {
 static void use_pods(struct entry *entry) {
     static const struct resource pods = {
         .group = "", .version = "v1", .kind = "Pod", .plural = "pods", .namespaced = true};
+    static const struct resource replicasets = {
+        .group = "apps", .version = "v1", .kind = "ReplicaSet", .plural = "replicasets", .namespaced = true};
     struct autoscaler *as = entry->autoscaler;
 
     entry->uses_pods = true;
-    if (as->pod_users++ == 0)
-        as->pods = informers_open(as->world.informers, &pods, OBJECT_POD, on_pod, as);
+    if (as->pod_users++)
+        return;
+    as->pods = informers_open(as->world.informers, &pods, OBJECT_POD, on_pod, as);
+    as->replicasets = informers_open(as->world.informers, &replicasets, OBJECT_WORKLOAD, on_pod, as);
 }
 
 static void leave_pods(struct autoscaler *as) {
     if (--as->pod_users)
         return;
     informer_close(as->pods);
-    as->pods = NULL;
+    informer_close(as->replicasets);
+    as->pods = as->replicasets = NULL;
 }
 
 static void subscribe(struct entry *entry) {
     const struct policy_spec *spec = &entry->bound->spec;
-    struct metric_source *source = entry->autoscaler->world.prometheus;
+    struct metric_source *const *sources = entry->autoscaler->world.sources;
 
     entry->subscriptions = xcalloc(spec->metric_count, sizeof(struct metric_subscription *));
-    for (uint32_t i = 0; i < spec->metric_count; i++)
-        if (spec->metrics[i].type == METRIC_PROMETHEUS && source)
-            entry->subscriptions[i] =
-                source->ops->subscribe(source, &spec->metrics[i], spec->interval, on_metric, entry);
+    for (uint32_t i = 0; i < spec->metric_count; i++) {
+        const struct metric_request request = {
+            .metric = &spec->metrics[i], .ns = entry->bound->meta.ns, .interval = spec->interval};
+        struct metric_source *source = sources[spec->metrics[i].type];
+        if (source && !spec->metrics[i].invalid)
+            entry->subscriptions[i] = source->ops->subscribe(source, &request, on_metric, entry);
+    }
     if (needs_pods(spec))
         use_pods(entry);
 }
@@ -300,9 +315,11 @@ static void unsubscribe(struct autoscaler *as, const struct policy_object *bound
                         struct metric_subscription **subscriptions) {
     if (!bound || !subscriptions)
         return;
-    for (uint32_t i = 0; i < bound->spec.metric_count; i++)
+    for (uint32_t i = 0; i < bound->spec.metric_count; i++) {
+        struct metric_source *source = as->world.sources[bound->spec.metrics[i].type];
         if (subscriptions[i])
-            as->world.prometheus->ops->unsubscribe(as->world.prometheus, subscriptions[i]);
+            source->ops->unsubscribe(source, subscriptions[i]);
+    }
     free(subscriptions);
 }
 

@@ -94,7 +94,7 @@ static void start_autoscaler(struct app *app) {
                                      .kube = app->kube,
                                      .discovery = app->discovery,
                                      .informers = app->informers,
-                                     .prometheus = app->prometheus};
+                                     .sources = {[METRIC_PROMETHEUS] = app->prometheus}};
     struct autoscaler_options options = {
         .flags = {.tolerance = o->tolerance, .downscale_stabilization = o->downscale_stabilization},
         .dry_run = o->dry_run};

@@ -138,7 +138,10 @@ static struct metric_subscription *follow(struct live *l, const char *query, enu
                                           int *told) {
     struct metric_spec metric = {.type = METRIC_PROMETHEUS, .query = query, .combine = combine};
 
-    return l->source->ops->subscribe(l->source, &metric, 200 * USEC_PER_MSEC, count, told);
+    const struct metric_request request = {
+        .metric = &metric, .ns = "default", .interval = 200 * USEC_PER_MSEC};
+
+    return l->source->ops->subscribe(l->source, &request, count, told);
 }
 
 /* Turns the loop until the counter has gone up by n, at most for 30 s. */

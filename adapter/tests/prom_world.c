@@ -120,7 +120,8 @@ struct follower *world_follow_metric(struct world *w, const struct metric_spec *
     struct follower *f = &w->followers[w->count++];
 
     *f = (struct follower){.world = w, .metric = *metric, .in_call = true};
-    f->sub = w->source->ops->subscribe(w->source, &f->metric, interval, told, f);
+    const struct metric_request request = {.metric = &f->metric, .ns = "default", .interval = interval};
+    f->sub = w->source->ops->subscribe(w->source, &request, told, f);
     f->in_call = false;
     return f;
 }

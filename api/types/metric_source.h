@@ -12,16 +12,30 @@ struct metric_subscription;
 /* Called when the subscribed metric has a new answer (value or failure); never inside subscribe or read. */
 typedef void metric_changed_fn(void *arg);
 
+/* Which metric, and for whom. Borrowed: what a source keeps it copies. */
+struct metric_request {
+    const struct metric_spec *metric;
+    const char *ns;  /* the policy's namespace */
+    usec_t interval; /* asked for about this often; 0: the source's own */
+};
+
 struct metric_source_ops {
     const char *name; /* for logs and status: "Prometheus" */
-    /* Starts following metric (borrowed: copied where kept), asked for about every interval (0: the
-     * source's own). Never fails: a metric that cannot be had reads as FAILED. Owned by the caller. */
-    struct metric_subscription *(*subscribe)(struct metric_source *source, const struct metric_spec *metric,
-                                             usec_t interval, metric_changed_fn *changed, void *arg);
+    /* Starts following a metric. Never fails: a metric that cannot be had reads as FAILED. Owned by the
+     * caller. */
+    struct metric_subscription *(*subscribe)(struct metric_source *source,
+                                             const struct metric_request *request, metric_changed_fn *changed,
+                                             void *arg);
     void (*unsubscribe)(struct metric_source *source, struct metric_subscription *subscription);
     /* The present answer, from memory; now is wall time (for STALE by metric->max_age). */
     void (*read)(struct metric_source *source, const struct metric_subscription *subscription, usec_t now,
                  struct sample *ret_sample);
+    /* What each of these pods measures, from memory, into ret_values (one for each); pods of the request's
+     * namespace. Only for metrics of pods, whose read tells quality, newest time and message alone; NULL in a
+     * source that has none. No allocation: it is called for every decision. */
+    void (*read_pods)(struct metric_source *source, const struct metric_subscription *subscription,
+                      usec_t now, const struct pod *const *pods, uint32_t count,
+                      struct pod_value *ret_values);
 };
 
 struct metric_source {

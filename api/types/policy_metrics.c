@@ -133,6 +133,8 @@ static int read_metric_target(struct reader *r, const json_t *source, const stru
         return target_average_first(r, &path, &f, &m->target);
     case METRIC_OBJECT:
     case METRIC_PROMETHEUS:
+    case METRIC_WORKLOAD:
+    case METRIC_UNKNOWN:
         break;
     }
     return target_by_type(r, &path, &f, &m->target);
@@ -199,6 +201,8 @@ static int read_source(struct reader *r, const json_t *source, const struct path
     case METRIC_EXTERNAL:
         return read_identifier(r, source, path, m);
     case METRIC_PROMETHEUS:
+    case METRIC_WORKLOAD:
+    case METRIC_UNKNOWN:
         break;
     }
     return read_prometheus(r, source, path, m);

@@ -317,9 +317,10 @@ static void answer(void *arg) {
 
 /* ---- the metric ---- */
 
-static struct metric_subscription *subscribe(struct metric_source *source, const struct metric_spec *metric,
-                                             usec_t interval, metric_changed_fn *changed, void *arg) {
-    (void)source, (void)metric, (void)interval;
+static struct metric_subscription *subscribe(struct metric_source *source,
+                                             const struct metric_request *request,
+                                             metric_changed_fn *changed, void *arg) {
+    (void)source, (void)request;
     w.changed = changed;
     w.changed_arg = arg;
     return (struct metric_subscription *)&w;
@@ -336,7 +337,7 @@ static void read_sample(struct metric_source *source, const struct metric_subscr
     *ret = w.sample;
 }
 
-static const struct metric_source_ops fake_ops = {"fake", subscribe, unsubscribe, read_sample};
+static const struct metric_source_ops fake_ops = {"fake", subscribe, unsubscribe, read_sample, NULL};
 static struct metric_source fake_source = {&fake_ops};
 
 static void set_value(double value) {
@@ -373,7 +374,7 @@ static void begin(int fault_at, enum fault fault) {
     str_pool_init(&w.pool);
     assert_int_equal(loop_new(&w.loop, &err), 0);
     w.timer = loop_timer_new(w.loop, answer, NULL);
-    struct autoscaler_world world = {.loop = w.loop, .prometheus = &fake_source};
+    struct autoscaler_world world = {.loop = w.loop, .sources = {[METRIC_PROMETHEUS] = &fake_source}};
     struct autoscaler_options options = {.flags = {.tolerance = 0.1},
                                          .status_interval = 50 * USEC_PER_MSEC,
                                          .retry_interval = 20 * USEC_PER_MSEC};
