@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/curl_library.h"
 #include <errno.h>
 #include <string.h>
 
@@ -15,9 +16,19 @@ enum {
     READ_BUFFER = 4096,
 };
 
+/* An option's value goes through `...`, which takes any type. curl's own header would check it in macros that
+ * call by name; called through a table, these two see to it that a number is a long. */
+static void set_number(CURL *easy, CURLoption option, long value) {
+    libcurl->easy_setopt(easy, option, value);
+}
+
+static void set_text(CURL *easy, CURLoption option, const char *value) {
+    libcurl->easy_setopt(easy, option, value);
+}
+
 static int reply_status(const struct http_call *call) {
     long status = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    libcurl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     return (int)status;
 }
 
@@ -67,31 +78,31 @@ static void blob_or_file(CURL *easy, CURLoption blob_option, const char *pem, CU
     if (pem) {
         struct curl_blob blob = {
             .data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
-        curl_easy_setopt(easy, blob_option, &blob);
+        libcurl->easy_setopt(easy, blob_option, &blob);
     } else if (file) {
-        curl_easy_setopt(easy, file_option, file);
+        set_text(easy, file_option, file);
     }
 }
 
 static void set_tls(CURL *easy, const struct http_tls *tls) {
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    set_number(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     if (!tls)
         return;
     blob_or_file(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem, CURLOPT_CAINFO, tls->ca_file);
     blob_or_file(easy, CURLOPT_SSLCERT_BLOB, tls->cert_pem, CURLOPT_SSLCERT, tls->cert_file);
     blob_or_file(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem, CURLOPT_SSLKEY, tls->key_file);
     if (tls->ca_pem || tls->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* this CA and no other */
+        set_text(easy, CURLOPT_CAPATH, NULL); /* this CA and no other */
 #if LIBCURL_VERSION_NUM >= 0x075700
     if (tls->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* files are read anew */
+        set_number(easy, CURLOPT_CA_CACHE_TIMEOUT, 0); /* files are read anew */
 #endif
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
+    set_number(easy, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0 : 1);
+    set_number(easy, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0 : 2);
 }
 
 static void add_header(struct http_call *call, const char *line) {
-    struct curl_slist *list = curl_slist_append(call->headers, line);
+    struct curl_slist *list = libcurl->slist_append(call->headers, line);
     if (list)
         call->headers = list;
 }
@@ -111,64 +122,64 @@ static int set_headers(struct http_call *call, const struct http_request *reques
         add_header(call, *h);
     }
     add_header(call, "Expect:");
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    libcurl->easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     return 0;
 }
 
 static void set_method(CURL *easy, const struct http_request *request) {
     const char *method = request->method ? request->method : "GET";
     if (request->body || str_eq(method, "POST")) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body ? request->body : "");
+        libcurl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+        set_text(easy, CURLOPT_COPYPOSTFIELDS, request->body ? request->body : "");
     } else if (str_eq(method, "HEAD")) {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        set_number(easy, CURLOPT_NOBODY, 1);
     }
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    set_text(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
 /* Puts the name to be verified into the URL and has curl connect to the URL's own host: the name is then used
  * for SNI and verification, and nothing else changes, as the Host header is set back. */
 static CURLUcode use_server_name(struct http_call *call, const struct http_request *request, CURLU *url) {
     char *host = NULL, *port = NULL, *explicit_port = NULL;
-    curl_url_get(url, CURLUPART_HOST, &host, 0);
-    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    curl_url_get(url, CURLUPART_PORT, &explicit_port, 0);
+    libcurl->url_get(url, CURLUPART_HOST, &host, 0);
+    libcurl->url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    libcurl->url_get(url, CURLUPART_PORT, &explicit_port, 0);
     cleanup_free char *to = xasprintf("::%s:%s", host, port);
-    call->connect_to = curl_slist_append(NULL, to);
-    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
+    call->connect_to = libcurl->slist_append(NULL, to);
+    libcurl->easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
     if (!has_header(request, "Host")) {
         cleanup_free char *line =
             xasprintf("Host: %s%s%s", host, explicit_port ? ":" : "", str_or_empty(explicit_port));
         add_header(call, line);
     }
-    curl_free(host);
-    curl_free(port);
-    curl_free(explicit_port);
-    return curl_url_set(url, CURLUPART_HOST, request->tls->server_name, 0);
+    libcurl->free(host);
+    libcurl->free(port);
+    libcurl->free(explicit_port);
+    return libcurl->url_set(url, CURLUPART_HOST, request->tls->server_name, 0);
 }
 
 static bool is_https(CURLU *url) {
     char *scheme = NULL;
-    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    libcurl->url_get(url, CURLUPART_SCHEME, &scheme, 0);
     bool https = str_eq(scheme, "https");
-    curl_free(scheme);
+    libcurl->free(scheme);
     return https;
 }
 
 static char *host_and_port(CURLU *url) {
     char *host = NULL, *port = NULL;
-    curl_url_get(url, CURLUPART_HOST, &host, 0);
-    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    libcurl->url_get(url, CURLUPART_HOST, &host, 0);
+    libcurl->url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     char *out = xasprintf("%s:%s", str_or_empty(host), str_or_empty(port));
-    curl_free(host);
-    curl_free(port);
+    libcurl->free(host);
+    libcurl->free(port);
     return out;
 }
 
 static int set_url(struct http_call *call, const struct http_request *request, CURLU *url) {
-    CURLUcode r = curl_url_set(url, CURLUPART_URL, request->url, 0);
+    CURLUcode r = libcurl->url_set(url, CURLUPART_URL, request->url, 0);
     if (r != CURLUE_OK)
-        return err_set(&call->err, -EINVAL, "not a URL: %s", curl_url_strerror(r));
+        return err_set(&call->err, -EINVAL, "not a URL: %s", libcurl->url_strerror(r));
     free(call->host);
     call->host = host_and_port(url);
     bool https = is_https(url);
@@ -176,15 +187,14 @@ static int set_url(struct http_call *call, const struct http_request *request, C
         r = use_server_name(call, request, url);
     if (r != CURLUE_OK)
         return err_set(&call->err, -EINVAL, "server name %s: %s", request->tls->server_name,
-                       curl_url_strerror(r));
+                       libcurl->url_strerror(r));
     char *text = NULL;
-    curl_url_get(url, CURLUPART_URL, &text, 0);
-    curl_easy_setopt(call->easy, CURLOPT_URL, text);
-    curl_free(text);
+    libcurl->url_get(url, CURLUPART_URL, &text, 0);
+    set_text(call->easy, CURLOPT_URL, text);
+    libcurl->free(text);
     /* Only where ALPN may give HTTP/2 is it worth waiting for a connection that is just being made. */
-    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
-                     (long)(https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT, https ? 1L : 0L);
+    set_number(call->easy, CURLOPT_HTTP_VERSION, https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+    set_number(call->easy, CURLOPT_PIPEWAIT, https ? 1 : 0);
     return 0;
 }
 
@@ -195,26 +205,25 @@ static long milliseconds(usec_t t, usec_t fallback) {
 
 static void set_common(struct http_call *call, const struct http_request *request) {
     CURL *easy = call->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_text);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)READ_BUFFER);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(request->timeout, 30 * USEC_PER_SEC));
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     milliseconds(request->connect_timeout, 10 * USEC_PER_SEC));
-    curl_easy_setopt(easy, CURLOPT_PROXY, str_or_empty(request->proxy));
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    libcurl->easy_setopt(easy, CURLOPT_PRIVATE, call);
+    libcurl->easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_text);
+    set_number(easy, CURLOPT_NOSIGNAL, 1);
+    set_number(easy, CURLOPT_BUFFERSIZE, READ_BUFFER);
+    set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set_number(easy, CURLOPT_FOLLOWLOCATION, 0);
+    set_text(easy, CURLOPT_ACCEPT_ENCODING, "");
+    set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
+    libcurl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+    libcurl->easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    libcurl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    libcurl->easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    set_number(easy, CURLOPT_TIMEOUT_MS, milliseconds(request->timeout, 30 * USEC_PER_SEC));
+    set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout, 10 * USEC_PER_SEC));
+    set_text(easy, CURLOPT_PROXY, str_or_empty(request->proxy));
+    set_text(easy, CURLOPT_NOPROXY, "");
     if (request->userpwd) {
-        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-        curl_easy_setopt(easy, CURLOPT_USERPWD, request->userpwd);
+        set_number(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        set_text(easy, CURLOPT_USERPWD, request->userpwd);
     }
 }
 
@@ -227,10 +236,10 @@ struct http_call *http_call_new(const struct http_request *request, usec_t now) 
         .arg = request->arg,
         .started = now,
         .host = xstrdup(request->url),
-        .easy = curl_easy_init(),
+        .easy = libcurl->easy_init(),
     };
     buf_init(&call->body, call->max_body > MAX_ERROR_BODY ? call->max_body : MAX_ERROR_BODY);
-    CURLU *url = curl_url();
+    CURLU *url = libcurl->url();
     if (!call->easy || !url) {
         err_set(&call->err, -ENOMEM, "no memory for a request");
     } else {
@@ -240,14 +249,14 @@ struct http_call *http_call_new(const struct http_request *request, usec_t now) 
         if (set_url(call, request, url) == 0)
             set_headers(call, request);
     }
-    curl_url_cleanup(url);
+    libcurl->url_cleanup(url);
     return call;
 }
 
 void http_call_free(struct http_call *call) {
-    curl_easy_cleanup(call->easy);
-    curl_slist_free_all(call->headers);
-    curl_slist_free_all(call->connect_to);
+    libcurl->easy_cleanup(call->easy);
+    libcurl->slist_free_all(call->headers);
+    libcurl->slist_free_all(call->connect_to);
     buf_done(&call->body);
     free(call->host);
     free(call);
@@ -255,13 +264,13 @@ void http_call_free(struct http_call *call) {
 
 static int connect_errno(const struct http_call *call) {
     long os = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
+    libcurl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
     return os > 0 ? (int)-os : -ECONNREFUSED;
 }
 
 static const char *peer_ip(const struct http_call *call) {
     char *ip = NULL;
-    curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
+    libcurl->easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
     return str_or_empty(ip);
 }
 
@@ -301,15 +310,15 @@ static void fill_failure(struct http_call *call, CURLcode result, struct http_re
         err_wrap(&reply->err, "%s", call->host);
         return;
     }
-    const char *why = call->curl_text[0] ? call->curl_text : curl_easy_strerror(result);
+    const char *why = call->curl_text[0] ? call->curl_text : libcurl->easy_strerror(result);
     err_set(&reply->err, code_of(call, result), "%s: %s", call->host, why);
 }
 
 static void fill_reply(struct http_call *call, struct http_reply *reply) {
     char *type = NULL;
     curl_off_t retry_after = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
-    curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    libcurl->easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
+    libcurl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
     reply->status = reply_status(call);
     reply->content_type = str_or_empty(type);
     reply->retry_after = (retry_after > 86400 ? 86400 : retry_after) * USEC_PER_SEC;

@@ -4,6 +4,7 @@
 #include "net/http_curl.h"
 
 #include "base/mem.h"
+#include "net/curl_library.h"
 #include "net/http_call.h"
 #include <errno.h>
 #include <string.h>
@@ -48,10 +49,10 @@ static void drop_call(struct curl_http *t, struct http_call *call) {
 
 static void destroy(struct curl_http *t) {
     while (t->calls) {
-        curl_multi_remove_handle(t->multi, t->calls->easy);
+        libcurl->multi_remove_handle(t->multi, t->calls->easy);
         drop_call(t, t->calls);
     }
-    curl_multi_cleanup(t->multi);
+    libcurl->multi_cleanup(t->multi);
     loop_unwatch_fd(t->watch);
     if (t->epoll >= 0)
         close(t->epoll);
@@ -87,7 +88,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(t->epoll, first, fd, &event) < 0 && (errno == ENOENT || errno == EEXIST))
         epoll_ctl(t->epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
-    curl_multi_assign(t->multi, fd, t);
+    libcurl->multi_assign(t->multi, fd, t);
     return 0;
 }
 
@@ -104,7 +105,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg) {
 /* --- running curl --- */
 
 static void finish(struct curl_http *t, struct http_call *call, CURLcode result) {
-    curl_multi_remove_handle(t->multi, call->easy);
+    libcurl->multi_remove_handle(t->multi, call->easy);
     if (call->state != HTTP_CALL_CANCELLED)
         http_call_report(call, result, clock_mono());
     drop_call(t, call);
@@ -113,9 +114,9 @@ static void finish(struct curl_http *t, struct http_call *call, CURLcode result)
 static void collect(struct curl_http *t) {
     CURLMsg *message;
     int left;
-    while (!t->freed && (message = curl_multi_info_read(t->multi, &left))) {
+    while (!t->freed && (message = libcurl->multi_info_read(t->multi, &left))) {
         struct http_call *call = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        libcurl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         if (message->msg == CURLMSG_DONE && call)
             finish(t, call, message->data.result);
     }
@@ -125,7 +126,7 @@ static void drop_cancelled(struct curl_http *t) {
     for (struct http_call *call = t->calls, *next; call; call = next) {
         next = call->next;
         if (call->state == HTTP_CALL_CANCELLED) {
-            curl_multi_remove_handle(t->multi, call->easy);
+            libcurl->multi_remove_handle(t->multi, call->easy);
             drop_call(t, call);
         }
     }
@@ -134,7 +135,7 @@ static void drop_cancelled(struct curl_http *t) {
 static void run_curl(struct curl_http *t, curl_socket_t fd, int events) {
     int running;
     t->inside = true;
-    curl_multi_socket_action(t->multi, fd, events, &running);
+    libcurl->multi_socket_action(t->multi, fd, events, &running);
     t->inside = false;
     drop_cancelled(t);
     collect(t);
@@ -168,10 +169,10 @@ static void on_timeout(void *arg) {
 /* --- starting and cancelling --- */
 
 static void hand_over(struct curl_http *t, struct http_call *call) {
-    CURLMcode r = curl_multi_add_handle(t->multi, call->easy);
+    CURLMcode r = libcurl->multi_add_handle(t->multi, call->easy);
     call->state = HTTP_CALL_RUNNING;
     if (r != CURLM_OK) {
-        err_set(&call->err, -EIO, "%s", curl_multi_strerror(r));
+        err_set(&call->err, -EIO, "%s", libcurl->multi_strerror(r));
         call->state = HTTP_CALL_QUEUED;
         loop_timer_set(t->kick, 0);
     }
@@ -219,37 +220,40 @@ static void cancel(struct http *http, struct http_call *call) {
         call->state = HTTP_CALL_CANCELLED;
         return;
     }
-    curl_multi_remove_handle(t->multi, call->easy);
+    libcurl->multi_remove_handle(t->multi, call->easy);
     drop_call(t, call);
 }
 
 static const struct http_ops curl_ops = {.start = start, .cancel = cancel};
 
 static int set_up(struct curl_http *t, int max_connections, struct err *err) {
-    t->multi = curl_multi_init();
+    t->multi = libcurl->multi_init();
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!t->multi || t->epoll < 0)
         return err_set(err, -EIO, "cannot set up the HTTP client");
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-    curl_multi_setopt(t->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                      (long)(max_connections > 0 ? max_connections : DEFAULT_PER_HOST));
-    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    libcurl->multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    libcurl->multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    libcurl->multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    libcurl->multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    libcurl->multi_setopt(t->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                          (long)(max_connections > 0 ? max_connections : DEFAULT_PER_HOST));
+    libcurl->multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+    libcurl->multi_setopt(t->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     return loop_watch_fd(t->loop, t->epoll, on_readable, t, &t->watch, err);
 }
 
 int http_curl_new(struct loop *loop, int max_connections, struct http **ret_http, struct err *err) {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    int r = curl_library_load(err);
+    if (r < 0)
+        return r;
+    if (libcurl->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, -EIO, "libcurl cannot start");
     struct curl_http *t = XNEW(struct curl_http);
     t->http.ops = &curl_ops;
     t->loop = loop;
     t->timer = loop_timer_new(loop, on_timeout, t);
     t->kick = loop_timer_new(loop, on_kick, t);
-    int r = set_up(t, max_connections, err);
+    r = set_up(t, max_connections, err);
     if (r < 0) {
         destroy(t);
         return r;

@@ -2,12 +2,13 @@
 #include "net/retry_after.h"
 
 #include "base/str.h"
-#include <curl/curl.h>
+#include "net/curl_library.h"
 
 usec_t retry_after_parse(const char *text, usec_t wall) {
     int64_t seconds;
     if (str_to_i64(text, &seconds) < 0) {
-        time_t date = curl_getdate(text, NULL);
+        curl_library_need();
+        time_t date = libcurl->getdate(text, NULL);
         seconds = date < 0 ? 0 : (int64_t)date - wall / USEC_PER_SEC;
     }
     if (seconds <= 0)

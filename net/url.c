@@ -4,30 +4,31 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include <curl/curl.h>
+#include "net/curl_library.h"
 #include <errno.h>
 #include <string.h>
 
 char *url_escape(const char *text) {
-    char *escaped = curl_easy_escape(NULL, text, (int)strlen(text));
+    curl_library_need();
+    char *escaped = libcurl->easy_escape(NULL, text, (int)strlen(text));
     char *copy = xstrdup(escaped ? escaped : "");
 
-    curl_free(escaped);
+    libcurl->free(escaped);
     return copy;
 }
 
 static void cleanup_url_p(CURLU **u) {
-    curl_url_cleanup(*u);
+    libcurl->url_cleanup(*u);
 }
 static void cleanup_curl_p(char **s) {
-    curl_free(*s);
+    libcurl->free(*s);
 }
 
 /* The part, owned by the caller (free), or NULL where the URL has none. */
 static char *part(CURLU *u, CURLUPart what, unsigned flags) {
     cleanup(cleanup_curl_p) char *text = NULL;
 
-    return curl_url_get(u, what, &text, flags) == CURLUE_OK ? xstrdup(text) : NULL;
+    return libcurl->url_get(u, what, &text, flags) == CURLUE_OK ? xstrdup(text) : NULL;
 }
 
 static int check(CURLU *u, struct err *err) {
@@ -49,19 +50,22 @@ static char *join_userpwd(CURLU *u) {
 }
 
 int url_base_read(const char *text, struct url_base *ret_base, struct err *err) {
-    cleanup(cleanup_url_p) CURLU *u = curl_url();
-    CURLUcode code = u ? curl_url_set(u, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
+    int ret = curl_library_load(err);
+    if (ret < 0)
+        return ret;
+    cleanup(cleanup_url_p) CURLU *u = libcurl->url();
+    CURLUcode code = u ? libcurl->url_set(u, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
 
     if (code != CURLUE_OK)
-        return err_set(err, -EINVAL, "not a URL such as http://host:9090 (%s)", curl_url_strerror(code));
-    int ret = check(u, err);
+        return err_set(err, -EINVAL, "not a URL such as http://host:9090 (%s)", libcurl->url_strerror(code));
+    ret = check(u, err);
     if (ret < 0)
         return ret;
     struct url_base base = {.userpwd = join_userpwd(u), .query = part(u, CURLUPART_QUERY, 0)};
-    curl_url_set(u, CURLUPART_USER, NULL, 0);
-    curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
-    curl_url_set(u, CURLUPART_OPTIONS, NULL, 0);
-    curl_url_set(u, CURLUPART_QUERY, NULL, 0);
+    libcurl->url_set(u, CURLUPART_USER, NULL, 0);
+    libcurl->url_set(u, CURLUPART_PASSWORD, NULL, 0);
+    libcurl->url_set(u, CURLUPART_OPTIONS, NULL, 0);
+    libcurl->url_set(u, CURLUPART_QUERY, NULL, 0);
     base.url = part(u, CURLUPART_URL, 0);
     if (!base.url) {
         url_base_done(&base);

@@ -1,4 +1,4 @@
-/* URLs: escaping for queries and forms, and the parts of a base URL. libcurl does the work. */
+/* URLs: escaping for queries and forms, and the parts of a base URL. libcurl does the work, and is loaded for it. */
 #ifndef NET_URL_H
 #define NET_URL_H
 

@@ -3,15 +3,15 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include <curl/curl.h>
+#include "net/curl_library.h"
 #include <errno.h>
 #include <string.h>
 
 static char *part(CURLU *url, CURLUPart what) {
     char *text = NULL;
-    curl_url_get(url, what, &text, 0);
+    libcurl->url_get(url, what, &text, 0);
     char *copy = text ? xstrdup(text) : NULL;
-    curl_free(text);
+    libcurl->free(text);
     return copy;
 }
 
@@ -41,11 +41,14 @@ static int take_apart(CURLU *curl, struct ws_url *url, struct err *err) {
 
 int ws_url_parse(const char *text, struct ws_url *ret_url, struct err *err) {
     struct ws_url url = {0};
-    CURLU *curl = curl_url();
-    CURLUcode code = curl_url_set(curl, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
-    int r = code == CURLUE_OK ? take_apart(curl, &url, err)
-                              : err_set(err, -EINVAL, "not a URL: %s", curl_url_strerror(code));
-    curl_url_cleanup(curl);
+    int r = curl_library_load(err);
+    if (r < 0)
+        return r;
+    CURLU *curl = libcurl->url();
+    CURLUcode code = libcurl->url_set(curl, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    r = code == CURLUE_OK ? take_apart(curl, &url, err)
+                          : err_set(err, -EINVAL, "not a URL: %s", libcurl->url_strerror(code));
+    libcurl->url_cleanup(curl);
     if (r < 0) {
         ws_url_done(&url);
         return r;
