@@ -29,8 +29,8 @@ enum ownership owners_look(const struct object *pod, const struct owner_target *
 uint32_t owners_filter(const struct pod **pods, uint32_t count, const struct owner_target *target,
                        owner_find_fn *find, void *arg);
 
-/* Whether the pods that are not being deleted have more than one controller: a rollout is under way, and what
- * exceeds the wanted number is surge. */
+/* Whether the active pods (neither being deleted nor at their end) have more than one controller: a rollout
+ * is under way, and what exceeds the wanted number is surge. */
 bool owners_rollout(const struct pod *const *pods, uint32_t count);
 
 #endif
