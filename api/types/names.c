@@ -7,6 +7,7 @@ const char *metric_type_name(enum metric_type type) {
         [METRIC_RESOURCE] = "Resource", [METRIC_CONTAINER_RESOURCE] = "ContainerResource",
         [METRIC_PODS] = "Pods",         [METRIC_OBJECT] = "Object",
         [METRIC_EXTERNAL] = "External", [METRIC_PROMETHEUS] = "Prometheus",
+        [METRIC_WORKLOAD] = "Workload", [METRIC_UNKNOWN] = "",
     };
     return names[type];
 }

@@ -1,123 +1,7 @@
-/* AutoscalingPolicy: from the document to the cached object; spec's own fields, and status. */
+/* AutoscalingPolicy: from the document to the cached object; its metadata and status. */
 #include "api/types/policy.h"
-#include "api/types/policy_read.h"
 #include <errno.h>
 #include <string.h>
-
-int policy_read_reference(struct reader *r, const json_t *parent, const struct path *path,
-                          struct object_reference *ret) {
-    const json_t *object = NULL;
-    int e = read_object(r, parent, path, true, &object);
-
-    ret->api_version = "";
-    if (e == 0)
-        e = read_string(r, object, path, "apiVersion", &ret->api_version);
-    if (e == 0)
-        e = read_required_string(r, object, path, "kind", &ret->kind);
-    return e < 0 ? e : read_required_string(r, object, path, "name", &ret->name);
-}
-
-static int read_limits(struct reader *r, const json_t *spec, const struct path *path, struct policy_spec *s) {
-    int e = read_int(r, spec, path, "minReplicas", (struct read_range){0, INT32_MAX}, &s->min_replicas);
-
-    if (e == 0)
-        e = read_int(r, spec, path, "maxReplicas", (struct read_range){1, INT32_MAX}, &s->max_replicas);
-    if (e < 0)
-        return e;
-    if (s->max_replicas == 0)
-        return read_error(r, path, "maxReplicas", "is missing: add it");
-    if (s->min_replicas > s->max_replicas)
-        return read_error(r, path, "minReplicas",
-                          "must not be above maxReplicas: lower minReplicas or raise maxReplicas");
-    return 0;
-}
-
-static int check_pause(struct reader *r, const struct path *path, const struct policy_spec *s) {
-    if (s->pause.replicas < 0)
-        return 0;
-    if (s->pause.direction != PAUSE_BOTH)
-        return read_error(r, path, "replicas",
-                          "fixes the number in both directions: remove it, or set direction to Both");
-    if (s->pause.replicas < s->min_replicas || s->pause.replicas > s->max_replicas)
-        return read_error(r, path, "replicas", "must lie between minReplicas and maxReplicas");
-    return 0;
-}
-
-static int read_pause(struct reader *r, const json_t *spec, const struct path *up, struct policy_spec *s) {
-    static const char *const directions[] = {"Both", "Up", "Down"};
-    struct path path = {up, "pause", 0};
-    const json_t *pause = NULL;
-    const char *until = NULL;
-    int direction = PAUSE_BOTH, e = read_object(r, spec, &path, false, &pause);
-
-    s->pause.replicas = -1;
-    if (e < 0 || !pause)
-        return e;
-    s->has_pause = true;
-    e = read_word(r, pause, &path, "direction", (struct read_words){directions, 3}, &direction);
-    if (e == 0)
-        e = read_string(r, pause, &path, "until", &until);
-    if (e == 0)
-        e = read_int(r, pause, &path, "replicas", (struct read_range){0, INT32_MAX}, &s->pause.replicas);
-    if (e < 0)
-        return e;
-    s->pause.direction = (enum pause_direction)direction;
-    if (until && clock_parse(until, &s->pause.until) < 0)
-        return read_error(r, &path, "until", "must be a time such as 2027-01-31T08:00:00Z");
-    return check_pause(r, &path, s);
-}
-
-static bool works_without_pods(enum metric_type type) {
-    return type == METRIC_PROMETHEUS || type == METRIC_OBJECT || type == METRIC_EXTERNAL;
-}
-
-static int check_zero(struct reader *r, const struct path *path, const struct policy_spec *s) {
-    if (s->min_replicas > 0)
-        return 0;
-    for (uint32_t i = 0; i < s->metric_count; i++)
-        if (works_without_pods(s->metrics[i].type))
-            return 0;
-    return read_error(
-        r, path, "minReplicas",
-        "0 needs a metric of type Prometheus, Object or External: add one, or set it to 1 or more");
-}
-
-static int read_mode(struct reader *r, const json_t *spec, const struct path *path, struct policy_spec *s) {
-    static const char *const modes[] = {"Active", "Preview"};
-    int mode = MODE_ACTIVE, e = read_word(r, spec, path, "mode", (struct read_words){modes, 2}, &mode);
-
-    s->mode = (enum policy_mode)mode;
-    return e;
-}
-
-int policy_read_spec(const json_t *spec, struct arena *arena, struct policy_spec *ret_spec, struct err *err) {
-    struct reader r = {arena, err};
-    struct path path = {NULL, "spec", 0}, target = {&path, "scaleTargetRef", 0};
-    struct policy_spec s = {.min_replicas = 1};
-    int e;
-
-    if (!json_is_object(spec))
-        return read_error(&r, &path, NULL, "is missing: add it");
-    e = policy_read_reference(&r, spec, &target, &s.target);
-    if (e == 0)
-        e = read_limits(&r, spec, &path, &s);
-    if (e == 0)
-        e = policy_read_metrics(&r, spec, &path, &s);
-    if (e == 0)
-        e = policy_read_behavior(&r, spec, &path, &s);
-    if (e == 0)
-        e = read_mode(&r, spec, &path, &s);
-    if (e == 0)
-        e = read_pause(&r, spec, &path, &s);
-    if (e == 0)
-        e = read_duration(&r, spec, &path, "interval",
-                          (struct read_range){100 * USEC_PER_MSEC, USEC_PER_HOUR}, &s.interval);
-    if (e == 0)
-        e = check_zero(&r, &path, &s);
-    if (e == 0)
-        *ret_spec = s;
-    return e;
-}
 
 static usec_t status_time(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
@@ -138,17 +22,24 @@ static const char *status_text(const json_t *object, const char *key, struct are
     return text ? arena_strdup(arena, text) : "";
 }
 
-void policy_read_status(const json_t *status, struct arena *arena, struct policy_status *ret_status) {
-    enum { CONDITIONS_MAX = 64 };
-    const json_t *list = json_object_get(status, "conditions"), *item;
-    size_t count = json_array_size(list), i;
+/* The largest of metrics[].proposal; -1: none has one. */
+static int32_t status_proposed(const json_t *status) {
+    const json_t *item, *list = json_object_get(status, "metrics");
+    int32_t most = -1;
+    size_t i;
 
-    *ret_status = (struct policy_status){
-        .observed_generation = json_integer_value(json_object_get(status, "observedGeneration")),
-        .current_replicas = status_int(status, "currentReplicas"),
-        .desired_replicas = status_int(status, "desiredReplicas"),
-        .last_scale_time = status_time(status, "lastScaleTime"),
-    };
+    json_array_foreach(list, i, item) {
+        if (json_is_integer(json_object_get(item, "proposal")) && status_int(item, "proposal") > most)
+            most = status_int(item, "proposal");
+    }
+    return most;
+}
+
+static void read_conditions(const json_t *list, struct arena *arena, struct policy_status *ret_status) {
+    enum { CONDITIONS_MAX = 64 };
+    size_t count = json_array_size(list), i;
+    const json_t *item;
+
     if (count == 0 || count > CONDITIONS_MAX)
         return;
     ret_status->conditions = ARENA_ARRAY(arena, struct condition, count);
@@ -161,6 +52,20 @@ void policy_read_status(const json_t *status, struct arena *arena, struct policy
         c->last_transition = status_time(item, "lastTransitionTime");
         ret_status->condition_count += c->type[0] != '\0';
     }
+}
+
+void policy_read_status(const json_t *status, struct arena *arena, struct policy_status *ret_status) {
+    const json_t *decision = json_object_get(status, "decision");
+
+    *ret_status = (struct policy_status){
+        .observed_generation = json_integer_value(json_object_get(status, "observedGeneration")),
+        .current_replicas = status_int(status, "currentReplicas"),
+        .desired_replicas = status_int(status, "desiredReplicas"),
+        .last_scale_time = status_time(status, "lastScaleTime"),
+        .decided_at = status_time(decision, "time"),
+        .proposed = status_proposed(status),
+    };
+    read_conditions(json_object_get(status, "conditions"), arena, ret_status);
 }
 
 static const char *member_text(const json_t *object, const char *key) {
@@ -179,6 +84,14 @@ static struct policy_object *policy_new(const json_t *metadata, struct str_pool 
     o->generation = json_integer_value(json_object_get(metadata, "generation"));
     o->deleting = json_is_string(json_object_get(metadata, "deletionTimestamp"));
     return (struct policy_object *)o;
+}
+
+/* The HorizontalPodAutoscaler that the policy is to take the place of, or NULL. */
+static const char *taken_over(const json_t *metadata, struct arena *arena) {
+    const json_t *annotations = json_object_get(metadata, "annotations");
+    const char *name = member_text(annotations, "autoscaling.trimtab.dev/take-over-from");
+
+    return name && name[0] ? arena_strdup(arena, name) : NULL;
 }
 
 static bool is_name(const json_t *value) {
@@ -200,6 +113,8 @@ int policy_from_json(const json_t *document, struct str_pool *pool, struct polic
     if (policy_read_spec(json_object_get(document, "spec"), &p->arena, &p->spec, &p->invalid) == 0)
         err_clear(&p->invalid);
     policy_read_status(status, &p->arena, &p->status);
+    p->created = status_time(metadata, "creationTimestamp");
+    p->take_over_from = taken_over(metadata, &p->arena);
     if (json_is_object(status))
         p->status_json = json_incref(status);
     *ret_policy = p;

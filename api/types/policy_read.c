@@ -1,8 +1,10 @@
 /* Reading members of a policy's spec, with errors that name the field and say what to change. */
 #include "api/types/policy_read.h"
+#include "api/types/quantity.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t put(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -143,4 +145,49 @@ int read_word(struct reader *r, const json_t *object, const struct path *path, c
         n += put(all + n, sizeof(all) - n, "%s%s", i ? ", " : "", words.names[i]);
     }
     return read_error(r, path, key, "is \"%.40s\": must be one of %s", text, all);
+}
+
+bool read_has(const json_t *object, const char *key) {
+    return member(object, key) != NULL;
+}
+
+/* A number as a quantity's text: the shortest that reads back as the same number. */
+static const char *number_text(struct arena *arena, const json_t *number) {
+    char text[32];
+
+    if (json_is_integer(number)) {
+        put(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+        return arena_strdup(arena, text);
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        put(text, sizeof(text), "%.*g", digits, json_real_value(number));
+        if (strtod(text, NULL) == json_real_value(number))
+            break;
+    }
+    return arena_strdup(arena, text);
+}
+
+int read_quantity(struct reader *r, const json_t *object, const struct path *path, const char *key,
+                  struct read_quantity *ret_quantity) {
+    const json_t *value = member(object, key);
+    const int64_t least = ret_quantity->above_zero ? 1 : 0;
+    const char *text = NULL;
+    struct err why;
+    int e = 0;
+
+    ret_quantity->found = value != NULL;
+    if (!value)
+        return 0;
+    if (json_is_number(value))
+        text = number_text(r->arena, value);
+    else if (json_is_string(value))
+        e = read_string(r, object, path, key, &text);
+    if (e < 0)
+        return e;
+    if (!text || strlen(text) > 32 || quantity_parse(text, &ret_quantity->milli, &why) < 0 ||
+        ret_quantity->milli < least)
+        return read_error(r, path, key, "must be a quantity %s, for example 100, 250m or 1.5Gi",
+                          least ? "above 0" : "of 0 or more");
+    ret_quantity->text = text;
+    return 0;
 }

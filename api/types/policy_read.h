@@ -8,6 +8,8 @@
 enum {
     POLICY_METRICS_MAX = 64,
     POLICY_RULES_MAX = 32,
+    POLICY_SCHEDULES_MAX = 16,
+    POLICY_EXCEPT_MAX = 100,
     POLICY_QUERY_MAX = 8192,
     POLICY_TEXT_MAX = 1024, /* of any other string */
 };
@@ -21,6 +23,7 @@ struct path {
 struct reader {
     struct arena *arena;
     struct err *err;
+    bool hpa; /* the spec of a HorizontalPodAutoscaler: our own fields and types are not looked at */
 };
 
 /* -EINVAL with "spec.metrics[1].prometheus.<key>: …"; key may be NULL. */
@@ -50,13 +53,35 @@ struct read_words {
 int read_word(struct reader *r, const json_t *object, const struct path *path, const char *key,
               struct read_words words, int *ret_index);
 
-/* spec.metrics, with HPA's default where there are none. */
-int policy_read_metrics(struct reader *r, const json_t *spec, const struct path *up, struct policy_spec *ret);
-/* spec.behavior. */
-int policy_read_behavior(struct reader *r, const json_t *spec, const struct path *up,
-                         struct policy_spec *ret);
+/* A number or a quantity's text ("50", 0.5, "250m"). */
+struct read_quantity {
+    bool found, above_zero; /* above_zero: 0 is refused; set by the caller, as found is by the reader */
+    int64_t milli;
+    const char *text; /* as written; a number as the shortest text that reads back as the same */
+};
+int read_quantity(struct reader *r, const json_t *object, const struct path *path, const char *key,
+                  struct read_quantity *ret_quantity);
+/* Whether object has the member, null counting as absent. */
+bool read_has(const json_t *object, const char *key);
+
+/* Part of the spec each, in its own file; up is the path of spec. What they check of other parts these must
+ * have been read for. */
+typedef int policy_part_fn(struct reader *r, const json_t *spec, const struct path *up,
+                           struct policy_spec *ret);
+policy_part_fn policy_read_metrics;    /* with HPA's default where there are none */
+policy_part_fn policy_read_behavior;   /* */
+policy_part_fn policy_read_schedules;  /* */
+policy_part_fn policy_read_fallback;   /* after metrics */
+policy_part_fn policy_read_activation; /* after metrics and the limits */
+policy_part_fn policy_read_formula;    /* after metrics */
+
+/* The target of a metric whose type is known: parent is the object that has it. What HPA fails the metric
+ * alone for becomes m->invalid. */
+int policy_read_target(struct reader *r, const json_t *parent, const struct path *up, struct metric_spec *m);
 /* scaleTargetRef and describedObject. */
 int policy_read_reference(struct reader *r, const json_t *parent, const struct path *path,
                           struct object_reference *ret);
+/* Whether a metric of this type has a value while the workload has no pod. */
+bool policy_exists_at_zero(enum metric_type type);
 
 #endif
