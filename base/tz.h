@@ -19,5 +19,9 @@ int32_t tz_offset(const struct tz *tz, usec_t t);
  * local time that is skipped when the clock goes forward is taken as the moment of the change; one that comes
  * twice as the first. */
 usec_t tz_from_local(const struct tz *tz, int64_t local);
+/* The furthest that clocks there have come by wall time t, in seconds as `local` above: local time at t, but
+ * through an hour that comes a second time the last second of its first. What tz_from_local puts at or before
+ * t is exactly what lies at or before this. */
+int64_t tz_local_reached(const struct tz *tz, usec_t t);
 
 #endif
