@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes an image archive of one layer without a builder or a registry; `ctr -n k8s.io images import` takes it.
 
-usage: mkimage.py NAME:TAG OUT.tar [--entry ARG]... [--env K=V]... [--user UID[:GID]] [--libs] SRC[:DST]...
-SRC is a file or a folder, DST its path in the image. --libs adds the shared objects (ldd) of every file given.
+usage: mkimage.py NAME:TAG OUT.tar [--entry ARG]... [--env K=V]... [--user UID[:GID]] [--libs] [--load LIB]... SRC[:DST]...
+SRC is a file or a folder, DST its path in the image. --libs adds the shared objects (ldd) of every file given; --load one that a
+program opens by itself, such as libcurl.so.4, and those that it needs.
 The same input gives the same archive, byte for byte.
 """
 import argparse
@@ -31,6 +32,15 @@ def shared_objects(path):
     if "not found" in out:
         raise SystemExit(f"mkimage.py: {path} needs shared objects that are not here:\n{out}")
     return re.findall(r"(/\S+) \(0x", out)
+
+
+def opened(name):
+    """Where the loader finds a library, and what that one needs."""
+    out = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    found = re.search(rf"^\s*{re.escape(name)} .*=> (\S+)$", out, re.MULTILINE)
+    if not found:
+        raise SystemExit(f"mkimage.py: {name} is not installed")
+    return [found.group(1), *shared_objects(found.group(1))]
 
 
 class Layer:
@@ -63,7 +73,7 @@ class Layer:
         return self.blob.getvalue()
 
 
-def make_layer(files, libs):
+def make_layer(files, libs, loaded):
     layer, wanted = Layer(), []
     for spec in files:
         src, _, dst = spec.partition(":")
@@ -72,6 +82,8 @@ def make_layer(files, libs):
         layer.put(src, dst or os.path.abspath(src))
         if libs and os.path.isfile(src):
             wanted += shared_objects(src)
+    for name in loaded:
+        wanted += opened(name)
     for lib in wanted:
         layer.put(os.path.realpath(lib), lib)
     return layer.close()
@@ -92,8 +104,9 @@ def main():
     p.add_argument("--env", action="append", default=[])
     p.add_argument("--user", default="")
     p.add_argument("--libs", action="store_true")
+    p.add_argument("--load", action="append", default=[])
     o = p.parse_intermixed_args()
-    blob = make_layer(o.files, o.libs)
+    blob = make_layer(o.files, o.libs, o.load)
     digest = hashlib.sha256(blob).hexdigest()
     config = json.dumps({
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()), "os": "linux",
