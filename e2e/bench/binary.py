@@ -12,20 +12,15 @@ import time
 import lab
 
 
-def start_times(binary, runs=20):
-    """Milliseconds from exec to exit of `trimtab version`: loading and linking every library."""
-    times = []
-    for _ in range(runs):
-        begun = time.perf_counter()
-        subprocess.run([binary, "version"], check=True, stdout=subprocess.DEVNULL)
-        times.append((time.perf_counter() - begun) * 1000)
-    return times
+def libraries(binary):
+    """How many shared libraries are loaded before `main`; those that are loaded on use are not among them."""
+    return len(subprocess.run(["ldd", binary], check=True, capture_output=True, text=True).stdout.splitlines())
 
 
 def main():
     binary = os.environ.get("TRIMTAB", os.path.join(lab.ROOT, "build", "release", "trimtab"))
     size = os.path.getsize(binary) / 1024
-    times = start_times(binary)
+    start = statistics.median(lab.process_times([binary, "version"]))  # little but loading and linking libraries
     with lab.Lab(nodes=1) as world:
         begun = time.perf_counter()
         process, _ = world.operator("http://127.0.0.1:1")
@@ -35,9 +30,9 @@ def main():
         time.sleep(20)
         idle = process.memory()
         cores = (process.cpu() - cpu) / 20
-    lab.emit("binary", size_kib=round(size), start_ms_median=round(statistics.median(times), 1), ready_ms=round(ready, 1),
+    lab.emit("binary", size_kib=round(size), libraries=libraries(binary), start_ms_median=round(start, 1), ready_ms=round(ready, 1),
              idle_rss_mib=round(idle, 1), idle_cores=round(cores, 4))
-    print(f"| size | start | idle | idle |\n|---|---|---|---|\n| {size:.0f} KiB | {statistics.median(times):.1f} ms | {idle:.1f} MiB "
+    print(f"| size | start | idle | idle |\n|---|---|---|---|\n| {size:.0f} KiB | {start:.1f} ms | {idle:.1f} MiB "
           f"| {cores:.4f} cores |", file=sys.stderr)
 
 
