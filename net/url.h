@@ -1,5 +1,4 @@
 /* URLs: escaping for queries and forms, and the parts of a base URL; libcurl does the work. */
- * it. */
 #ifndef NET_URL_H
 #define NET_URL_H
 
