@@ -90,6 +90,13 @@ static void build_workload(struct notes *n, struct workload *workload) {
     workload->selector = notes_selector(n);
 }
 
+static void build_hpa(struct notes *n, struct str_pool *pool, struct hpa_object *hpa) {
+    hpa->created = time_of(n, n->created, "metadata.creationTimestamp");
+    hpa->api_version = intern(pool, str_or_empty(n->target.api_version));
+    hpa->target_kind = intern(pool, str_or_empty(n->target.kind));
+    hpa->target_name = intern(pool, str_or_empty(n->target.name));
+}
+
 static void build_type(struct notes *n, struct str_pool *pool, struct object *o) {
     switch ((enum object_type)o->type) {
     case OBJECT_POD:
@@ -100,6 +107,9 @@ static void build_type(struct notes *n, struct str_pool *pool, struct object *o)
         break;
     case OBJECT_WORKLOAD:
         build_workload(n, (struct workload *)o);
+        break;
+    case OBJECT_HPA:
+        build_hpa(n, pool, (struct hpa_object *)o);
         break;
     case OBJECT_META:
     case OBJECT_POLICY:

@@ -122,6 +122,10 @@ TEXT_SETTER(set_container_name, container.name)
 TEXT_SETTER(set_term_key, term.key)
 TEXT_SETTER(set_term_op, term.op)
 TEXT_SETTER(set_reason, status_reason)
+TEXT_SETTER(set_created, created)
+TEXT_SETTER(set_target_version, target.api_version)
+TEXT_SETTER(set_target_kind, target.kind)
+TEXT_SETTER(set_target_name, target.name)
 NUMBER_SETTER(set_generation, generation)
 NUMBER_SETTER(set_spec_replicas, spec_replicas)
 NUMBER_SETTER(set_status_replicas, status_replicas)
@@ -285,17 +289,13 @@ static const struct field owner = {.type = FIELD_MAP,
                                    .begin = begin_owner,
                                    .end = end_owner};
 static const struct field annotations[] = {STRING("k8s.io/initial-events-end", 2, set_initial_end)};
-static const struct field metadata[] = {
-    STRING("name", 1, set_name),
-    STRING("namespace", 3, set_ns),
-    STRING("uid", 5, set_uid),
-    STRING("resourceVersion", 6, set_version),
-    NUMBER("generation", 7, set_generation),
-    TIME("deletionTimestamp", 9, set_deleting),
-    {KEY("labels"), .number = 11, .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels},
-    ENTRIES("annotations", 12, annotations),
-    LIST("ownerReferences", 13, owner),
-};
+#define METADATA_FIELDS                                                                                      \
+    STRING("name", 1, set_name), STRING("namespace", 3, set_ns), STRING("uid", 5, set_uid),                  \
+        STRING("resourceVersion", 6, set_version), NUMBER("generation", 7, set_generation),                  \
+        TIME("deletionTimestamp", 9, set_deleting),                                                          \
+        {KEY("labels"), .number = 11, .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels}, \
+        ENTRIES("annotations", 12, annotations), LIST("ownerReferences", 13, owner)
+static const struct field metadata[] = {METADATA_FIELDS};
 
 /* A Status in an ERROR event; an ordinary object may have fields of these names and any type. */
 static const struct field details[] = {
@@ -388,6 +388,15 @@ static const struct field workload_spec[] = {
 };
 static const struct field workload_status[] = {NUMBER("replicas", 0, set_status_replicas)};
 
+/* Of two autoscalers on one target the older one counts. */
+static const struct field hpa_metadata[] = {METADATA_FIELDS, STRING("creationTimestamp", 0, set_created)};
+static const struct field target_fields[] = {
+    STRING("apiVersion", 0, set_target_version),
+    STRING("kind", 0, set_target_kind),
+    STRING("name", 0, set_target_name),
+};
+static const struct field hpa_spec[] = {MAP("scaleTargetRef", 0, target_fields)};
+
 static const struct field pod_root[] = {MAP("metadata", 1, metadata), MAP("spec", 2, pod_spec),
                                         MAP("status", 3, pod_status), STATUS_FIELDS};
 static const struct field node_root[] = {MAP("metadata", 1, metadata), MAP("status", 3, node_status),
@@ -395,6 +404,8 @@ static const struct field node_root[] = {MAP("metadata", 1, metadata), MAP("stat
 static const struct field workload_root[] = {MAP("metadata", 1, metadata), MAP("spec", 0, workload_spec),
                                              MAP("status", 0, workload_status), STATUS_FIELDS};
 static const struct field meta_root[] = {MAP("metadata", 1, metadata), STATUS_FIELDS};
+static const struct field hpa_root[] = {MAP("metadata", 0, hpa_metadata), MAP("spec", 0, hpa_spec),
+                                        STATUS_FIELDS};
 
 static const struct field proto_details[] = {NUMBER("retryAfterSeconds", 5, set_retry_seconds)};
 static const struct field proto_status[] = {
@@ -414,7 +425,7 @@ const struct field *decode_fields(enum object_type type) {
     static const struct field roots[] = {
         [OBJECT_POD] = MAP("object", 0, pod_root),           [OBJECT_NODE] = MAP("object", 0, node_root),
         [OBJECT_WORKLOAD] = MAP("object", 0, workload_root), [OBJECT_META] = MAP("object", 0, meta_root),
-        [OBJECT_POLICY] = MAP("object", 0, meta_root),
+        [OBJECT_POLICY] = MAP("object", 0, meta_root),       [OBJECT_HPA] = MAP("object", 0, hpa_root),
     };
     return &roots[type];
 }

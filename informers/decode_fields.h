@@ -71,6 +71,11 @@ struct notes {
     struct notes_containers containers;
     const char *internal_ip, *hostname;
 
+    const char *created;
+    struct {
+        const char *api_version, *kind, *name;
+    } target; /* scaleTargetRef */
+
     int64_t spec_replicas, status_replicas;
     struct notes_terms terms;
     struct notes_term term;

@@ -63,6 +63,8 @@ static size_t type_size(enum object_type type) {
         return sizeof(struct workload);
     case OBJECT_POLICY:
         return sizeof(struct policy_object);
+    case OBJECT_HPA:
+        return sizeof(struct hpa_object);
     case OBJECT_META:
     default:
         return sizeof(struct object);
@@ -163,6 +165,12 @@ static void policy_done(struct policy_object *policy) {
     json_decref(policy->status_json);
 }
 
+static void hpa_done(const struct hpa_object *hpa) {
+    str_release(hpa->meta.pool, hpa->api_version);
+    str_release(hpa->meta.pool, hpa->target_kind);
+    str_release(hpa->meta.pool, hpa->target_name);
+}
+
 static void type_done(struct object *o) {
     switch ((enum object_type)o->type) {
     case OBJECT_POD:
@@ -177,6 +185,9 @@ static void type_done(struct object *o) {
         break;
     case OBJECT_POLICY:
         policy_done((struct policy_object *)o);
+        break;
+    case OBJECT_HPA:
+        hpa_done((const struct hpa_object *)o);
         break;
     case OBJECT_META:
     default:

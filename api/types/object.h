@@ -33,6 +33,7 @@ enum object_type {
     OBJECT_WORKLOAD, /* struct workload: a built-in kind with replicas and a selector */
     OBJECT_META,     /* struct object alone: any other kind that can be scaled */
     OBJECT_POLICY,   /* struct policy_object */
+    OBJECT_HPA,      /* struct hpa_object */
 };
 
 struct object {
@@ -115,6 +116,13 @@ struct workload {
     int32_t spec_replicas;   /* 1 where absent, as the apiserver defaults it */
     int32_t status_replicas; /* 0 where absent */
     char *selector;          /* text form, as Scale.status.selector; owned; "" where there is none */
+};
+
+/* HorizontalPodAutoscaler (autoscaling/v2): what it scales. */
+struct hpa_object {
+    struct object meta;
+    usec_t created;                                      /* metadata.creationTimestamp; 0: absent */
+    const char *api_version, *target_kind, *target_name; /* (pool) of scaleTargetRef; "" where absent */
 };
 
 #endif

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     size_t piece = (size_t)1 << choice / 15; /* 1 to 128 KiB */
     str_pool_init(&pool);
     struct decoder *d =
-        decoder_new((enum decode_form)(choice % 3), (enum object_type)(choice / 3 % 5), &pool, &handler);
+        decoder_new((enum decode_form)(choice % 3), (enum object_type)(choice / 3 % 6), &pool, &handler);
     for (size_t at = 1; at < size && ret == 0; at += piece)
         ret = decoder_feed(d, (const char *)data + at, size - at < piece ? size - at : piece, &err);
     if (ret == 0)

@@ -65,6 +65,13 @@ static void put_workload(struct buf *out, const struct workload *w) {
     put_text(out, "selector", w->selector);
 }
 
+static void put_hpa(struct buf *out, const struct hpa_object *hpa) {
+    put_time(out, "created", hpa->created);
+    put_text(out, "scales", hpa->api_version);
+    put_text(out, "", hpa->target_kind);
+    put_text(out, "", hpa->target_name);
+}
+
 static void put_object(struct buf *out, const struct object *o) {
     put_text(out, "key", o->key);
     put_text(out, "ns", *o->ns ? o->ns : NULL);
@@ -84,6 +91,8 @@ static void put_object(struct buf *out, const struct object *o) {
         put_node(out, (const struct node *)o);
     if (o->type == OBJECT_WORKLOAD)
         put_workload(out, (const struct workload *)o);
+    if (o->type == OBJECT_HPA)
+        put_hpa(out, (const struct hpa_object *)o);
     if (o->type == OBJECT_POLICY)
         put_number(out, "max", ((const struct policy_object *)o)->spec.max_replicas, -1);
 }
@@ -156,7 +165,7 @@ static void run_message(struct run *run, const char *text, size_t len, size_t cu
 }
 
 static enum object_type type_of(const char *name) {
-    static const char *const names[] = {"pod", "node", "workload", "meta", "policy"};
+    static const char *const names[] = {"pod", "node", "workload", "meta", "policy", "hpa"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0)
