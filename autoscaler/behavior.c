@@ -12,6 +12,7 @@ static int32_t clamp32(double x) {
 
 static struct limited within_range(int32_t replicas) {
     return (struct limited){.replicas = replicas,
+                            .allowed = -1,
                             .reason = "DesiredWithinRange",
                             .message = "the desired count is within the acceptable range",
                             .by = ""};
@@ -41,6 +42,7 @@ static struct limited limited_to(int32_t replicas, enum limit_kind kind, bool be
 
     l.replicas = replicas;
     l.limited = true;
+    l.allowed = -1;
     if (kind == LIMIT_UP_RATE && !behavior)
         l.by = "scale-up rate";
     return l;
@@ -48,7 +50,8 @@ static struct limited limited_to(int32_t replicas, enum limit_kind kind, bool be
 
 void limit_plain(const struct limit_input *in, struct limited *ret_limited) {
     const struct policy_spec *spec = in->spec;
-    int32_t rate = clamp32(fmax(2 * (double)in->current, 4));
+    int32_t factor = in->flags->scale_up_factor ? in->flags->scale_up_factor : 2;
+    int32_t rate = clamp32(fmax(factor * (double)in->current, 4));
     int32_t most = spec->max_replicas > rate ? rate : spec->max_replicas;
 
     if (in->desired < spec->min_replicas)
@@ -58,6 +61,8 @@ void limit_plain(const struct limit_input *in, struct limited *ret_limited) {
             limited_to(most, most == rate && spec->max_replicas > rate ? LIMIT_UP_RATE : LIMIT_MAX, false);
     else
         *ret_limited = within_range(in->desired);
+    if (in->desired > in->current)
+        ret_limited->allowed = rate;
 }
 
 static int64_t changed_within(const struct history_list *events, usec_t cutoff) {
@@ -153,12 +158,17 @@ static struct limited limit_rise(const struct limit_input *in) {
 
     if (rate < in->current)
         rate = in->current; /* nothing more until past changes leave their period */
+    /* A percentage of nothing is nothing: it must not keep a workload asleep. */
+    if (rate == 0 && spec->up.select != SELECT_DISABLED && !in->flags->hpa)
+        rate = 1;
     by_rate = spec->max_replicas > rate;
     if (in->desired <= (by_rate ? rate : spec->max_replicas))
-        return within_range(in->desired);
-    l = limited_to(by_rate ? rate : spec->max_replicas, by_rate ? LIMIT_UP_RATE : LIMIT_MAX, true);
-    if (by_rate)
+        l = within_range(in->desired);
+    else
+        l = limited_to(by_rate ? rate : spec->max_replicas, by_rate ? LIMIT_UP_RATE : LIMIT_MAX, true);
+    if (l.limited && by_rate)
         l.changes_at = rate_changes_at(in, &spec->up);
+    l.allowed = rate;
     return l;
 }
 
@@ -172,10 +182,12 @@ static struct limited limit_fall(const struct limit_input *in) {
         rate = in->current;
     by_rate = spec->min_replicas < rate;
     if (in->desired >= (by_rate ? rate : spec->min_replicas))
-        return within_range(in->desired);
-    l = limited_to(by_rate ? rate : spec->min_replicas, by_rate ? LIMIT_DOWN_RATE : LIMIT_MIN, true);
-    if (by_rate)
+        l = within_range(in->desired);
+    else
+        l = limited_to(by_rate ? rate : spec->min_replicas, by_rate ? LIMIT_DOWN_RATE : LIMIT_MIN, true);
+    if (l.limited && by_rate)
         l.changes_at = rate_changes_at(in, &spec->down);
+    l.allowed = rate;
     return l;
 }
 

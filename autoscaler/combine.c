@@ -5,10 +5,13 @@
 void combine_max(const struct proposal *proposals, uint32_t count, int32_t current,
                  struct combined *ret_combined) {
     struct combined c = {0};
+    uint32_t ignored = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct proposal *p = &proposals[i];
-        if (!p->valid) {
+        if (p->ignored) {
+            ignored++;
+        } else if (!p->valid) {
             c.first_invalid = c.invalid++ == 0 ? i : c.first_invalid;
         } else if (c.replicas == 0 || p->replicas > c.replicas) {
             /* Ties keep the first name, but while the best is 0 a later one replaces it. */
@@ -16,6 +19,6 @@ void combine_max(const struct proposal *proposals, uint32_t count, int32_t curre
             c.best = i;
         }
     }
-    c.failed = c.invalid == count || (c.invalid > 0 && c.replicas < current);
+    c.failed = c.invalid + ignored == count || (c.invalid > 0 && c.replicas < current);
     *ret_combined = c;
 }

@@ -2,7 +2,7 @@
 #include "autoscaler/stages.h"
 #include <string.h>
 
-enum { CONDITIONS_ADDED = 8 };
+enum { CONDITIONS_ADDED = 10 };
 
 void conditions_begin(struct decision *d, const struct policy_status *status, struct arena *arena) {
     d->conditions = ARENA_ARRAY(arena, struct condition, status->condition_count + CONDITIONS_ADDED);

@@ -15,27 +15,37 @@ static void active(struct decide_run *run, const char *status, const char *reaso
 
 /* ---- zero ---- */
 
-/* Whether HPA's HPAScaleToZero rules apply: where the policy may go to 0, or once went there. */
+/* Whether a policy may bring its workload to 0 by itself, or once did. */
+static bool reaches_zero(const struct decide_input *in) {
+    const struct policy_spec *spec = in->spec;
+
+    if (spec->min_replicas == 0 ||
+        condition_find(in->status->conditions, in->status->condition_count, "ScaledToZero"))
+        return true;
+    for (uint32_t i = 0; i < spec->schedule_count; i++)
+        if (spec->schedules[i].min_replicas == 0 || spec->schedules[i].max_replicas == 0)
+            return true;
+    return false;
+}
+
+/* Whether HPA's HPAScaleToZero rules apply. */
 static bool zero_rules(const struct decide_input *in) {
     if (in->flags->scale_to_zero != ZERO_AUTO)
         return in->flags->scale_to_zero == ZERO_ON;
-    return in->spec->min_replicas == 0 ||
-           condition_find(in->status->conditions, in->status->condition_count, "ScaledToZero") != NULL;
+    return reaches_zero(in);
 }
 
-/* Metrics that exist without pods. */
 static bool has_metric_at_zero(const struct policy_spec *spec) {
     for (uint32_t i = 0; i < spec->metric_count; i++)
-        if (spec->metrics[i].type == METRIC_PROMETHEUS || spec->metrics[i].type == METRIC_OBJECT ||
-            spec->metrics[i].type == METRIC_EXTERNAL)
+        if (metric_at_zero(spec->metrics[i].type))
             return true;
     return false;
 }
 
 /* A workload at 0 is looked after only if this policy put it there: by hand it means "off". */
-static bool may_wake(const struct decide_input *in) {
-    return zero_rules(in) && condition_true(in->status, "ScaledToZero") &&
-           (in->spec->min_replicas != 0 || has_metric_at_zero(in->spec));
+static bool may_wake(const struct decide_run *run) {
+    return zero_rules(run->in) && condition_true(run->in->status, "ScaledToZero") &&
+           (run->spec->min_replicas != 0 || has_metric_at_zero(run->spec));
 }
 
 static void disabled(struct decide_run *run) {
@@ -48,12 +58,13 @@ static void disabled(struct decide_run *run) {
 
 /* ---- metrics ---- */
 
-/* Prometheus totals by AverageValue need no pods; everything else counts those of the selector. */
-static bool needs_selector(const struct policy_spec *spec) {
-    for (uint32_t i = 0; i < spec->metric_count; i++)
-        if (spec->metrics[i].type != METRIC_PROMETHEUS ||
-            spec->metrics[i].target.type != TARGET_AVERAGE_VALUE)
+/* Our own totals by AverageValue need no pods; everything else counts those of the selector. */
+static bool needs_selector(const struct decide_input *in) {
+    for (uint32_t i = 0; i < in->spec->metric_count; i++) {
+        const struct metric_spec *m = &in->spec->metrics[i];
+        if (m->type < METRIC_PROMETHEUS || m->target.type != TARGET_AVERAGE_VALUE)
             return true;
+    }
     return false;
 }
 
@@ -63,25 +74,36 @@ static void compute_failed(struct decide_run *run, const char *message) {
     event_add(run->out, true, "FailedComputeMetricsReplicas", message);
 }
 
+/* HPA's checks of the selector, in its order: there is one, it parses, nobody else selects the same pods. */
 static bool selector_fails(struct decide_run *run) {
     const struct decide_input *in = run->in;
-    bool missing = !in->scale.selector || in->scale.selector[0] == '\0';
-    const char *text = missing ? "selector is required" : in->selector_error;
+    const char *reason = "InvalidSelector", *event = reason, *message, *text = in->selector_error;
 
-    if (!needs_selector(in->spec) || (!missing && !in->selector_error))
+    if (!needs_selector(in))
         return false;
+    if (!in->scale.selector || in->scale.selector[0] == '\0') {
+        event = "SelectorRequired";
+        text = "selector is required";
+        message = "the target's scale is missing a selector";
+    } else if (in->selector_error) {
+        message = arena_printf(run->arena, "the target's selector cannot be read: %s", text);
+    } else if (in->ambiguous) {
+        reason = event = "AmbiguousSelector";
+        message = text = in->ambiguous;
+    } else {
+        return false;
+    }
     run->out->steps.path = PATH_SELECTOR;
-    active(run, "False", "InvalidSelector",
-           missing ? "the target's scale is missing a selector"
-                   : arena_printf(run->arena, "the target's selector cannot be read: %s", text));
-    event_add(run->out, true, missing ? "SelectorRequired" : "InvalidSelector", text);
+    active(run, "False", reason, message);
+    event_add(run->out, true, event, text);
     compute_failed(run, text);
     return true;
 }
 
+/* HPA asks and waits within its decision; here an answer may still be on its way. */
 static bool is_pending(const struct decide_input *in) {
-    for (uint32_t i = 0; i < in->spec->metric_count; i++)
-        if (in->spec->metrics[i].type == METRIC_PROMETHEUS && in->samples[i].quality == QUALITY_PENDING)
+    for (uint32_t i = 0; i < in->spec->metric_count && !in->flags->hpa; i++)
+        if (in->samples[i].quality == QUALITY_PENDING && !in->spec->metrics[i].invalid)
             return true;
     return false;
 }
@@ -89,68 +111,139 @@ static bool is_pending(const struct decide_input *in) {
 static void metric_events(struct decide_run *run) {
     for (uint32_t i = 0; i < run->out->proposal_count; i++) {
         const struct proposal *p = &run->out->proposals[i];
-        if (!p->valid)
+        if (!p->valid && !p->ignored)
             event_add(run->out, true, p->failure_reason, p->failure);
     }
 }
 
+static void formula_failed(struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
+
+    active(run, "False", "FormulaFailed", c->failure);
+    compute_failed(run, c->failure);
+}
+
 static void metrics_failed(struct decide_run *run) {
-    const struct proposal *first = &run->out->proposals[run->out->steps.combined.first_invalid];
+    const struct combined *c = &run->out->steps.combined;
+    const struct proposal *first = &run->out->proposals[c->first_invalid];
 
     run->out->steps.path = PATH_FAILED;
+    if (c->failure) {
+        formula_failed(run);
+        return;
+    }
     active(run, "False", first->failure_reason,
            arena_printf(run->arena, "the replica count cannot be computed: %s", first->failure));
-    compute_failed(
-        run, arena_printf(run->arena,
-                          "invalid metrics (%" PRIu32 " invalid out of %" PRIu32 "), first error is: %s",
-                          run->out->steps.combined.invalid, run->out->proposal_count, first->failure));
+    compute_failed(run, arena_printf(run->arena,
+                                     "invalid metrics (%" PRIu32 " invalid out of %" PRIu32
+                                     "), first error is: %s",
+                                     c->invalid, run->out->proposal_count, first->failure));
+}
+
+/* Without behavior HPA takes the largest recommendation of the window, even where that is above what there is
+ * (kubernetes/kubernetes#98174): a policy never scales up for what was asked for in the past. */
+static void never_up_again(struct decide_run *run, int32_t raw) {
+    struct stabilized *s = &run->out->steps.stabilized;
+    int32_t most = raw > run->out->current ? raw : run->out->current;
+
+    if (!run->in->flags->hpa && s->replicas > most)
+        s->replicas = most;
 }
 
 /* HPA's normalizeDesiredReplicas and normalizeDesiredReplicasWithBehaviors. */
-static void normalize(struct decide_run *run, struct history *history) {
+static void normalize(struct decide_run *run, struct history *history, int32_t raw) {
     const struct decide_input *in = run->in;
-    int32_t current = run->out->current, raw = run->out->steps.combined.replicas;
-    struct limit_input limit = {.spec = in->spec, .history = history, .now = in->now, .current = current};
+    struct decision *d = run->out;
+    struct stabilized *s = &d->steps.stabilized;
+    struct limited *l = &d->steps.limited;
+    struct limit_input limit = {
+        .spec = run->spec, .flags = in->flags, .history = history, .now = in->now, .current = d->current};
 
-    if (in->spec->has_behavior)
-        stabilize_behavior(history, stabilize_windows(in->spec, in->flags), current, raw, in->now,
-                           &run->out->steps.stabilized);
+    if (run->spec->has_behavior) {
+        stabilize_behavior(history, stabilize_windows(run->spec, in->flags), d->current, raw, in->now, s);
+    } else {
+        stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization, s);
+        never_up_again(run, raw);
+    }
+    able(run, "True", s->reason, s->message);
+    limit.desired = s->replicas;
+    if (run->spec->has_behavior)
+        limit_behavior(&limit, l);
     else
-        stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization,
-                        &run->out->steps.stabilized);
-    able(run, "True", run->out->steps.stabilized.reason, run->out->steps.stabilized.message);
-    limit.desired = run->out->steps.stabilized.replicas;
-    if (in->spec->has_behavior)
-        limit_behavior(&limit, &run->out->steps.limited);
-    else
-        limit_plain(&limit, &run->out->steps.limited);
-    condition_set(run->out, in->now, "ScalingLimited", run->out->steps.limited.limited ? "True" : "False",
-                  run->out->steps.limited.reason, run->out->steps.limited.message);
-    run->out->desired = run->out->steps.limited.replicas;
+        limit_plain(&limit, l);
+    if (d->steps.activated.used && !d->steps.activated.asleep && strcmp(l->by, "minReplicas") == 0)
+        l->by = "activation"; /* the floor of one is that of being awake */
+    condition_set(d, in->now, "ScalingLimited", l->limited ? "True" : "False", l->reason, l->message);
+    d->desired = l->replicas;
 }
 
-static void compute(struct decide_run *run, struct history *history) {
+static void combine(struct decide_run *run) {
+    struct decision *d = run->out;
+    struct combined *c = &d->steps.combined;
+
+    if (run->spec->formula)
+        combine_formula(run->in, d->proposals, run->arena, c);
+    else
+        combine_max(d->proposals, d->proposal_count, d->current, c);
+}
+
+/* Awake, the floor is one; asleep, nothing else counts. */
+static void activate(struct decide_run *run, struct policy_spec *spec) {
+    struct combined *c = &run->out->steps.combined;
+
+    activation_look(run);
+    if (!run->out->steps.activated.used)
+        return;
+    if (run->out->steps.activated.asleep) {
+        c->replicas = 0;
+        c->failed = false;
+    } else {
+        spec->min_replicas = 1;
+    }
+}
+
+static void use_fallback(struct decide_run *run, struct history *history) {
+    run->out->steps.path = PATH_FALLBACK;
+    active(run, "False", "Fallback", "no metric has a usable value: fallback takes their place");
+    normalize(run, history, run->out->steps.fallback.replicas);
+}
+
+static const char *found(const struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
+
+    if (run->out->steps.activated.asleep)
+        return "the replica count is 0: no metric is above its activation";
+    if (c->by_formula)
+        return "a replica count was calculated by the formula";
+    return arena_printf(run->arena, "a replica count was calculated from %s",
+                        run->out->proposals[c->best].name);
+}
+
+static void compute(struct decide_run *run, struct history *history, struct policy_spec *spec) {
     struct decision *d = run->out;
 
     if (selector_fails(run))
         return;
     d->metrics_read = true;
     if (is_pending(run->in)) {
-        run->out->steps.path = PATH_PENDING;
+        d->steps.path = PATH_PENDING;
         d->failed = d->keep_desired_status = true;
         return;
     }
-    combine_max(d->proposals, d->proposal_count, d->current, &run->out->steps.combined);
+    fallback_look(run);
+    missing_apply(run);
+    combine(run);
+    activate(run, spec);
     metric_events(run);
-    if (run->out->steps.combined.failed) {
+    if (d->steps.combined.failed && d->steps.fallback.in_force) {
+        use_fallback(run, history);
+    } else if (d->steps.combined.failed) {
         metrics_failed(run);
-        return;
+    } else {
+        d->steps.path = PATH_COMPUTED;
+        active(run, "True", "ValidMetricFound", found(run));
+        normalize(run, history, d->steps.combined.replicas);
     }
-    run->out->steps.path = PATH_COMPUTED;
-    active(run, "True", "ValidMetricFound",
-           arena_printf(run->arena, "a replica count was calculated from %s",
-                        d->proposals[run->out->steps.combined.best].name));
-    normalize(run, history);
 }
 
 /* ---- the order of it all ---- */
@@ -167,23 +260,48 @@ static void no_scale(struct decide_run *run) {
     event_add(d, true, "FailedGetScale", error);
 }
 
-static void choose(struct decide_run *run, struct history *history) {
+/* Another one scales the target: one writer is enough. */
+static bool has_conflict(struct decide_run *run) {
+    const char *other = run->in->conflict, *text;
+
+    if (!other) {
+        condition_remove(run->out, "Conflict");
+        return false;
+    }
+    text = arena_printf(run->arena, "%s scales the target too: only one may, and this policy waits", other);
+    run->out->steps.path = PATH_CONFLICT;
+    condition_set(run->out, run->in->now, "Conflict", "True", "Conflict", text);
+    active(run, "False", "Conflict", text);
+    event_add(run->out, true, "Conflict", text);
+    return true;
+}
+
+/* HPA leaves a workload at 0 to the metrics; a policy that put it there honours a floor without them. */
+static bool below_minimum(const struct decide_run *run) {
+    bool looked_after = run->out->current != 0 || !run->in->flags->hpa;
+
+    return looked_after && run->out->current < run->spec->min_replicas;
+}
+
+static void choose(struct decide_run *run, struct history *history, struct policy_spec *spec) {
     const struct decide_input *in = run->in;
     struct decision *d = run->out;
 
     able(run, "True", "SucceededGetScale", "the target's current scale is known");
     d->current = d->desired = in->scale.spec_replicas;
+    if (has_conflict(run))
+        return;
     history_begin(history, d->current, in->now);
-    if (d->current == 0 && !may_wake(in)) {
+    if (d->current == 0 && !may_wake(run)) {
         disabled(run);
-    } else if (d->current > in->spec->max_replicas) {
-        run->out->steps.path = PATH_ABOVE_MAX;
-        d->desired = in->spec->max_replicas;
-    } else if (d->current != 0 && d->current < in->spec->min_replicas) {
-        run->out->steps.path = PATH_BELOW_MIN;
-        d->desired = in->spec->min_replicas;
+    } else if (d->current > run->spec->max_replicas) {
+        d->steps.path = PATH_ABOVE_MAX;
+        d->desired = run->spec->max_replicas;
+    } else if (below_minimum(run)) {
+        d->steps.path = PATH_BELOW_MIN;
+        d->desired = run->spec->min_replicas;
     } else {
-        compute(run, history);
+        compute(run, history, spec);
     }
 }
 
@@ -209,7 +327,7 @@ static void apply_pause(struct decide_run *run) {
                      in->spec->pause.until
                          ? arena_printf(run->arena, "until %s", clock_format(in->spec->pause.until, until))
                          : "until spec.pause is removed"));
-    if (run->out->steps.path == PATH_NO_SCALE || run->out->steps.path == PATH_DISABLED)
+    if (d->steps.path == PATH_NO_SCALE || d->steps.path == PATH_DISABLED || d->steps.path == PATH_CONFLICT)
         return;
     d->desired = pause_apply(in->spec, d->current, d->desired);
     if (d->desired != d->current)
@@ -222,36 +340,55 @@ static void sooner(usec_t *at, usec_t now, usec_t candidate) {
 }
 
 static void set_look_again(struct decide_run *run) {
-    usec_t now = run->in->now;
+    const struct decision_steps *steps = &run->out->steps;
+    usec_t now = run->in->now, *at = &run->out->look_again;
 
-    for (uint32_t i = 0; i < run->in->spec->metric_count; i++)
-        sooner(&run->out->look_again, now, propose_changes_at(run->in, i));
-    sooner(&run->out->look_again, now, run->out->steps.stabilized.changes_at);
-    sooner(&run->out->look_again, now, run->out->steps.limited.changes_at);
-    if (run->out->steps.paused)
-        sooner(&run->out->look_again, now, run->in->spec->pause.until);
+    for (uint32_t i = 0; i < run->spec->metric_count; i++)
+        sooner(at, now, propose_changes_at(run->in, i));
+    sooner(at, now, steps->stabilized.changes_at);
+    sooner(at, now, steps->limited.changes_at);
+    sooner(at, now, steps->scheduled.changes_at);
+    sooner(at, now, activation_changes_at(run));
+    if (steps->fallback.since && !steps->fallback.in_force)
+        sooner(at, now, steps->fallback.since + run->spec->fallback.after);
+    if (steps->paused)
+        sooner(at, now, run->spec->pause.until);
 }
 
 static void set_ready(struct decide_run *run) {
     struct decision *d = run->out;
-    const char *reason =
-        run->out->steps.path == PATH_PENDING ? "WaitingForMetrics" : decision_reason_name(d->reason);
+    enum decide_path path = d->steps.path;
+    const char *reason = path == PATH_PENDING ? "WaitingForMetrics" : decision_reason_name(d->reason);
 
-    d->ready = !d->failed && run->out->steps.path != PATH_DISABLED;
+    d->ready = !d->failed && path != PATH_DISABLED && path != PATH_CONFLICT && path != PATH_FALLBACK;
     condition_set(d, run->in->now, "Ready", d->ready ? "True" : "False", reason, d->message);
+}
+
+/* The bounds in force: spec's own, moved by the schedules whose windows are open. */
+static void set_bounds(struct decide_run *run, struct policy_spec *spec) {
+    struct scheduled *s = &run->out->steps.scheduled;
+
+    *s = (struct scheduled){
+        .names = "", .min_replicas = spec->min_replicas, .max_replicas = spec->max_replicas};
+    if (spec->schedule_count)
+        schedule_apply(spec, run->in->zones, run->in->now, run->arena, s);
+    spec->min_replicas = s->min_replicas;
+    spec->max_replicas = s->max_replicas;
 }
 
 void decide_from(const struct decide_input *input, struct proposal *proposals, struct history *history,
                  struct arena *arena, struct decision *ret_decision) {
     struct decision d = {.preview = -1, .limited_by = "", .metric = "", .message = "", .rescale_reason = ""};
-    struct decide_run run = {.in = input, .spec = input->spec, .arena = arena, .out = &d};
+    struct policy_spec spec = *input->spec;
+    struct decide_run run = {.in = input, .spec = &spec, .arena = arena, .out = &d};
 
     d.proposal_count = input->spec->metric_count;
     d.proposals = proposals;
     conditions_begin(&d, input->status, arena);
     events_begin(&d, input->spec->metric_count + 4, arena);
+    set_bounds(&run, &spec);
     if (input->scale.known)
-        choose(&run, history);
+        choose(&run, history, &spec);
     else
         no_scale(&run);
     apply_pause(&run);
@@ -274,13 +411,18 @@ void decide(const struct decide_input *input, struct history *history, struct ar
     decide_from(input, proposals, history, arena, ret_decision);
 }
 
-static void refresh_zero(struct decision *d, const struct decide_input *in) {
-    bool zero =
-        d->current > 0 && d->desired == 0 && in->spec->min_replicas == 0 && has_metric_at_zero(in->spec);
+/* HPA remembers that it put a workload to 0 only where its floor is 0 and a metric could wake it; a policy
+ * may also have done so by a schedule or a pause, and looks after it all the same. */
+static bool put_to_zero(const struct decision *d, const struct decide_input *in) {
+    if (d->current == 0 || d->desired != 0)
+        return false;
+    return !in->flags->hpa || (in->spec->min_replicas == 0 && has_metric_at_zero(in->spec));
+}
 
+static void refresh_zero(struct decision *d, const struct decide_input *in) {
     if (!zero_rules(in))
         condition_remove(d, "ScaledToZero");
-    else if (zero)
+    else if (put_to_zero(d, in))
         condition_set(d, in->now, "ScaledToZero", "True", "ScaledToZero",
                       "the policy scaled the workload to zero");
     else

@@ -57,31 +57,56 @@ static enum decision_reason reason_of_scale(const struct scale_view *scale) {
     return REASON_TARGET_MISSING;
 }
 
+/* A bound that an open window has moved. */
+static bool moved_bound(const struct decide_run *run, bool upper) {
+    const struct scheduled *s = &run->out->steps.scheduled;
+    const struct policy_spec *spec = run->in->spec;
+
+    return s->active > 0 &&
+           (upper ? s->max_replicas != spec->max_replicas : s->min_replicas != spec->min_replicas);
+}
+
+static enum decision_reason reason_of_bound(const struct decide_run *run, bool upper) {
+    if (moved_bound(run, upper))
+        return REASON_SCHEDULED;
+    return upper ? REASON_AT_MAXIMUM : REASON_AT_MINIMUM;
+}
+
 static enum decision_reason reason_of_failure(const struct decide_run *run) {
     const struct decide_input *in = run->in;
     uint32_t i = run->out->steps.combined.first_invalid;
 
-    if (in->spec->metrics[i].type == METRIC_PROMETHEUS && in->samples[i].quality == QUALITY_ABSENT)
+    if (in->samples[i].quality == QUALITY_ABSENT)
         return REASON_METRIC_ABSENT;
-    if (in->spec->metrics[i].type == METRIC_PROMETHEUS && in->samples[i].quality == QUALITY_STALE)
+    if (in->samples[i].quality == QUALITY_STALE)
         return REASON_METRIC_STALE;
     return REASON_METRIC_FAILED;
 }
 
+static enum decision_reason reason_of_limit(const struct decide_run *run) {
+    const struct limited *l = &run->out->steps.limited;
+
+    if (strcmp(l->by, "maxReplicas") == 0)
+        return reason_of_bound(run, /* upper= */ true);
+    if (strcmp(l->by, "minReplicas") == 0)
+        return reason_of_bound(run, /* upper= */ false);
+    if (strcmp(l->by, "activation") == 0)
+        return run->out->current == 0 ? REASON_WAKING : REASON_AT_MINIMUM;
+    return REASON_RATE_LIMITED;
+}
+
 static enum decision_reason reason_of_computed(const struct decide_run *run) {
     const struct decision *d = run->out;
-    int32_t raw = run->out->steps.combined.replicas;
+    int32_t raw = d->steps.combined.replicas;
 
-    if (run->out->steps.limited.limited && strcmp(run->out->steps.limited.by, "maxReplicas") == 0)
-        return REASON_AT_MAXIMUM;
-    if (run->out->steps.limited.limited && strcmp(run->out->steps.limited.by, "minReplicas") == 0)
-        return REASON_AT_MINIMUM;
-    if (run->out->steps.limited.limited)
-        return REASON_RATE_LIMITED;
-    if (run->out->steps.stabilized.replicas != raw)
+    if (d->steps.limited.limited)
+        return reason_of_limit(run);
+    if (d->steps.stabilized.replicas != raw)
         return REASON_STABILIZED;
     if (d->current == 0)
         return d->desired > 0 ? REASON_WAKING : REASON_ASLEEP;
+    if (d->steps.activated.asleep)
+        return REASON_ASLEEP;
     if (raw == d->current)
         return REASON_WITHIN_TOLERANCE;
     return raw > d->current ? REASON_ABOVE_TARGET : REASON_BELOW_TARGET;
@@ -100,9 +125,9 @@ static enum decision_reason reason_of(const struct decide_run *run) {
     case PATH_DISABLED:
         return REASON_DISABLED;
     case PATH_ABOVE_MAX:
-        return REASON_AT_MAXIMUM;
+        return reason_of_bound(run, /* upper= */ true);
     case PATH_BELOW_MIN:
-        return REASON_AT_MINIMUM;
+        return reason_of_bound(run, /* upper= */ false);
     case PATH_SELECTOR:
         return REASON_INVALID_SELECTOR;
     case PATH_PENDING:
@@ -119,18 +144,28 @@ static enum decision_reason reason_of(const struct decide_run *run) {
     return reason_of_computed(run);
 }
 
+/* Which of the two bounds, and the schedule where that has moved it. */
+static const char *bound_name(const struct decide_run *run, bool upper) {
+    if (moved_bound(run, upper))
+        return "schedule";
+    return upper ? "maxReplicas" : "minReplicas";
+}
+
 static const char *limited_by(const struct decide_run *run) {
-    if (run->out->desired != run->out->steps.before_pause)
+    const struct decision_steps *steps = &run->out->steps;
+    int32_t raw = steps->path == PATH_FALLBACK ? steps->fallback.replicas : steps->combined.replicas;
+
+    if (run->out->desired != steps->before_pause)
         return "pause";
-    if (run->out->steps.path == PATH_ABOVE_MAX)
-        return "maxReplicas";
-    if (run->out->steps.path == PATH_BELOW_MIN)
-        return "minReplicas";
-    if (run->out->steps.path != PATH_COMPUTED)
+    if (steps->path == PATH_ABOVE_MAX || steps->path == PATH_BELOW_MIN)
+        return bound_name(run, steps->path == PATH_ABOVE_MAX);
+    if (steps->path != PATH_COMPUTED && steps->path != PATH_FALLBACK)
         return "";
-    if (run->out->steps.limited.limited)
-        return run->out->steps.limited.by;
-    return run->out->steps.stabilized.replicas != run->out->steps.combined.replicas ? "stabilization" : "";
+    if (!steps->limited.limited)
+        return steps->stabilized.replicas != raw ? "stabilization" : "";
+    if (strcmp(steps->limited.by, "maxReplicas") == 0 || strcmp(steps->limited.by, "minReplicas") == 0)
+        return bound_name(run, steps->limited.by[1] == 'a');
+    return steps->limited.by;
 }
 
 /* ---- the sentence ---- */
@@ -152,75 +187,134 @@ static const char *asks_for(const struct decide_run *run) {
     return ", within tolerance";
 }
 
-/* "requests is 139.2 per replica against 100" */
-static const char *measure(const struct decide_run *run) {
-    const struct proposal *p = &run->out->proposals[run->out->steps.combined.best];
-    const struct metric_target *target = &run->in->spec->metrics[run->out->steps.combined.best].target;
-    bool average = target->type == TARGET_AVERAGE_VALUE && run->in->scale.status_replicas > 0;
+/* "139.2 per replica against 100", "41% against 80%" */
+static const char *measured(const struct decide_run *run, uint32_t i) {
+    const struct proposal *p = &run->out->proposals[i];
+    const struct metric_spec *m = &run->in->spec->metrics[i];
+    bool average = m->target.type == TARGET_AVERAGE_VALUE && run->in->scale.status_replicas > 0;
 
-    return arena_printf(run->arena, "%s is %s%s against %s", p->label,
-                        record_number(p->current_milli, run->arena), average ? " per replica" : "",
-                        record_number(target->milli, run->arena));
+    if (p->substituted)
+        return p->arithmetic;
+    if (m->target.type == TARGET_UTILIZATION)
+        return arena_printf(run->arena, "%" PRId32 "%% against %" PRId32 "%%", p->utilization,
+                            m->target.utilization);
+    return arena_printf(run->arena, "%s%s against %s", record_number(p->current_milli, run->arena),
+                        metric_of_pods(m->type) ? " a pod"
+                        : average               ? " per replica"
+                                                : "",
+                        record_number(m->target.milli, run->arena));
+}
+
+/* "requests is 139.2 per replica against 100, which asks for 14" */
+static const char *cause(const struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
+    const struct activated *a = &run->out->steps.activated;
+    char since[CLOCK_TEXT_MAX];
+
+    if (a->asleep)
+        return arena_printf(run->arena, "asleep: no metric is above its activation since %s",
+                            clock_format(a->idle_since, since));
+    if (c->by_formula)
+        return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
+                            record_number((int64_t)(c->result * 1000), run->arena), c->replicas);
+    return arena_printf(run->arena, "%s is %s%s", run->out->proposals[c->best].label, measured(run, c->best),
+                        asks_for(run));
 }
 
 static const char *limit_text(const struct decide_run *run) {
     const struct limited *l = &run->out->steps.limited;
+    const char *by = limited_by(run);
 
-    if (strcmp(l->by, "maxReplicas") == 0 || strcmp(l->by, "minReplicas") == 0)
-        return arena_printf(run->arena, "; %s is %" PRId32, l->by, l->replicas);
+    if (strcmp(by, "activation") == 0)
+        return "; awake, it keeps at least 1";
+    if (strcmp(by, "schedule") == 0)
+        return arena_printf(run->arena, "; schedule %s says %" PRId32, run->out->steps.scheduled.names,
+                            l->replicas);
+    if (strcmp(by, "maxReplicas") == 0 || strcmp(by, "minReplicas") == 0)
+        return arena_printf(run->arena, "; %s is %" PRId32, by, l->replicas);
     return arena_printf(run->arena, "; the %s allows %" PRId32, l->by, l->replicas);
 }
 
-static const char *computed_text(const struct decide_run *run) {
+/* What window and limits made of the number. */
+static const char *held_text(const struct decide_run *run, int32_t raw) {
     const struct stabilized *s = &run->out->steps.stabilized;
-    int32_t raw = run->out->steps.combined.replicas;
-    bool held = s->replicas != raw;
-    const char *invalid = "";
+    const char *window = "", *limit = "";
 
-    if (run->out->steps.combined.invalid > 0)
-        invalid = arena_printf(run->arena, "; %" PRIu32 " of %" PRIu32 " metrics failed, first %s",
-                               run->out->steps.combined.invalid, run->out->proposal_count,
-                               run->out->proposals[run->out->steps.combined.first_invalid].failure);
-    return arena_printf(run->arena, "%s%s%s%s%s", measure(run), asks_for(run),
-                        held
-                            ? arena_printf(run->arena, "; recommendations of the last %s keep it at %" PRId32,
-                                           duration_text(s->window, run->arena), s->replicas)
-                            : "",
-                        run->out->steps.limited.limited ? limit_text(run) : "", invalid);
+    if (s->replicas != raw)
+        window = arena_printf(run->arena, "; recommendations of the last %s keep it at %" PRId32,
+                              duration_text(s->window, run->arena), s->replicas);
+    if (run->out->steps.limited.limited && run->out->steps.before_pause == run->out->desired)
+        limit = limit_text(run);
+    if (*window == '\0')
+        return limit;
+    return *limit == '\0' ? window : arena_printf(run->arena, "%s%s", window, limit);
+}
+
+static const char *computed_text(const struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
+    const char *held = held_text(run, c->replicas);
+
+    if (c->invalid == 0)
+        return arena_printf(run->arena, "%s%s", cause(run), held);
+    return arena_printf(run->arena, "%s%s; %" PRIu32 " of %" PRIu32 " metrics failed, first %s", cause(run),
+                        held, c->invalid, run->out->proposal_count,
+                        run->out->proposals[c->first_invalid].failure);
+}
+
+static const char *failed_text(const struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
+
+    return c->failure ? c->failure : str_or_empty(run->out->proposals[c->first_invalid].failure);
+}
+
+static const char *fallback_text(const struct decide_run *run) {
+    const struct fell_back *fb = &run->out->steps.fallback;
+
+    return arena_printf(run->arena, "fallback asks for %" PRId32 "%s; %s", fb->replicas,
+                        held_text(run, fb->replicas), failed_text(run));
+}
+
+static const char *bound_text(const struct decide_run *run, bool above) {
+    int32_t bound = above ? run->spec->max_replicas : run->spec->min_replicas;
+
+    if (moved_bound(run, above))
+        return arena_printf(run->arena, "schedule %s wants at %s %" PRId32, run->out->steps.scheduled.names,
+                            above ? "most" : "least", bound);
+    return arena_printf(run->arena, "there are %s than %s, which is %" PRId32, above ? "more" : "fewer",
+                        above ? "maxReplicas" : "minReplicas", bound);
 }
 
 static const char *waiting_text(const struct decide_run *run) {
     const struct decide_input *in = run->in;
 
     for (uint32_t i = 0; i < in->spec->metric_count; i++)
-        if (in->spec->metrics[i].type == METRIC_PROMETHEUS && in->samples[i].quality == QUALITY_PENDING)
+        if (in->samples[i].quality == QUALITY_PENDING)
             return arena_printf(run->arena, "waiting for the first sample of %s",
                                 run->out->proposals[i].label);
     return "waiting for the first samples";
 }
 
 static const char *path_text(const struct decide_run *run) {
-    const struct policy_spec *spec = run->in->spec;
-
     switch (run->out->steps.path) {
     case PATH_NO_SCALE:
     case PATH_DISABLED:
         return "scaling is disabled since the replica count of the target is zero";
-    case PATH_ABOVE_MAX:
-        return arena_printf(run->arena, "there are more than maxReplicas, which is %" PRId32,
-                            spec->max_replicas);
-    case PATH_BELOW_MIN:
-        return arena_printf(run->arena, "there are fewer than minReplicas, which is %" PRId32,
-                            spec->min_replicas);
-    case PATH_SELECTOR:
-        return "the target's selector is missing or cannot be read, so its pods are not known";
-    case PATH_PENDING:
-        return waiting_text(run);
     case PATH_CONFLICT:
         return arena_printf(run->arena, "%s scales the target too", run->in->conflict);
-    case PATH_FALLBACK:
+    case PATH_ABOVE_MAX:
+        return bound_text(run, /* above= */ true);
+    case PATH_BELOW_MIN:
+        return bound_text(run, /* above= */ false);
+    case PATH_SELECTOR:
+        return run->in->ambiguous
+                   ? run->in->ambiguous
+                   : "the target's selector is missing or cannot be read, so its pods are not known";
+    case PATH_PENDING:
+        return waiting_text(run);
     case PATH_FAILED:
-        return run->out->proposals[run->out->steps.combined.first_invalid].failure;
+        return failed_text(run);
+    case PATH_FALLBACK:
+        return fallback_text(run);
     case PATH_COMPUTED:
         break;
     }
@@ -241,26 +335,51 @@ static const char *sentence(const struct decide_run *run) {
                         path_text(run), pause);
 }
 
-/* HPA's text for the event. Where it would say nothing, or the opposite of what happened, because
- * recommendations of the past moved the number, that is said. */
-static const char *rescale_reason(const struct decide_run *run) {
-    const struct decision *d = run->out;
-    int32_t raw = run->out->steps.combined.replicas;
+/* HPA's text: empty where the metrics ask for what there is and a bound or a window moved it. */
+static const char *hpa_reason(const struct decide_run *run) {
+    const struct combined *c = &run->out->steps.combined;
 
-    if (d->desired != run->out->steps.before_pause)
-        return "spec.pause.replicas";
-    if (run->out->steps.path == PATH_ABOVE_MAX)
-        return "Current number of replicas above Spec.MaxReplicas";
-    if (run->out->steps.path == PATH_BELOW_MIN)
-        return "Current number of replicas below Spec.MinReplicas";
-    if (raw > d->current && d->desired > d->current)
-        return arena_printf(run->arena, "%s above target", d->proposals[run->out->steps.combined.best].name);
-    if (raw < d->current && d->desired < d->current)
-        return "All metrics below target";
-    if (run->out->steps.stabilized.replicas != raw)
+    if (c->replicas > run->out->current)
+        return arena_printf(run->arena, "%s above target", run->out->proposals[c->best].name);
+    return c->replicas < run->out->current ? "All metrics below target" : "";
+}
+
+/* The same where it is true, else what moved the number. */
+static const char *computed_reason(const struct decide_run *run) {
+    const struct decision_steps *steps = &run->out->steps;
+    const struct combined *c = &steps->combined;
+    bool up = run->out->desired > run->out->current;
+
+    if (steps->activated.asleep)
+        return "no metric above its activation";
+    if (steps->limited.limited && strcmp(steps->limited.by, "activation") == 0)
+        return arena_printf(run->arena, "%s above its activation",
+                            run->out->proposals[steps->activated.metric].label);
+    if (c->by_formula && c->replicas != run->out->current)
+        return up ? "formula above the present number" : "formula below the present number";
+    if (up ? c->replicas > run->out->current : c->replicas < run->out->current)
+        return hpa_reason(run);
+    if (steps->stabilized.replicas != c->replicas)
         return arena_printf(run->arena, "recommendations of the last %s",
-                            duration_text(run->out->steps.stabilized.window, run->arena));
+                            duration_text(steps->stabilized.window, run->arena));
     return "Current number of replicas outside Spec.MinReplicas and Spec.MaxReplicas";
+}
+
+/* For the event. */
+static const char *rescale_reason(const struct decide_run *run) {
+    const struct decision_steps *steps = &run->out->steps;
+    bool above = steps->path == PATH_ABOVE_MAX;
+
+    if (run->out->desired != steps->before_pause)
+        return "spec.pause.replicas";
+    if (steps->path == PATH_FALLBACK)
+        return "fallback: no metric has a usable value";
+    if (steps->path == PATH_COMPUTED)
+        return run->in->flags->hpa ? hpa_reason(run) : computed_reason(run);
+    if (moved_bound(run, above))
+        return arena_printf(run->arena, "schedule %s", steps->scheduled.names);
+    return above ? "Current number of replicas above Spec.MaxReplicas"
+                 : "Current number of replicas below Spec.MinReplicas";
 }
 
 void record_decision(struct decide_run *run) {
@@ -268,7 +387,7 @@ void record_decision(struct decide_run *run) {
 
     d->reason = reason_of(run);
     d->limited_by = limited_by(run);
-    if (run->out->steps.path == PATH_COMPUTED)
+    if (d->steps.path == PATH_COMPUTED && !d->steps.activated.asleep)
         d->metric = d->proposals[run->out->steps.combined.best].label;
     d->message = sentence(run);
     if (d->desired != d->current)

@@ -5,6 +5,8 @@
 
 #include "autoscaler/decide.h"
 
+struct decide_run;
+
 /* ---- propose: one metric, one number of replicas ---- */
 
 /* How far the ratio of value to target may be off 1, downward and upward. */
@@ -46,7 +48,8 @@ void stabilize_behavior(struct history *history, struct stabilize_windows window
 /* ---- limit: how fast, and between which bounds ---- */
 
 struct limit_input {
-    const struct policy_spec *spec;
+    const struct policy_spec *spec; /* with the bounds in force */
+    const struct decide_flags *flags;
     const struct history *history;
     usec_t now;
     int32_t current, desired;
@@ -63,17 +66,21 @@ int32_t behavior_limit_down(const struct scaling_rules *rules, const struct hist
 
 /* ---- missing: what whenMissing and fallback make of metrics without a value ---- */
 
-/* Since when nothing usable is there, and what fallback asks for; keeps the condition Fallback. */
-void fallback_look(const struct decide_input *in, const struct proposal *proposals, int32_t current,
-                   struct decision *d, struct fell_back *ret_fallback);
+/* Since when nothing usable is there, and what fallback asks for; keeps the condition Fallback, whose
+ * transition is the memory of it. */
+void fallback_look(struct decide_run *run);
 /* Applies whenMissing to the proposals. */
-void missing_apply(const struct decide_input *in, const struct fell_back *fallback,
-                   struct proposal *proposals, struct arena *arena);
+void missing_apply(struct decide_run *run);
 
 /* ---- activation: 0 ↔ 1 ---- */
 
-void activation_look(const struct decide_input *in, const struct proposal *proposals, struct decision *d,
-                     struct arena *arena, struct activated *ret_activated);
+/* Whether a metric is above its activation, and if none is, since when; keeps the condition Active, whose
+ * transition is the memory of it. Only where the floor in force is 0. */
+void activation_look(struct decide_run *run);
+/* Metrics that tell something while there are no pods. */
+bool metric_at_zero(enum metric_type type);
+/* Wall time at which the policy falls asleep if nothing changes; 0: none. */
+usec_t activation_changes_at(const struct decide_run *run);
 
 /* ---- schedules: windows that move the bounds ---- */
 

@@ -101,6 +101,7 @@ static void read_flags(struct hpa_vector *v) {
 
     assert_int_equal(quantity_parse_double(text(flags, "tolerance"), &v->flags.tolerance, &err), 0);
     v->flags.downscale_stabilization = duration_of(flags, "downscaleStabilization");
+    v->flags.hpa = true;
     v->flags.scale_to_zero = json_is_true(json_object_get(gates, "HPAScaleToZero")) ? ZERO_ON : ZERO_OFF;
 }
 

@@ -58,6 +58,7 @@ static void check_stabilize(struct hpa_vector *v) {
 
 static void check_limits(struct hpa_vector *v) {
     struct limit_input in = {.spec = &v->spec,
+                             .flags = &v->flags,
                              .history = &v->history,
                              .now = v->in.now,
                              .current = hpa_input(v, "currentReplicas"),

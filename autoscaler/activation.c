@@ -1,0 +1,73 @@
+/* Activation: whether there is work at all. A metric above its activation value keeps the workload at one
+ * replica or more, and wakes it; where none is for activation.after, it goes to 0. How many replicas there
+ * are above one stays the metrics' matter. */
+#include "autoscaler/stages.h"
+#include <string.h>
+
+/* Metrics that tell something while there are no pods. */
+bool metric_at_zero(enum metric_type type) {
+    return !metric_of_pods(type) && type != METRIC_UNKNOWN;
+}
+
+/* Where some metrics carry an activation, those decide; else all that exist at zero do, above 0. */
+static bool decides(const struct policy_spec *spec, uint32_t i) {
+    for (uint32_t k = 0; k < spec->metric_count; k++)
+        if (spec->metrics[k].has_activation)
+            return spec->metrics[i].has_activation;
+    return metric_at_zero(spec->metrics[i].type);
+}
+
+static void look_at_metrics(struct decide_run *run, struct activated *a) {
+    const struct policy_spec *spec = run->spec;
+
+    for (uint32_t i = 0; i < spec->metric_count; i++) {
+        const struct proposal *p = &run->out->proposals[i];
+        if (!decides(spec, i) || p->ignored)
+            continue;
+        if (!p->valid) {
+            a->unknown = true;
+        } else if (p->value * 1000 > (double)spec->metrics[i].activation_milli && !a->active) {
+            a->active = true;
+            a->metric = i;
+        }
+    }
+    a->unknown &= !a->active;
+}
+
+static void keep_condition(struct decide_run *run, const struct activated *a) {
+    struct decision *d = run->out;
+    usec_t now = run->in->now;
+
+    if (a->active)
+        condition_set(d, now, "Active", "True", "AboveActivation",
+                      arena_printf(run->arena, "%s is above its activation", d->proposals[a->metric].label));
+    else
+        condition_set(d, now, "Active", "False", a->unknown ? "MetricsMissing" : "BelowActivation",
+                      a->unknown ? "no metric is known to be above its activation, and one has no value"
+                                 : "no metric is above its activation");
+}
+
+void activation_look(struct decide_run *run) {
+    struct activated *a = &run->out->steps.activated;
+    struct decision *d = run->out;
+
+    a->used = run->spec->activation.given && run->spec->min_replicas == 0;
+    if (!a->used) {
+        condition_remove(d, "Active");
+        return;
+    }
+    look_at_metrics(run, a);
+    keep_condition(run, a);
+    if (a->active)
+        return;
+    a->idle_since = condition_find(d->conditions, d->condition_count, "Active")->last_transition;
+    /* At 0 it sleeps on; above, missing data is no reason to fall asleep. */
+    a->asleep =
+        d->current == 0 || (!a->unknown && run->in->now - a->idle_since >= run->spec->activation.after);
+}
+
+usec_t activation_changes_at(const struct decide_run *run) {
+    const struct activated *a = &run->out->steps.activated;
+
+    return a->used && !a->active && !a->asleep ? a->idle_since + run->spec->activation.after : 0;
+}

@@ -1,0 +1,97 @@
+/* Missing: what becomes of a metric without a usable value (whenMissing), and of a policy without any
+ * (fallback). By default both hold, as HPA does; everything else has been asked for in the policy. */
+#include "autoscaler/stages.h"
+#include <inttypes.h>
+
+static bool falls_back(const struct decide_run *run, uint32_t i) {
+    return run->spec->metrics[i].when_missing == MISSING_FALLBACK && !run->out->proposals[i].valid;
+}
+
+/* None has a value, or one is missing for which fallback is to stand in. */
+static bool in_trouble(const struct decide_run *run) {
+    uint32_t valid = 0;
+
+    for (uint32_t i = 0; i < run->out->proposal_count; i++) {
+        if (falls_back(run, i))
+            return true;
+        valid += run->out->proposals[i].valid;
+    }
+    return valid == 0;
+}
+
+static int32_t wanted(const struct policy_fallback *f, int32_t current) {
+    switch (f->behavior) {
+    case FALLBACK_STATIC:
+        return f->replicas;
+    case FALLBACK_AT_LEAST:
+        return current > f->replicas ? current : f->replicas;
+    case FALLBACK_AT_MOST:
+        return current < f->replicas ? current : f->replicas;
+    case FALLBACK_HOLD:
+        break;
+    }
+    return current;
+}
+
+void fallback_look(struct decide_run *run) {
+    const struct policy_fallback *f = &run->spec->fallback;
+    struct decision *d = run->out;
+    struct fell_back *fb = &d->steps.fallback;
+    usec_t now = run->in->now;
+
+    if (!run->spec->has_fallback || !in_trouble(run)) {
+        condition_remove(d, "Fallback");
+        return;
+    }
+    const struct condition *before = condition_find(d->conditions, d->condition_count, "Fallback");
+    bool already = before && before->status[0] == 'T';
+    fb->since = before ? before->last_transition : now;
+    fb->in_force = already || now - fb->since >= f->after;
+    fb->replicas = wanted(f, d->current);
+    if (fb->in_force)
+        condition_set(
+            d, now, "Fallback", "True", "MetricsMissing",
+            arena_printf(run->arena, "metrics are missing: fallback asks for %" PRId32, fb->replicas));
+    else
+        condition_set(d, now, "Fallback", "False", "Waiting",
+                      "metrics are missing, not yet for as long as fallback.after");
+}
+
+static void count_as_zero(struct proposal *p) {
+    p->valid = p->substituted = true;
+    p->replicas = 0;
+    p->value = 0;
+    p->within = false;
+    p->arithmetic = "absent counts as 0 (whenMissing: Zero)";
+}
+
+static void fall_back(struct decide_run *run, struct proposal *p) {
+    p->valid = p->substituted = true;
+    p->within = false;
+    p->replicas = run->out->steps.fallback.replicas;
+    p->arithmetic = arena_printf(run->arena, "fallback: %" PRId32 " (whenMissing: Fallback)", p->replicas);
+}
+
+void missing_apply(struct decide_run *run) {
+    for (uint32_t i = 0; i < run->out->proposal_count; i++) {
+        struct proposal *p = &run->out->proposals[i];
+        if (p->valid)
+            continue;
+        switch (run->spec->metrics[i].when_missing) {
+        case MISSING_IGNORE:
+            p->ignored = true;
+            break;
+        case MISSING_ZERO:
+            /* A source that failed has not said that there is nothing. */
+            if (p->quality == QUALITY_ABSENT)
+                count_as_zero(p);
+            break;
+        case MISSING_FALLBACK:
+            if (run->out->steps.fallback.in_force)
+                fall_back(run, p);
+            break;
+        case MISSING_HOLD:
+            break;
+        }
+    }
+}
