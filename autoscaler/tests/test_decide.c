@@ -18,6 +18,7 @@ struct world {
     struct decide_flags flags;
     struct history history;
     struct sample samples[8];
+    struct tz *zones[8];
     struct decide_input input;
 };
 
@@ -104,6 +105,16 @@ static void read_scale(struct world *w) {
     w->input.selector_error = json_string_value(json_object_get(w->in, "selectorError"));
 }
 
+static void read_zones(struct world *w) {
+    struct err err;
+
+    assert_true(w->spec.schedule_count <= 8);
+    for (uint32_t i = 0; i < w->spec.schedule_count; i++)
+        if (tz_load(w->spec.schedules[i].time_zone, &w->zones[i], &err) < 0)
+            fail_msg("%s", err.text);
+    w->input.zones = (const struct tz *const *)w->zones;
+}
+
 static void world_init(struct world *w, const json_t *in) {
     struct err err = {0};
 
@@ -116,13 +127,20 @@ static void world_init(struct world *w, const json_t *in) {
     w->flags = (struct decide_flags){.tolerance = 0.1, .downscale_stabilization = 5 * USEC_PER_MIN};
     w->input = (struct decide_input){
         .spec = &w->spec, .status = &w->status, .samples = w->samples, .flags = &w->flags};
-    assert_int_equal(clock_parse("2026-01-01T00:00:00Z", &w->input.now), 0);
+    w->flags.hpa = json_is_true(json_object_get(in, "hpa"));
+    const char *now = json_object_get(in, "now") ? text(in, "now") : "2026-01-01T00:00:00Z";
+    assert_int_equal(clock_parse(now, &w->input.now), 0);
+    w->input.conflict = json_string_value(json_object_get(in, "conflict"));
+    w->input.ambiguous = json_string_value(json_object_get(in, "ambiguous"));
+    read_zones(w);
     read_scale(w);
     read_samples(w);
     read_history(w);
 }
 
 static void world_done(struct world *w) {
+    for (size_t i = 0; i < w->spec.schedule_count; i++)
+        tz_free(w->zones[i]);
     history_done(&w->history);
     arena_done(&w->status_arena);
     arena_done(&w->arena);
