@@ -61,37 +61,62 @@ static int operand(const struct formula_step *step, const struct formula_input *
     return metric->missing ? -ENODATA : 0;
 }
 
+/* The numbers under way. Slot 0 stays empty: what the parser made never takes more than there is. */
+struct stack {
+    uint32_t depth;
+    double numbers[FORMULA_STACK + 1];
+};
+
+static double pop(struct stack *s) {
+    double top = s->numbers[s->depth];
+
+    s->depth -= s->depth > 0;
+    return top;
+}
+
+static void push(struct stack *s, double number) {
+    s->numbers[++s->depth] = number;
+}
+
+/* One step that leaves a number; -EDOM where it is not finite, at once: 1 / (1 / 0) would be a 0 that nobody
+ * asked for. */
+static int compute(const struct formula_step *step, const struct formula_input *in, struct stack *s) {
+    double number = 0;
+    int ret = 0;
+
+    if (step->op >= OP_ADD) {
+        double right = pop(s), left = pop(s);
+        number = binary(step->op, left, right);
+    } else if (step->op == OP_NEGATE) {
+        number = -pop(s);
+    } else {
+        ret = operand(step, in, &number);
+    }
+    if (ret < 0)
+        return ret;
+    push(s, number);
+    return isfinite(number) ? 0 : -EDOM;
+}
+
 int formula_eval(const struct formula *formula, const struct formula_input *in, double *ret_result,
                  uint32_t *ret_metric) {
-    double stack[FORMULA_STACK];
-    uint32_t depth = 0;
+    struct stack s = {0};
 
-    for (uint32_t i = 0; i < formula->count; i++) {
+    for (uint32_t i = 0; i < formula->count;) {
         const struct formula_step *step = &formula->steps[i];
-        if (step->op == OP_JUMP) {
-            i = step->arg - 1;
+        if (step->op == OP_JUMP || step->op == OP_UNLESS) {
+            bool jumps = step->op == OP_JUMP || pop(&s) == 0;
+            i = jumps ? step->arg : i + 1;
             continue;
         }
-        if (step->op == OP_UNLESS) {
-            depth--;
-            if (stack[depth] == 0)
-                i = step->arg - 1;
-            continue;
-        }
-        if (step->op >= OP_ADD) {
-            depth--;
-            stack[depth - 1] = binary(step->op, stack[depth - 1], stack[depth]);
-        } else if (step->op == OP_NEGATE) {
-            stack[depth - 1] = -stack[depth - 1];
-        } else if (operand(step, in, &stack[depth++]) < 0) {
+        int ret = compute(step, in, &s);
+        if (ret == -ENODATA)
             *ret_metric = step->arg;
-            return -ENODATA;
-        }
-        /* At once: 1 / (1 / 0) would be a 0 that nobody asked for. */
-        if (!isfinite(stack[depth - 1]))
-            return -EDOM;
+        if (ret < 0)
+            return ret;
+        i++;
     }
-    *ret_result = stack[0];
+    *ret_result = pop(&s);
     return 0;
 }
 
