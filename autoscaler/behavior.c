@@ -127,6 +127,19 @@ int32_t behavior_limit_down(const struct scaling_rules *rules, const struct hist
     return result;
 }
 
+/* What the longest of the policies' periods counts of the past, for people. */
+static int32_t used_up(const struct scaling_rules *rules, const struct history_list *events, usec_t now) {
+    int64_t most = 0;
+
+    for (uint32_t i = 0; i < rules->policy_count; i++) {
+        usec_t period = (usec_t)rules->policies[i].period_seconds * USEC_PER_SEC;
+        int64_t used = changed_within(events, now - period);
+        if (used > most)
+            most = used;
+    }
+    return clamp32((double)most);
+}
+
 /* When the first past change leaves the period of a policy that counts it. */
 static usec_t first_to_leave(const struct scaling_rules *rules, const struct history_list *events, usec_t now,
                              usec_t before) {
@@ -169,6 +182,7 @@ static struct limited limit_rise(const struct limit_input *in) {
     if (l.limited && by_rate)
         l.changes_at = rate_changes_at(in, &spec->up);
     l.allowed = rate;
+    l.used = used_up(&spec->up, &in->history->up_events, in->now);
     return l;
 }
 
@@ -188,6 +202,7 @@ static struct limited limit_fall(const struct limit_input *in) {
     if (l.limited && by_rate)
         l.changes_at = rate_changes_at(in, &spec->down);
     l.allowed = rate;
+    l.used = used_up(&spec->down, &in->history->down_events, in->now);
     return l;
 }
 

@@ -189,7 +189,8 @@ struct limited {
     const char *reason, *message; /* of ScalingLimited */
     const char *by;               /* "maxReplicas", "scaleUp policy", …; "" */
     int32_t allowed;              /* how far the rate limit lets it go in its direction; -1: none applies */
-    usec_t changes_at;            /* wall time at which a past change leaves its period; 0: none */
+    int32_t used;      /* of the policies of that direction: replicas that past changes have taken already */
+    usec_t changes_at; /* wall time at which a past change leaves its period; 0: none */
 };
 
 struct decision_steps {
