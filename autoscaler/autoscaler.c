@@ -186,6 +186,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     arena_init(&as->spare, decision_arena);
     map_init(&as->entries);
     map_init(&as->targets);
+    map_init(&as->zones);
     as->queue = workqueue_new();
     as->waiting = workqueue_new();
     as->timer = loop_timer_new(world->loop, on_timer, as);
@@ -203,6 +204,18 @@ static void free_entries(struct autoscaler *as) {
         entry_free(e);
 }
 
+static void free_zones(struct autoscaler *as) {
+    struct map_iter it = {0};
+    const char *name;
+    void *zone;
+
+    while (map_next(&as->zones, &it, &name, &zone)) {
+        tz_free(zone);
+        free((char *)(uintptr_t)name);
+    }
+    map_done(&as->zones);
+}
+
 void autoscaler_free(struct autoscaler *as) {
     if (!as)
         return;
@@ -213,6 +226,7 @@ void autoscaler_free(struct autoscaler *as) {
     workqueue_free(as->waiting);
     arena_done(&as->spare);
     free(as->pod_list.pods);
+    free_zones(as);
     map_done(&as->entries);
     map_done(&as->targets);
     free(as);

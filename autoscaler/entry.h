@@ -54,6 +54,8 @@ struct entry {
     struct entry *next_of_target;
     bool uses_pods;
     struct metric_subscription **subscriptions; /* one for each metric; NULL where no source has it */
+    const struct tz **zones;                    /* one for each schedule; borrowed from the autoscaler */
+    struct err zone_err;                        /* a zone that is not known; code 0: all are */
 
     struct history history;
     struct json_t *stored;   /* status as last written or seen */
@@ -93,6 +95,7 @@ struct autoscaler {
     struct informer *pods, *replicasets; /* open while a policy needs pods */
     unsigned pod_users;
     struct pod_list pod_list;
+    struct map zones;   /* name -> struct tz, read once */
     struct map entries; /* key -> struct entry */
     struct map targets; /* key -> struct target */
     struct target_kind *kinds;

@@ -174,6 +174,7 @@ static int gather(struct entry *e) {
     e->input = (struct decide_input){.now = clock_wall(), .flags = &e->autoscaler->options.flags};
     e->input.spec = effective_spec(e);
     e->input.status = &e->status;
+    e->input.zones = e->zones;
     int ret = entry_scale(e, &e->arena, &e->input.scale);
     if (ret < 0)
         return ret;
@@ -240,9 +241,9 @@ void entry_finish(struct entry *e) {
 }
 
 /* A spec that got past the schema and still cannot be used: said in the status, nothing is done. */
-static void publish_invalid(struct entry *e) {
+static void publish_invalid(struct entry *e, const struct err *invalid) {
     char when[CLOCK_TEXT_MAX];
-    const char *reason = "InvalidSpec", *text = e->policy->invalid.text;
+    const char *reason = "InvalidSpec", *text = invalid->text;
     bool known = false;
 
     for (uint32_t i = 0; i < e->status.condition_count; i++)
@@ -273,10 +274,14 @@ void entry_reconcile(struct entry *e) {
     }
     if (e->policy->invalid.code) {
         entry_unbind(e);
-        publish_invalid(e);
+        publish_invalid(e, &e->policy->invalid);
         return;
     }
     int ret = entry_bind(e);
+    if (e->zone_err.code) {
+        publish_invalid(e, &e->zone_err);
+        return;
+    }
     take_arena(e);
     if (ret != -EAGAIN)
         ret = gather(e);

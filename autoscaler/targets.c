@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static void queue_entries(struct target *target) {
@@ -295,6 +296,30 @@ static void leave_pods(struct autoscaler *as) {
     as->pods = as->replicasets = NULL;
 }
 
+static const struct tz *zone_get(struct autoscaler *as, const char *name, struct err *err) {
+    struct tz *zone = map_get(&as->zones, name);
+
+    if (zone || tz_load(name, &zone, err) < 0)
+        return zone;
+    map_put(&as->zones, xstrdup(name), zone);
+    return zone;
+}
+
+/* The zones of the schedules; one that the system does not know makes the spec unusable. */
+static void find_zones(struct entry *entry) {
+    const struct policy_spec *spec = &entry->bound->spec;
+    struct err err;
+
+    free(entry->zones);
+    entry->zones = xcalloc(spec->schedule_count + 1, sizeof(*entry->zones));
+    err_clear(&entry->zone_err);
+    for (uint32_t i = 0; i < spec->schedule_count && !entry->zone_err.code; i++) {
+        entry->zones[i] = zone_get(entry->autoscaler, spec->schedules[i].time_zone, &err);
+        if (!entry->zones[i])
+            err_set(&entry->zone_err, -EINVAL, "spec.schedules[%" PRIu32 "].timeZone: %s", i, err_text(&err));
+    }
+}
+
 static void subscribe(struct entry *entry) {
     const struct policy_spec *spec = &entry->bound->spec;
     struct metric_source *const *sources = entry->autoscaler->world.sources;
@@ -329,6 +354,8 @@ void entry_unbind(struct entry *entry) {
     entry->uses_pods = false;
     unsubscribe(entry->autoscaler, entry->bound, entry->subscriptions);
     entry->subscriptions = NULL;
+    free(entry->zones);
+    entry->zones = NULL;
     struct target *target = entry->target;
     if (target) {
         target_detach(target, entry);
@@ -374,6 +401,7 @@ static int rebind(struct entry *entry) {
     entry->born = loop_now(as->world.loop);
     free(entry->shown);
     entry->shown = NULL;
+    find_zones(entry);
     subscribe(entry);
     int ret = find_target(entry);
     if (target)

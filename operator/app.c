@@ -1,6 +1,7 @@
-/* The operator put together: loop, transport, cluster, informers, Prometheus, autoscaler, health. */
+/* The operator put together: loop, transport, cluster, informers, metric sources, autoscaler, health. */
 #include "operator/app.h"
 
+#include "adapter/metricsapi.h"
 #include "adapter/prometheus.h"
 #include "api/client/discovery.h"
 #include "autoscaler/autoscaler.h"
@@ -19,7 +20,7 @@ struct app {
     struct kube *kube;
     struct discovery *discovery;
     struct informers *informers;
-    struct metric_source *prometheus;
+    struct metric_source *prometheus, *metricsapi;
     struct autoscaler *autoscaler;
     struct health health;
     struct httpserver *server;
@@ -85,6 +86,7 @@ static int start_cluster(struct app *app, struct err *err) {
     app->discovery = discovery_new(app->kube);
     app->informers =
         informers_new(app->loop, app->kube, &(struct informers_options){.namespaces = o->namespaces.items});
+    app->metricsapi = metricsapi_new(app->loop, app->kube, app->discovery, NULL);
     return 0;
 }
 
@@ -94,10 +96,17 @@ static void start_autoscaler(struct app *app) {
                                      .kube = app->kube,
                                      .discovery = app->discovery,
                                      .informers = app->informers,
-                                     .sources = {[METRIC_PROMETHEUS] = app->prometheus}};
-    struct autoscaler_options options = {
-        .flags = {.tolerance = o->tolerance, .downscale_stabilization = o->downscale_stabilization},
-        .dry_run = o->dry_run};
+                                     .sources = {[METRIC_RESOURCE] = app->metricsapi,
+                                                 [METRIC_CONTAINER_RESOURCE] = app->metricsapi,
+                                                 [METRIC_PODS] = app->metricsapi,
+                                                 [METRIC_OBJECT] = app->metricsapi,
+                                                 [METRIC_EXTERNAL] = app->metricsapi,
+                                                 [METRIC_PROMETHEUS] = app->prometheus}};
+    struct autoscaler_options options = {.flags = {.tolerance = o->tolerance,
+                                                   .downscale_stabilization = o->downscale_stabilization,
+                                                   .cpu_initialization_period = o->cpu_initialization_period,
+                                                   .initial_readiness_delay = o->initial_readiness_delay},
+                                         .dry_run = o->dry_run};
 
     app->autoscaler = autoscaler_new(&world, &options);
 }
@@ -105,8 +114,11 @@ static void start_autoscaler(struct app *app) {
 static int start_server(struct app *app, struct err *err) {
     if (app->options->http_port == 0)
         return 0;
-    app->health = (struct health){
-        .loop = app->loop, .kube = app->kube, .prometheus = app->prometheus, .autoscaler = app->autoscaler};
+    app->health = (struct health){.loop = app->loop,
+                                  .kube = app->kube,
+                                  .prometheus = app->prometheus,
+                                  .metricsapi = app->metricsapi,
+                                  .autoscaler = app->autoscaler};
     const struct httpserver_options server = {
         .port = (int)app->options->http_port, .handler = health_serve, .arg = &app->health};
     int ret = httpserver_new(app->loop, &server, &app->server, err);
@@ -134,6 +146,7 @@ static void stop(struct app *app) {
     httpserver_free(app->server);
     autoscaler_free(app->autoscaler);
     prometheus_free(app->prometheus);
+    metricsapi_free(app->metricsapi);
     informers_free(app->informers);
     discovery_free(app->discovery);
     kube_free(app->kube);

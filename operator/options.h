@@ -27,7 +27,7 @@ struct options {
     usec_t prometheus_timeout, prometheus_interval;
     int64_t prometheus_max_concurrent;
     double tolerance;
-    usec_t downscale_stabilization;
+    usec_t cpu_initialization_period, initial_readiness_delay, downscale_stabilization;
     bool dry_run;
     int64_t http_port;
     const char *log_level, *log_format;
