@@ -13,7 +13,7 @@ set -euo pipefail
 {
 build=(gcc:gcc libc6-dev make:make cmake:cmake ninja-build:ninja pkg-config:pkg-config
   libwebsockets-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev libyajl-dev
-  libcmocka-dev libmicrohttpd-dev)
+  libcmocka-dev libmicrohttpd-dev tzdata)
 check=(clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-14-dev llvm universal-ctags:ctags
   shellcheck:shellcheck python3-yaml)
 cluster=(containerd:containerd runc:runc containernetworking-plugins iptables:iptables nftables:nft conntrack:conntrack
