@@ -54,7 +54,8 @@ static struct arena_block *grow(struct arena *a, size_t size) {
     return b;
 }
 
-void *arena_alloc(struct arena *a, size_t size) {
+/* As arena_alloc, with whatever lay there before. */
+static void *take(struct arena *a, size_t size) {
     struct arena_block *b = a->blocks;
 
     if (size > SIZE_MAX / 2)
@@ -65,7 +66,11 @@ void *arena_alloc(struct arena *a, size_t size) {
     void *p = b->data + b->used;
     b->used += size;
     a->used += size;
-    return memset(p, 0, size);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+    return memset(take(a, size), 0, size);
 }
 
 char *arena_strdup(struct arena *a, const char *s) {
@@ -73,21 +78,28 @@ char *arena_strdup(struct arena *a, const char *s) {
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t len) {
-    char *p = arena_alloc(a, len + 1);
+    char *p = take(a, len + 1);
     memcpy(p, s, len);
+    p[len] = '\0';
     return p;
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...) {
+    struct arena_block *b = a->blocks;
+    char *ahead = b ? b->data + b->used : NULL;
     va_list ap, again;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    /* Most texts fit into what is left of the block: they are written there before their room is taken. */
+    int n = vsnprintf(ahead, b ? b->size - b->used : 0, fmt, ap);
     va_end(ap);
-    char *p = arena_alloc(a, (n < 0 ? 0 : (size_t)n) + 1);
-    if (n > 0)
-        vsnprintf(p, (size_t)n + 1, fmt, again);
+    size_t size = (n < 0 ? 0 : (size_t)n) + 1;
+    char *p = take(a, size);
+    if (p != ahead)
+        vsnprintf(p, size, fmt, again);
+    if (n < 0)
+        *p = '\0';
     va_end(again);
     return p;
 }

@@ -77,6 +77,25 @@ static void test_strings(void **state) {
     assert_string_equal(arena_printf(&a, "%s", wide), wide);
 }
 
+/* A text is first written into what is left of a block; where that is too little it goes into the next one.
+ */
+static void test_texts_at_the_end_of_blocks(void **state) {
+    (void)state;
+    cleanup_arena struct arena a;
+    char *texts[200];
+
+    arena_init(&a, 100); /* no multiple of the alignment */
+    for (int i = 0; i < 200; i++)
+        texts[i] = arena_printf(&a, "%0*d", i % 120 + 1, i % 10);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(strlen(texts[i]), i % 120 + 1);
+        assert_int_equal(texts[i][i % 120], '0' + i % 10);
+    }
+    arena_reset(&a); /* what lay there before does not show */
+    assert_string_equal(arena_strndup(&a, "abcdef", 2), "ab");
+    assert_string_equal(arena_printf(&a, "%s", "c"), "c");
+}
+
 struct pair {
     int64_t a;
     char b;
@@ -103,6 +122,7 @@ int main(void) {
         cmocka_unit_test(test_reset_keeps_one_block),
         cmocka_unit_test(test_reset_lets_large_blocks_go),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_texts_at_the_end_of_blocks),
         cmocka_unit_test(test_typed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
