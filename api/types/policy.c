@@ -86,12 +86,10 @@ static struct policy_object *policy_new(const json_t *metadata, struct str_pool 
     return (struct policy_object *)o;
 }
 
-/* The HorizontalPodAutoscaler that the policy is to take the place of, or NULL. */
-static const char *taken_over(const json_t *metadata, struct arena *arena) {
-    const json_t *annotations = json_object_get(metadata, "annotations");
-    const char *name = member_text(annotations, "autoscaling.trimtab.dev/take-over-from");
+static const char *annotation(const json_t *metadata, const char *name, struct arena *arena) {
+    const char *text = member_text(json_object_get(metadata, "annotations"), name);
 
-    return name && name[0] ? arena_strdup(arena, name) : NULL;
+    return text && text[0] ? arena_strdup(arena, text) : NULL;
 }
 
 static bool is_name(const json_t *value) {
@@ -114,7 +112,8 @@ int policy_from_json(const json_t *document, struct str_pool *pool, struct polic
         err_clear(&p->invalid);
     policy_read_status(status, &p->arena, &p->status);
     p->created = status_time(metadata, "creationTimestamp");
-    p->take_over_from = taken_over(metadata, &p->arena);
+    p->take_over_from = annotation(metadata, "autoscaling.trimtab.dev/take-over-from", &p->arena);
+    p->taken_over_uid = annotation(metadata, "autoscaling.trimtab.dev/taken-over-uid", &p->arena);
     if (json_is_object(status))
         p->status_json = json_incref(status);
     *ret_policy = p;

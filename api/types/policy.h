@@ -170,6 +170,7 @@ struct policy_object {
     struct arena arena;
     usec_t created;             /* metadata.creationTimestamp; 0: absent */
     const char *take_over_from; /* the annotation autoscaling.trimtab.dev/take-over-from; NULL: none */
+    const char *taken_over_uid; /* the annotation autoscaling.trimtab.dev/taken-over-uid; NULL: none */
     struct policy_spec spec;
     struct policy_status status;
     struct err invalid;  /* code != 0: the spec cannot be used, and why (field path and what to change) */
