@@ -268,7 +268,10 @@ static bool has_conflict(struct decide_run *run) {
         condition_remove(run->out, "Conflict");
         return false;
     }
-    text = arena_printf(run->arena, "%s scales the target too: only one may, and this policy waits", other);
+    text = run->in->conflict_text;
+    if (!text)
+        text =
+            arena_printf(run->arena, "%s scales the target too: only one may, and this policy waits", other);
     run->out->steps.path = PATH_CONFLICT;
     condition_set(run->out, run->in->now, "Conflict", "True", "Conflict", text);
     active(run, "False", "Conflict", text);

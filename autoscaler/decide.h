@@ -71,6 +71,7 @@ struct decide_input {
     const char *selector_error; /* the selector does not parse: InvalidSelector; NULL: fine */
     const char *ambiguous;      /* HPA's AmbiguousSelector: what else selects these pods; NULL: nothing */
     const char *conflict;       /* who else scales the target: "HorizontalPodAutoscaler web"; NULL: nobody */
+    const char *conflict_text;  /* what to say of it in place of the usual sentence; NULL: that */
     uint32_t pods,
         ready_pods; /* of the selector and (policies) the target's own: all, and Running and Ready */
     const struct pod *const *pod_list; /* pods of them; may be NULL where no metric is of pods */

@@ -300,7 +300,7 @@ static const char *path_text(const struct decide_run *run) {
     case PATH_DISABLED:
         return "scaling is disabled since the replica count of the target is zero";
     case PATH_CONFLICT:
-        return arena_printf(run->arena, "%s scales the target too", run->in->conflict);
+        return condition_find(run->out->conditions, run->out->condition_count, "Conflict")->message;
     case PATH_ABOVE_MAX:
         return bound_text(run, /* above= */ true);
     case PATH_BELOW_MIN:
