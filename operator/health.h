@@ -3,6 +3,7 @@
 #ifndef OPERATOR_HEALTH_H
 #define OPERATOR_HEALTH_H
 
+#include "adapter/metricsapi.h"
 #include "adapter/prometheus.h"
 #include "autoscaler/autoscaler.h"
 #include "net/httpserver.h"
@@ -12,6 +13,7 @@ struct health {
     struct loop *loop;
     struct kube *kube;
     struct metric_source *prometheus; /* or NULL */
+    struct metric_source *metricsapi;
     struct autoscaler *autoscaler;
 };
 

@@ -119,12 +119,25 @@ static void write_prometheus(const struct metric_source *source, struct buf *b) 
            (double)s.last_success / (double)USEC_PER_SEC);
 }
 
+static void write_metricsapi(const struct metric_source *source, struct buf *b) {
+    struct metricsapi_stats s;
+
+    metricsapi_stats(source, &s);
+    number(b, "trimtab_metrics_api_requests_total", "counter",
+           "Requests for metrics to the cluster's metrics APIs.", (double)s.requests);
+    number(b, "trimtab_metrics_api_failures_total", "counter", "Of these, without a usable answer.",
+           (double)s.failures);
+    number(b, "trimtab_metrics_api_followed", "gauge", "Different things that are asked for regularly.",
+           (double)s.followed);
+}
+
 void selfmetrics_write(const struct health *health, struct buf *body) {
     write_autoscaler(health->autoscaler, body);
     write_informers(health->autoscaler, body);
     write_requests(kube_stats(health->kube), body);
     if (health->prometheus)
         write_prometheus(health->prometheus, body);
+    write_metricsapi(health->metricsapi, body);
     number(body, "trimtab_loop_lag_seconds", "gauge", "Longest turn of the loop since the last scrape.",
            (double)loop_take_lag(health->loop) / (double)USEC_PER_SEC);
     number(body, "trimtab_heap_bytes", "gauge", "Bytes of the heap in use.", (double)mallinfo2().uordblks);
