@@ -22,7 +22,8 @@ const struct record *record_of(const struct decide_input *input, const struct de
  * reference. */
 json_t *record_json(const struct record *record);
 
-/* The record in lines, one a stage, as `explain` shows it. name: "default/web". now: for "(2 s ago)"; 0: left
+/* The record in lines, one a stage, as `explain` shows it; a stage that changed the number it was given ends
+ * with "<- changed". name: "default/web". now: for "(2 s ago)"; 0: left
  * out. */
 void record_print(const struct record *record, const char *name, usec_t now, struct buf *out);
 

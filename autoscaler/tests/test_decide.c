@@ -3,6 +3,7 @@
 #include "api/types/tests/cases.h"
 #include "autoscaler/stages.h"
 #include "autoscaler/status.h"
+#include "autoscaler/tests/record_checks.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,7 +181,21 @@ static json_t *recommendations_json(const struct history *h) {
     return list;
 }
 
-static json_t *outcome(const struct world *w, const struct decision *d) {
+/* The record as `explain` shows it, line by line. */
+static json_t *record_lines(struct world *w, const struct decision *d) {
+    json_t *list = json_array();
+    struct buf out;
+
+    assert_record_kept(&w->input, d);
+    buf_init(&out, 1 << 20);
+    record_print(record_of(&w->input, d, &w->arena), "default/web", 0, &out);
+    for (char *line = out.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        json_array_append_new(list, json_stringn(line, (size_t)(end - line)));
+    buf_done(&out);
+    return list;
+}
+
+static json_t *outcome(struct world *w, const struct decision *d) {
     json_t *o =
         json_pack("{s:i, s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "current", d->current, "desired",
                   d->desired, "rescale", d->rescale, "preview", d->preview, "reason",
@@ -190,6 +205,7 @@ static json_t *outcome(const struct world *w, const struct decision *d) {
     json_object_set_new(o, "conditions", conditions_json(d));
     json_object_set_new(o, "events", events_json(d));
     json_object_set_new(o, "recommendations", recommendations_json(&w->history));
+    json_object_set_new(o, "record", record_lines(w, d));
     if (d->look_again)
         json_object_set_new(o, "lookAgain", json_real((double)(d->look_again - w->input.now) / USEC_PER_SEC));
     json_object_set_new(o, "status", status_build(&w->input, d, 7, d->rescale ? w->input.now : 0));

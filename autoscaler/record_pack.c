@@ -1,0 +1,399 @@
+/* A record in a few hundred bytes: numbers of variable length, a text that came before as a reference to it.
+ * One list of fields serves both ways, so that what is written is what is read. The bytes never leave the
+ * process; they are checked all the same, for a mistake must not become a wild pointer. */
+#include "autoscaler/record_fields.h"
+#include "base/str.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    TEXTS_MAX = 64,  /* that can be referred to */
+    TEXT_MAX = 1024, /* longer ones are cut, and shorter than this where the record is too long */
+    TEXT_LEAST = 16, /* below this metrics are left out instead */
+    METRICS_MAX = 64,
+    RULES_MAX = 32,
+    MILLI_LIMIT = 1000000000, /* doubles up to here are tried as milli-units */
+};
+
+struct codec {
+    struct buf *out; /* writing; NULL: reading */
+    const unsigned char *at, *end;
+    struct arena *arena; /* of what is read */
+    bool bad;            /* reading: none of ours; writing: no room */
+    size_t text_max;
+    const char *texts[TEXTS_MAX];
+    uint32_t text_count;
+};
+
+/* ---- numbers ---- */
+
+static void write_bytes(struct codec *c, const void *data, size_t len) {
+    c->bad |= buf_append(c->out, data, len) < 0;
+}
+
+static bool read_bytes(struct codec *c, void *out, size_t len) {
+    if (c->bad || (size_t)(c->end - c->at) < len) {
+        c->bad = true;
+        memset(out, 0, len);
+        return false;
+    }
+    memcpy(out, c->at, len);
+    c->at += len;
+    return true;
+}
+
+/* Seven bits a byte, the lowest first, as Protocol Buffers have them. */
+static void write_unsigned(struct codec *c, uint64_t value) {
+    unsigned char bytes[10];
+    size_t n = 0;
+
+    do {
+        bytes[n++] = (unsigned char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+        value >>= 7;
+    } while (value > 0);
+    write_bytes(c, bytes, n);
+}
+
+static uint64_t read_unsigned(struct codec *c) {
+    uint64_t value = 0;
+    unsigned char byte;
+
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        if (!read_bytes(c, &byte, 1))
+            return 0;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+    c->bad = true;
+    return 0;
+}
+
+/* Small numbers of either sign are short. */
+static void code_i64(struct codec *c, int64_t *value) {
+    if (c->out) {
+        write_unsigned(c, ((uint64_t)*value << 1) ^ (uint64_t)(*value >> 63));
+    } else {
+        uint64_t u = read_unsigned(c);
+        *value = (int64_t)(u >> 1) ^ -(int64_t)(u & 1);
+    }
+}
+
+static void code_i32(struct codec *c, int32_t *value) {
+    int64_t wide = *value;
+
+    code_i64(c, &wide);
+    if (c->out)
+        return;
+    c->bad |= wide < INT32_MIN || wide > INT32_MAX;
+    *value = c->bad ? 0 : (int32_t)wide;
+}
+
+static void code_u32(struct codec *c, uint32_t *value) {
+    if (c->out) {
+        write_unsigned(c, *value);
+        return;
+    }
+    uint64_t wide = read_unsigned(c);
+    c->bad |= wide > UINT32_MAX;
+    *value = c->bad ? 0 : (uint32_t)wide;
+}
+
+/* A value of an enumeration that has count of them. */
+static uint32_t code_word(struct codec *c, uint32_t value, uint32_t count) {
+    code_u32(c, &value);
+    if (c->out)
+        return value;
+    c->bad |= value >= count;
+    return c->bad ? 0 : value;
+}
+
+#define CODE_ENUM(c, field, count) ((field) = (__typeof__(field))code_word((c), (uint32_t)(field), (count)))
+
+/* A time, relative to the record's own: mostly seconds away, where 1970 is far. 0 stays "none". */
+static void code_time(struct codec *c, usec_t base, usec_t *at) {
+    int64_t distance = *at == 0 ? 0 : *at - base + 1;
+
+    if (c->out && *at != 0 && distance == 0)
+        distance = 1; /* a microsecond off, which nobody sees */
+    code_i64(c, &distance);
+    *at = distance == 0 ? 0 : base + distance - 1;
+}
+
+/* Most values have three digits behind the point at most; the others take their eight bytes. */
+static void code_double(struct codec *c, double *value) {
+    double milli = *value * 1000;
+    uint64_t word = 0;
+
+    if (c->out && fabs(milli) < MILLI_LIMIT && milli == floor(milli) && floor(milli) / 1000 == *value &&
+        !(milli == 0 && signbit(milli))) {
+        int64_t whole = (int64_t)milli;
+        word = (((uint64_t)whole << 1) ^ (uint64_t)(whole >> 63)) + 1;
+    }
+    if (c->out)
+        write_unsigned(c, word);
+    else
+        word = read_unsigned(c);
+    if (word != 0 && !c->out)
+        *value = (double)((int64_t)((word - 1) >> 1) ^ -(int64_t)((word - 1) & 1)) / 1000;
+    else if (word == 0 && c->out)
+        write_bytes(c, value, sizeof(*value));
+    else if (word == 0)
+        read_bytes(c, value, sizeof(*value));
+}
+
+/* ---- texts ---- */
+
+static void remember(struct codec *c, const char *text) {
+    if (c->text_count < TEXTS_MAX)
+        c->texts[c->text_count++] = text;
+}
+
+/* The text's length, or less where it is longer than may be; a character is never cut in two. */
+static size_t cut_length(const char *text, size_t most) {
+    size_t len = strnlen(text, most + 1);
+
+    if (len <= most)
+        return len;
+    for (len = most; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+        ;
+    return len;
+}
+
+static void write_text(struct codec *c, const char *text) {
+    size_t len = cut_length(text, c->text_max);
+
+    for (uint32_t i = 0; i < c->text_count; i++) {
+        if (strcmp(c->texts[i], text) == 0) {
+            write_unsigned(c, ((uint64_t)i << 1) | 1);
+            return;
+        }
+    }
+    write_unsigned(c, (uint64_t)len << 1);
+    write_bytes(c, text, len);
+    if (len > 0)
+        remember(c, text);
+}
+
+static const char *read_text(struct codec *c) {
+    uint64_t word = read_unsigned(c);
+    size_t len = (size_t)(word >> 1);
+
+    if (word & 1) {
+        c->bad |= word >> 1 >= c->text_count;
+        return c->bad ? "" : c->texts[word >> 1];
+    }
+    if (c->bad || len == 0)
+        return "";
+    if (len > (size_t)(c->end - c->at)) {
+        c->bad = true;
+        return "";
+    }
+    const char *text = arena_strndup(c->arena, (const char *)c->at, len);
+    c->at += len;
+    remember(c, text);
+    return text;
+}
+
+static void code_text(struct codec *c, const char **text) {
+    if (c->out)
+        write_text(c, *text);
+    else
+        *text = read_text(c);
+}
+
+/* Up to 32 booleans as one number. */
+static void code_flags(struct codec *c, bool *const *flags, size_t count) {
+    uint32_t word = 0;
+
+    for (size_t i = 0; i < count; i++)
+        word |= (uint32_t)*flags[i] << i;
+    code_u32(c, &word);
+    for (size_t i = 0; i < count; i++)
+        *flags[i] = word >> i & 1;
+}
+
+#define CODE_FLAGS(c, ...)                                                                                   \
+    do {                                                                                                     \
+        bool *const flags_[] = {__VA_ARGS__};                                                                \
+        code_flags((c), flags_, sizeof(flags_) / sizeof(flags_[0]));                                         \
+    } while (0)
+
+/* ---- the fields ---- */
+
+static void code_metric(struct codec *c, usec_t base, struct record_metric *m) {
+    CODE_ENUM(c, m->type, METRIC_TYPES);
+    CODE_ENUM(c, m->quality, QUALITY_FAILED + 1);
+    CODE_ENUM(c, m->target_type, TARGET_AVERAGE_VALUE + 1);
+    CODE_FLAGS(c, &m->valid, &m->ignored, &m->substituted, &m->within, &m->has_current);
+    code_text(c, &m->label);
+    code_text(c, &m->origin);
+    code_text(c, &m->arithmetic);
+    code_text(c, &m->failure);
+    code_text(c, &m->note);
+    code_text(c, &m->target_text);
+    code_i64(c, &m->target_milli);
+    code_i64(c, &m->current_milli);
+    code_i32(c, &m->target_utilization);
+    code_i32(c, &m->utilization);
+    code_i32(c, &m->replicas);
+    code_double(c, &m->value);
+    code_double(c, &m->ratio);
+    code_time(c, base, &m->at);
+    code_u32(c, &m->counted_pods);
+    code_u32(c, &m->pods);
+    code_i64(c, &m->activation_milli);
+}
+
+static void code_metrics(struct codec *c, struct record *r) {
+    code_u32(c, &r->metric_total);
+    code_u32(c, &r->metric_count);
+    c->bad |= r->metric_count > METRICS_MAX;
+    if (c->bad)
+        return;
+    if (!c->out)
+        r->metrics = ARENA_ARRAY(c->arena, struct record_metric, r->metric_count);
+    for (uint32_t i = 0; i < r->metric_count; i++)
+        code_metric(c, r->at, &r->metrics[i]);
+}
+
+static void code_combined(struct codec *c, struct combined *x) {
+    CODE_FLAGS(c, &x->failed, &x->by_formula);
+    code_i32(c, &x->replicas);
+    code_u32(c, &x->best);
+    code_u32(c, &x->invalid);
+    code_u32(c, &x->first_invalid);
+    code_double(c, &x->result);
+    code_text(c, &x->failure);
+}
+
+static void code_activation(struct codec *c, usec_t base, struct record_activation *a) {
+    CODE_FLAGS(c, &a->used, &a->active, &a->unknown, &a->asleep);
+    code_u32(c, &a->metric);
+    code_time(c, base, &a->idle_since);
+    code_i64(c, &a->after);
+}
+
+static void code_fallback(struct codec *c, usec_t base, struct record_fallback *f) {
+    CODE_FLAGS(c, &f->in_force);
+    CODE_ENUM(c, f->behavior, FALLBACK_AT_MOST + 1);
+    code_time(c, base, &f->since);
+    code_i64(c, &f->after);
+    code_i32(c, &f->replicas);
+}
+
+static void code_schedule(struct codec *c, usec_t base, struct record_schedule *s) {
+    code_u32(c, &s->count);
+    code_u32(c, &s->active);
+    code_text(c, &s->names);
+    code_i32(c, &s->min_replicas);
+    code_i32(c, &s->max_replicas);
+    code_time(c, base, &s->changes_at);
+}
+
+static void code_stabilize(struct codec *c, usec_t base, struct record_stabilize *s) {
+    CODE_FLAGS(c, &s->up_known);
+    code_i32(c, &s->replicas);
+    code_i64(c, &s->up);
+    code_i64(c, &s->down);
+    code_i64(c, &s->window);
+    code_time(c, base, &s->changes_at);
+}
+
+static void code_limit(struct codec *c, usec_t base, struct record_limit *l) {
+    CODE_FLAGS(c, &l->behavior);
+    CODE_ENUM(c, l->select, SELECT_DISABLED + 1);
+    code_i32(c, &l->replicas);
+    code_text(c, &l->by);
+    code_i32(c, &l->allowed);
+    code_i32(c, &l->used);
+    code_time(c, base, &l->changes_at);
+    code_u32(c, &l->rule_count);
+    c->bad |= l->rule_count > RULES_MAX;
+    if (c->bad)
+        return;
+    if (!c->out)
+        l->rules = ARENA_ARRAY(c->arena, struct record_rule, l->rule_count);
+    for (uint32_t i = 0; i < l->rule_count; i++) {
+        CODE_FLAGS(c, &l->rules[i].percent);
+        code_i32(c, &l->rules[i].value);
+        code_i32(c, &l->rules[i].period_seconds);
+    }
+}
+
+static void code_pause(struct codec *c, usec_t base, struct record_pause *p) {
+    CODE_FLAGS(c, &p->in_force);
+    CODE_ENUM(c, p->direction, PAUSE_DOWN + 1);
+    code_time(c, base, &p->until);
+    code_i32(c, &p->replicas);
+    code_i32(c, &p->before);
+}
+
+static void code_record(struct codec *c, struct record *r) {
+    code_i64(c, &r->at);
+    CODE_ENUM(c, r->path, PATH_COMPUTED + 1);
+    CODE_ENUM(c, r->reason, REASON_COUNT);
+    CODE_FLAGS(c, &r->rescale, &r->failed, &r->metrics_read);
+    code_i32(c, &r->current);
+    code_i32(c, &r->desired);
+    code_i32(c, &r->preview);
+    code_text(c, &r->kind);
+    code_text(c, &r->name);
+    code_text(c, &r->limited_by);
+    code_text(c, &r->metric);
+    code_text(c, &r->message);
+    code_text(c, &r->trouble);
+    code_text(c, &r->formula);
+    code_double(c, &r->tolerance_up);
+    code_double(c, &r->tolerance_down);
+    code_metrics(c, r);
+    code_combined(c, &r->combined);
+    code_activation(c, r->at, &r->activation);
+    code_fallback(c, r->at, &r->fallback);
+    code_schedule(c, r->at, &r->schedule);
+    code_stabilize(c, r->at, &r->stabilize);
+    code_limit(c, r->at, &r->limit);
+    code_pause(c, r->at, &r->pause);
+}
+
+/* ---- both ways ---- */
+
+/* Whether the record fitted with its texts cut to text_max. */
+static bool pack_cut(struct record *r, size_t text_max, struct buf *packed) {
+    struct codec c = {.out = packed, .text_max = text_max};
+
+    buf_reset(packed);
+    code_record(&c, r);
+    return !c.bad;
+}
+
+void record_pack(const struct record *record, struct buf *out) {
+    struct record r = *record;
+    size_t text_max = TEXT_MAX;
+    cleanup_buf struct buf packed;
+
+    buf_init(&packed, RECORD_PACKED_MAX);
+    if (r.metric_count > METRICS_MAX)
+        r.metric_count = METRICS_MAX;
+    if (r.limit.rule_count > RULES_MAX)
+        r.limit.rule_count = RULES_MAX;
+    while (!pack_cut(&r, text_max, &packed)) {
+        if (text_max > TEXT_LEAST)
+            text_max /= 2;
+        else
+            r.metric_count /= 2;
+    }
+    buf_append(out, packed.data, packed.len);
+}
+
+int record_unpack(const void *data, size_t len, struct arena *arena, const struct record **ret_record) {
+    struct codec c = {.at = data, .end = (const unsigned char *)data + len, .arena = arena};
+    struct record *r = ARENA_NEW(arena, struct record);
+
+    code_record(&c, r);
+    if (c.bad || c.at != c.end)
+        return -EINVAL;
+    *ret_record = r;
+    return 0;
+}
