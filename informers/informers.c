@@ -4,6 +4,7 @@
 #include "informers/informers.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "informers/cache.h"
 #include "informers/follower.h"
 #include <stdlib.h>
@@ -237,12 +238,18 @@ void informers_free(struct informers *all) {
     free(all);
 }
 
+/* Discovery gives one struct for a kind, but those who always follow the same kind have one of their own. */
+static bool same_resource(const struct resource *a, const struct resource *b) {
+    return a == b || (str_eq(a->group, b->group) && str_eq(a->version, b->version) &&
+                      str_eq(a->plural, b->plural) && a->namespaced == b->namespaced);
+}
+
 struct informer *informers_open(struct informers *all, const struct resource *resource, enum object_type type,
                                 informer_fn *fn, void *arg) {
     struct informer *user = XNEW(struct informer);
     struct feed *feed = all->feeds;
 
-    while (feed && (feed->resource != resource || feed->type != type))
+    while (feed && (feed->type != type || !same_resource(feed->resource, resource)))
         feed = feed->next;
     if (!feed)
         feed = new_feed(all, resource, type);

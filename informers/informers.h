@@ -34,8 +34,9 @@ struct informers *informers_new(struct loop *loop, struct kube *kube,
                                 const struct informers_options *options);
 void informers_free(struct informers *all);
 
-/* Follows a resource as objects of type. A second user shares the first one's cache (and gets ADDED for what
- * is there, on a later turn). The handle is the user's own. resource must stay valid (discovery's does). */
+/* Follows a resource as objects of type. A second user of the same group, version and plural shares the first
+ * one's cache (and gets ADDED for what is there, on a later turn). The handle is the user's own. resource
+ * must stay valid until informers_free (discovery's does). */
 struct informer *informers_open(struct informers *all, const struct resource *resource, enum object_type type,
                                 informer_fn *fn, void *arg);
 /* No callback follows. NULL is allowed. */
