@@ -3,6 +3,7 @@
 
 #include "adapter/metricsapi.h"
 #include "adapter/prometheus.h"
+#include "adapter/workload.h"
 #include "api/client/discovery.h"
 #include "autoscaler/autoscaler.h"
 #include "informers/informers.h"
@@ -20,7 +21,7 @@ struct app {
     struct kube *kube;
     struct discovery *discovery;
     struct informers *informers;
-    struct metric_source *prometheus, *metricsapi;
+    struct metric_source *prometheus, *metricsapi, *workload;
     struct autoscaler *autoscaler;
     struct health health;
     struct httpserver *server;
@@ -87,6 +88,7 @@ static int start_cluster(struct app *app, struct err *err) {
     app->informers =
         informers_new(app->loop, app->kube, &(struct informers_options){.namespaces = o->namespaces.items});
     app->metricsapi = metricsapi_new(app->loop, app->kube, app->discovery, NULL);
+    app->workload = workload_new(app->loop, app->informers);
     return 0;
 }
 
@@ -101,7 +103,8 @@ static void start_autoscaler(struct app *app) {
                                                  [METRIC_PODS] = app->metricsapi,
                                                  [METRIC_OBJECT] = app->metricsapi,
                                                  [METRIC_EXTERNAL] = app->metricsapi,
-                                                 [METRIC_PROMETHEUS] = app->prometheus}};
+                                                 [METRIC_PROMETHEUS] = app->prometheus,
+                                                 [METRIC_WORKLOAD] = app->workload}};
     struct autoscaler_options options = {.flags = {.tolerance = o->tolerance,
                                                    .downscale_stabilization = o->downscale_stabilization,
                                                    .cpu_initialization_period = o->cpu_initialization_period,
@@ -146,6 +149,7 @@ static void stop(struct app *app) {
     httpserver_free(app->server);
     autoscaler_free(app->autoscaler);
     prometheus_free(app->prometheus);
+    workload_free(app->workload);
     metricsapi_free(app->metricsapi);
     informers_free(app->informers);
     discovery_free(app->discovery);
