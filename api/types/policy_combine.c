@@ -49,19 +49,33 @@ int policy_read_fallback(struct reader *r, const json_t *spec, const struct path
     return e < 0 ? e : check_fallback(r, &path, &ret->fallback);
 }
 
-/* At 0 only a metric that does not come from the pods can tell that there is work. */
-static int check_wakes(struct reader *r, const struct path *path, const struct policy_spec *s) {
+/* Whether some metric has a value while there are no pods, of those with an activation or of all. */
+static bool some_at_zero(const struct policy_spec *s, bool with_activation) {
     for (uint32_t i = 0; i < s->metric_count; i++)
-        if (policy_exists_at_zero(s->metrics[i].type))
-            return 0;
+        if (policy_exists_at_zero(s->metrics[i].type) && (s->metrics[i].has_activation || !with_activation))
+            return true;
+    return false;
+}
+
+#define AT_ZERO "needs a metric that exists without pods: "
+#define TYPES_AT_ZERO "one of type Prometheus, Object, External or Workload"
+
+/* At 0 only a metric that does not come from the pods can tell that there is work. A window that is closed
+ * for all wakes by its end. */
+static int check_floors(struct reader *r, const struct path *up, const struct policy_spec *s) {
+    struct path schedules = {up, "schedules", 0};
+
+    if (some_at_zero(s, false))
+        return 0;
     if (s->min_replicas == 0)
-        return read_error(r, path, "minReplicas",
-                          "0 needs a metric that exists without pods: add one of type Prometheus, Object, "
-                          "External or Workload, or set it to 1 or more");
-    if (s->activation.given)
-        return read_error(r, path, "activation",
-                          "needs a metric that exists without pods: add one of type Prometheus, Object, "
-                          "External or Workload, or remove every activation");
+        return read_error(r, up, "minReplicas", "0 " AT_ZERO "add " TYPES_AT_ZERO ", or set it to 1 or more");
+    for (uint32_t i = 0; i < s->schedule_count; i++) {
+        struct path at = {&schedules, NULL, i};
+        if (s->schedules[i].min_replicas == 0 && s->schedules[i].max_replicas != 0)
+            return read_error(r, &at, "minReplicas",
+                              "0 " AT_ZERO "add " TYPES_AT_ZERO
+                              ", or set maxReplicas of the window to 0 too");
+    }
     return 0;
 }
 
@@ -69,15 +83,23 @@ int policy_read_activation(struct reader *r, const json_t *spec, const struct pa
                            struct policy_spec *ret) {
     struct path path = {up, "activation", 0};
     const json_t *activation = NULL;
+    bool by_metrics = false;
     int e = read_object(r, spec, &path, false, &activation);
 
     ret->activation = (struct policy_activation){.given = activation != NULL, .after = 5 * USEC_PER_MIN};
     for (uint32_t i = 0; i < ret->metric_count; i++)
-        ret->activation.given |= ret->metrics[i].has_activation;
+        by_metrics |= ret->metrics[i].has_activation;
+    ret->activation.given |= by_metrics;
     if (e == 0 && activation)
         e = read_duration(r, activation, &path, "after", (struct read_range){0, 168 * USEC_PER_HOUR},
                           &ret->activation.after);
-    return e < 0 ? e : check_wakes(r, up, ret);
+    if (e == 0)
+        e = check_floors(r, up, ret);
+    /* Where metrics have an activation, they alone wake the workload. */
+    if (e == 0 && ret->activation.given && !some_at_zero(ret, by_metrics))
+        return read_error(r, &path, NULL,
+                          AT_ZERO "give " TYPES_AT_ZERO " an activation, or remove every activation");
+    return e;
 }
 
 int policy_read_formula(struct reader *r, const json_t *spec, const struct path *up,

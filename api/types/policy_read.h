@@ -68,11 +68,11 @@ bool read_has(const json_t *object, const char *key);
  * have been read for. */
 typedef int policy_part_fn(struct reader *r, const json_t *spec, const struct path *up,
                            struct policy_spec *ret);
-policy_part_fn policy_read_metrics;    /* with HPA's default where there are none */
-policy_part_fn policy_read_behavior;   /* */
-policy_part_fn policy_read_schedules;  /* */
+policy_part_fn policy_read_metrics; /* with HPA's default where there are none */
+policy_part_fn policy_read_behavior;
+policy_part_fn policy_read_schedules;
 policy_part_fn policy_read_fallback;   /* after metrics */
-policy_part_fn policy_read_activation; /* after metrics and the limits */
+policy_part_fn policy_read_activation; /* after metrics, limits and schedules */
 policy_part_fn policy_read_formula;    /* after metrics */
 
 /* The target of a metric whose type is known: parent is the object that has it. What HPA fails the metric
