@@ -261,8 +261,8 @@ def test_status(results):
                          r"defaults +Deployment/web +94/100, cpu: 41%/80% +1 +5 +10 +12 +True +AboveTarget +\d+s$")
 
     def wide():
-        return as_wanted(["autoscalingpolicy", "defaults", "--output", "wide"], COLUMNS + " MODE LAST SCALE",
-                         r".*\d+s +Preview +\S+$")
+        return as_wanted(["autoscalingpolicy", "defaults", "--output", "wide"], COLUMNS + " MODE LAST SCALE SCHEDULE",
+                         r".*\d+s +Preview +\S+ +office-hours$")
 
     def in_all():
         names = must("get", "all", "--output", "name")
@@ -274,7 +274,7 @@ def test_status(results):
 
     results.run("a status is stored without loss", stored)
     results.run("kubectl get asp has the columns", columns)
-    results.run("kubectl get asp -o wide adds mode and last scale", wide)
+    results.run("kubectl get asp -o wide adds mode, last scale and schedule", wide)
     results.run("kubectl get all has policies", in_all)
     results.run("a status can be taken away", removed)
 
