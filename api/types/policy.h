@@ -66,6 +66,7 @@ struct metric_spec {
         *metric; /* resource name (Resource, ContainerResource) or metric name (Pods, Object, External) */
     const char *container;             /* ContainerResource */
     const char *selector;              /* text form of metric.selector, or NULL */
+    const char *selector_json;         /* the same as it was written, for status.currentMetrics */
     struct object_reference described; /* Object */
     const char *query;                 /* Prometheus */
     enum combine combine;              /* Prometheus: more than one element is an error with COMBINE_NONE */

@@ -16,6 +16,9 @@ static void read_selector(struct reader *r, const json_t *object, const struct p
 
     if (!read_has(object, "selector"))
         return;
+    char *written = json_dumps(json_object_get(object, "selector"), JSON_COMPACT);
+    m->selector_json = arena_strdup(r->arena, str_or_empty(written));
+    free(written);
     if (selector_write(json_object_get(object, "selector"), r->arena, &m->selector, &why) == 0)
         return;
     read_error(&alone, path, "selector", "%s", err_text(&why));
