@@ -64,9 +64,55 @@ static const char *join(struct arena *arena, const char *a, const char *b, const
     return p;
 }
 
-static const char *external_name(const struct metric_spec *m, struct arena *arena) {
-    return arena_printf(arena, "external metric %s(%s)", str_or_empty(m->metric),
-                        m->selector ? m->selector : "nil");
+static const char *go_values(const json_t *list, struct arena *arena) {
+    const char *text = "";
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        text = arena_printf(arena, "%s%s%s", text, i ? " " : "",
+                            str_or_empty(json_string_value(json_array_get(list, i))));
+    return text;
+}
+
+static const char *go_expressions(const json_t *list, struct arena *arena) {
+    const char *text = "";
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        text = arena_printf(arena, "%sLabelSelectorRequirement{Key:%s,Operator:%s,Values:[%s],},", text,
+                            str_or_empty(json_string_value(json_object_get(item, "key"))),
+                            str_or_empty(json_string_value(json_object_get(item, "operator"))),
+                            go_values(json_object_get(item, "values"), arena));
+    }
+    return text;
+}
+
+/* A label selector as Go prints the API's struct, which is how HPA's messages have it. */
+static const char *go_selector(const char *written, struct arena *arena) {
+    json_t *selector = written ? json_loads(written, 0, NULL) : NULL, *value;
+    const char *labels = "", *key, *text;
+
+    if (!selector)
+        return "nil";
+    json_object_foreach(json_object_get(selector, "matchLabels"), key, value) labels =
+        arena_printf(arena, "%s%s: %s,", labels, key, str_or_empty(json_string_value(value)));
+    text = arena_printf(arena,
+                        "&LabelSelector{MatchLabels:map[string]string{%s},"
+                        "MatchExpressions:[]LabelSelectorRequirement{%s},}",
+                        labels, go_expressions(json_object_get(selector, "matchExpressions"), arena));
+    json_decref(selector);
+    return text;
+}
+
+static const char *external_name(const struct propose_args *a) {
+    const struct metric_spec *m = a->metric;
+    const char *metric = str_or_empty(m->metric);
+
+    if (a->hpa)
+        return arena_printf(a->arena, "external metric %s(%s)", metric,
+                            go_selector(m->selector_json, a->arena));
+    if (str_or_empty(m->selector)[0] == '\0')
+        return join(a->arena, "external metric ", metric, "");
+    return arena_printf(a->arena, "external metric %s(%s)", metric, m->selector);
 }
 
 const char *propose_name(const struct propose_args *a, const char *label) {
@@ -85,10 +131,10 @@ const char *propose_name(const struct propose_args *a, const char *label) {
     case METRIC_OBJECT:
         /* HPA calls it so where it is averaged. */
         if (m->target.type == TARGET_AVERAGE_VALUE)
-            return external_name(m, a->arena);
+            return external_name(a);
         return join(a->arena, str_or_empty(m->described.kind), " metric ", str_or_empty(m->metric));
     case METRIC_EXTERNAL:
-        return external_name(m, a->arena);
+        return external_name(a);
     case METRIC_PROMETHEUS:
         return join(a->arena, "prometheus metric ", label, "");
     case METRIC_WORKLOAD:

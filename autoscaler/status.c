@@ -10,12 +10,6 @@ static json_t *time_json(usec_t t) {
     return json_string(clock_format(t, text));
 }
 
-static json_t *quantity_json(int64_t milli) {
-    char text[QUANTITY_TEXT_MAX];
-
-    return json_string(quantity_write(milli, QUANTITY_DECIMAL_SI, text));
-}
-
 /* Text from a source may not be UTF-8, and then jansson has none of it. */
 static json_t *text_json(const char *text) {
     json_t *value = json_string(str_or_empty(text));
@@ -45,45 +39,138 @@ static json_t *conditions_json(const struct decision *d) {
     return list;
 }
 
-/* As HPA: a metric that could not be read leaves an empty slot. */
-static json_t *current_metric_json(const struct metric_spec *m, const struct proposal *p) {
-    const char *key = m->target.type == TARGET_AVERAGE_VALUE ? "averageValue" : "value";
+/* ---- currentMetrics: HPA's shapes ---- */
 
-    if (!p->valid || m->type != METRIC_PROMETHEUS)
-        return json_pack("{s:s}", "type", "");
-    return json_pack("{s:s, s:{s:o, s:{s:o}}}", "type", "Prometheus", "prometheus", "query",
-                     text_json(m->query), "current", key, quantity_json(p->current_milli));
+/* HPA prints memory in powers of two, and everything else in powers of ten. */
+static json_t *metric_quantity(const struct metric_spec *m, int64_t milli) {
+    bool memory = metric_of_pods(m->type) && m->type != METRIC_PODS && str_eq(m->metric, "memory");
+    char text[QUANTITY_TEXT_MAX];
+
+    return json_string(quantity_write(milli, memory ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, text));
 }
 
-static json_t *current_metrics_json(const struct decide_input *in, const struct decision *d) {
+static json_t *current_json(const struct metric_spec *m, const struct proposal *p) {
+    const char *key = m->target.type == TARGET_VALUE ? "value" : "averageValue";
+    json_t *current = json_object();
+
+    if (m->target.type == TARGET_UTILIZATION)
+        json_object_set_new(current, "averageUtilization", json_integer(p->utilization));
+    json_object_set_new(current, key, metric_quantity(m, p->current_milli));
+    return current;
+}
+
+/* A selector is echoed as it was written. */
+static void set_selector(json_t *object, const struct metric_spec *m) {
+    if (m->selector_json)
+        json_object_set_new(object, "selector", json_loads(m->selector_json, 0, NULL));
+}
+
+static json_t *identifier_json(const struct metric_spec *m) {
+    json_t *o = json_object();
+
+    json_object_set_new(o, "name", text_json(m->metric));
+    set_selector(o, m);
+    return o;
+}
+
+static json_t *described_json(const struct object_reference *described) {
+    json_t *o = json_object();
+
+    set_text(o, "apiVersion", described->api_version);
+    json_object_set_new(o, "kind", text_json(described->kind));
+    json_object_set_new(o, "name", text_json(described->name));
+    return o;
+}
+
+/* What says which metric it is, by type. */
+static json_t *source_json(const struct metric_spec *m) {
+    json_t *o = json_object();
+
+    switch (m->type) {
+    case METRIC_CONTAINER_RESOURCE:
+        json_object_set_new(o, "container", text_json(m->container));
+        json_object_set_new(o, "name", text_json(m->metric));
+        break;
+    case METRIC_RESOURCE:
+        json_object_set_new(o, "name", text_json(m->metric));
+        break;
+    case METRIC_OBJECT:
+        json_object_set_new(o, "describedObject", described_json(&m->described));
+        json_object_set_new(o, "metric", identifier_json(m));
+        break;
+    case METRIC_PODS:
+    case METRIC_EXTERNAL:
+        json_object_set_new(o, "metric", identifier_json(m));
+        break;
+    case METRIC_PROMETHEUS:
+        json_object_set_new(o, "query", text_json(m->query));
+        break;
+    case METRIC_WORKLOAD:
+        json_object_set_new(o, "count", json_string(m->workload == WORKLOAD_NODES ? "Nodes" : "Pods"));
+        set_selector(o, m);
+        break;
+    case METRIC_UNKNOWN:
+        break;
+    }
+    return o;
+}
+
+/* As HPA: a metric that could not be read leaves an empty slot. */
+static json_t *current_metric_json(const struct metric_spec *m, const struct proposal *p) {
+    static const char *const keys[] = {
+        [METRIC_RESOURCE] = "resource", [METRIC_CONTAINER_RESOURCE] = "containerResource",
+        [METRIC_PODS] = "pods",         [METRIC_OBJECT] = "object",
+        [METRIC_EXTERNAL] = "external", [METRIC_PROMETHEUS] = "prometheus",
+        [METRIC_WORKLOAD] = "workload", [METRIC_UNKNOWN] = "",
+    };
+    json_t *source, *item = json_object();
+
+    if (!p->valid || !p->has_current) {
+        json_object_set_new(item, "type", json_string(""));
+        return item;
+    }
+    source = source_json(m);
+    json_object_set_new(source, "current", current_json(m, p));
+    json_object_set_new(item, "type", json_string(metric_type_name(m->type)));
+    json_object_set_new(item, keys[m->type], source);
+    return item;
+}
+
+json_t *status_current_metrics(const struct decide_input *input, const struct decision *decision) {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; d->metrics_read && i < d->proposal_count; i++)
-        json_array_append_new(list, current_metric_json(&in->spec->metrics[i], &d->proposals[i]));
+    for (uint32_t i = 0; decision->metrics_read && i < decision->proposal_count; i++)
+        json_array_append_new(list, current_metric_json(&input->spec->metrics[i], &decision->proposals[i]));
     return list;
 }
 
-static void set_sample(json_t *item, const struct sample *s) {
-    if (s->quality == QUALITY_VALUE || s->quality == QUALITY_ZERO || s->quality == QUALITY_STALE)
-        json_object_set_new(item, "value", quantity_json(s->milli));
-    if (s->at)
-        json_object_set_new(item, "sampleTime", time_json(s->at));
-    if (s->warning && s->warning[0] != '\0')
-        json_object_set_new(item, "warnings", json_pack("[o]", text_json(s->warning)));
+/* ---- metrics: ours ---- */
+
+static void set_value(json_t *item, const struct metric_spec *m, const struct sample *s,
+                      const struct proposal *p) {
+    if (metric_of_pods(m->type) && p->has_current)
+        json_object_set_new(item, "value", metric_quantity(m, p->current_milli));
+    else if (!metric_of_pods(m->type) &&
+             (s->quality == QUALITY_VALUE || s->quality == QUALITY_ZERO || s->quality == QUALITY_STALE))
+        json_object_set_new(item, "value", metric_quantity(m, s->milli));
 }
 
 static json_t *metric_json(const struct metric_spec *m, const struct sample *s, const struct proposal *p) {
     json_t *item = json_object();
-    bool read = m->type == METRIC_PROMETHEUS;
 
     set_text(item, "name", p->label);
     json_object_set_new(item, "type", json_string(metric_type_name(m->type)));
-    json_object_set_new(item, "quality", json_string(quality_name(read ? s->quality : QUALITY_FAILED)));
-    if (read)
-        set_sample(item, s);
+    json_object_set_new(item, "quality", json_string(quality_name(p->quality)));
+    set_value(item, m, s, p);
+    if (p->at)
+        json_object_set_new(item, "sampleTime", time_json(p->at));
+    set_text(item, "origin", s->origin);
+    set_text(item, "note", p->note);
+    if (s->warning && s->warning[0] != '\0')
+        json_object_set_new(item, "warnings", json_pack("[o]", text_json(s->warning)));
     if (p->valid)
         json_object_set_new(item, "proposal", json_integer(p->replicas));
-    else
+    if (p->failure)
         set_text(item, "message", p->failure);
     return item;
 }
@@ -95,6 +182,8 @@ static json_t *metrics_json(const struct decide_input *in, const struct decision
         json_array_append_new(list, metric_json(&in->spec->metrics[i], &in->samples[i], &d->proposals[i]));
     return list;
 }
+
+/* ---- the document ---- */
 
 static json_t *decision_json(const struct decide_input *in, const struct decision *d) {
     json_t *o = json_object();
@@ -123,11 +212,12 @@ json_t *status_build(const struct decide_input *input, const struct decision *de
     json_object_set_new(status, "desiredReplicas", json_integer(desired));
     if (d->preview >= 0)
         json_object_set_new(status, "previewReplicas", json_integer(d->preview));
+    set_text(status, "schedule", d->steps.scheduled.names);
     if (last_scale_time)
         json_object_set_new(status, "lastScaleTime", time_json(last_scale_time));
     json_object_set_new(status, "decision", decision_json(input, d));
     json_object_set_new(status, "metrics", metrics_json(input, d));
-    json_object_set_new(status, "currentMetrics", current_metrics_json(input, d));
+    json_object_set_new(status, "currentMetrics", status_current_metrics(input, d));
     json_object_set_new(status, "conditions", conditions_json(d));
     return status;
 }

@@ -8,6 +8,10 @@
 json_t *status_build(const struct decide_input *input, const struct decision *decision, int64_t generation,
                      usec_t last_scale_time);
 
+/* status.currentMetrics, in HPA's shapes: one entry for each metric, an empty one where it has no value, and
+ * none at all where no metric was looked at. New reference. */
+json_t *status_current_metrics(const struct decide_input *input, const struct decision *decision);
+
 enum status_difference {
     STATUS_SAME,    /* nothing that is shown has changed */
     STATUS_NUMBERS, /* only the metrics' values, where they stand: worth a write if one has moved

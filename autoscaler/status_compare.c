@@ -24,7 +24,7 @@ static bool is_number(const char *key) {
 
 /* What else changes with the load alone. */
 static bool is_value(const char *key) {
-    static const char *const keys[] = {"proposal", "metric", "warnings", NULL};
+    static const char *const keys[] = {"proposal", "metric", "warnings", "note", NULL};
     return is_one_of(key, keys);
 }
 
@@ -76,9 +76,18 @@ enum status_difference status_compare(const json_t *stored, const json_t *wanted
     return stored ? compare(stored, wanted) : STATUS_STATE;
 }
 
+/* In thousandths: a percentage is shown as one. */
+static int64_t shown_value(const struct proposal *p) {
+    return p->utilization >= 0 ? (int64_t)p->utilization * 1000 : p->current_milli;
+}
+
+static double shown_target(const struct metric_target *target) {
+    return target->type == TARGET_UTILIZATION ? (double)target->utilization * 1000 : (double)target->milli;
+}
+
 void status_shown(const struct decision *decision, int64_t *ret_shown) {
     for (uint32_t i = 0; i < decision->proposal_count; i++)
-        ret_shown[i] = decision->proposals[i].current_milli;
+        ret_shown[i] = shown_value(&decision->proposals[i]);
 }
 
 bool status_moved(const int64_t *shown, const struct decide_input *input, const struct decision *decision) {
@@ -86,8 +95,8 @@ bool status_moved(const int64_t *shown, const struct decide_input *input, const 
         const struct proposal *p = &decision->proposals[i];
         if (!shown || !p->valid || !p->has_current)
             return true;
-        double moved = fabs((double)p->current_milli - (double)shown[i]);
-        if (moved > (double)input->spec->metrics[i].target.milli / 100)
+        double moved = fabs((double)shown_value(p) - (double)shown[i]);
+        if (moved > shown_target(&input->spec->metrics[i].target) / 100)
             return true;
     }
     return false;
@@ -110,11 +119,13 @@ static void add_number(uint64_t *digest, int64_t number) {
 }
 
 static void add_metric(uint64_t *digest, const struct sample *s, const struct proposal *p) {
-    add_number(digest, s->quality);
+    add_number(digest, p->quality);
     add_number(digest, p->valid ? p->replicas : -1);
     add_text(digest, p->valid ? NULL : p->failure);
     add_text(digest, p->label);
     add_text(digest, s->warning);
+    add_text(digest, s->origin);
+    add_text(digest, p->note);
 }
 
 static void add_conditions(uint64_t *digest, const struct decision *d) {
@@ -145,6 +156,7 @@ uint64_t status_digest(const struct decide_input *input, const struct decision *
     add_text(&digest, input->selector_error);
     add_text(&digest, decision->limited_by);
     add_text(&digest, decision->metric);
+    add_text(&digest, decision->steps.scheduled.names);
     for (uint32_t i = 0; i < decision->proposal_count; i++)
         add_metric(&digest, &input->samples[i], &decision->proposals[i]);
     add_conditions(&digest, decision);
