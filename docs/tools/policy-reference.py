@@ -26,6 +26,18 @@ The fields of an `autoscaling/v2` HorizontalPodAutoscaler have the same names, d
 is a valid policy `spec`. A *quantity* is a number, as `100` or `0.5`, or a string with a suffix, as `250m` or `1.5Gi`.
 """
 
+ANNOTATIONS = """## Annotations
+
+| annotation | meaning |
+|---|---|
+| `autoscaling.trimtab.dev/take-over-from` | Name of a HorizontalPodAutoscaler on the same workload. Without it a policy \
+does not act while there is one, and says so in its Conflict condition. With it the policy computes what it would do, and \
+once that rests on valid metrics, removes the HorizontalPodAutoscaler and scales in its place. |
+| `autoscaling.trimtab.dev/taken-over` | Written by the operator: the manifest of the HorizontalPodAutoscaler that was \
+taken over, to go back to. |
+| `autoscaling.trimtab.dev/taken-over-uid` | Written by the operator: its uid. |
+"""
+
 
 def anchor(path):
     return re.sub(r"[^a-z0-9_-]", "", path.lower())
@@ -120,6 +132,7 @@ def page(definition):
     sections = {}
     for name in ("spec", "status"):
         section(root[name], name, lines, sections)
+    lines.append(ANNOTATIONS)
     columns(version, lines)
     return "\n".join(lines).rstrip("\n") + "\n"
 
