@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CELLS = 5, LABEL_WIDTH = 10, LABEL_WIDTH_MAX = 28, CELL_WIDTH_MAX = 40 };
+enum { CELLS = 5, LABEL_WIDTH = 10, LABEL_WIDTH_MAX = 28, CELL_WIDTH_MAX = 64 };
 
 /* A metric's line. */
 struct line {
