@@ -3,7 +3,7 @@
 #include "api/types/quantity.h"
 #include "api/types/selector.h"
 #include "autoscaler/stages.h"
-#include <math.h>
+#include "informers/decode.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -34,41 +34,11 @@ static usec_t time_of(const json_t *object, const char *key) {
     return t;
 }
 
-static int64_t milli_of(const char *quantity) {
-    int64_t milli = 0;
-    struct err err = {0};
-
-    if (quantity_parse(quantity, &milli, &err) < 0)
-        fail_msg("%s", err.text);
-    return milli;
-}
-
 static usec_t duration_of(const json_t *flags, const char *key) {
     usec_t d = 0;
 
     assert_int_equal(clock_parse_duration(text(flags, key), &d), 0);
     return d;
-}
-
-/* External becomes Prometheus; averageValue counts before value. */
-static json_t *as_prometheus(const json_t *metric, size_t i) {
-    const json_t *external = json_object_get(metric, "external");
-    json_t *target = json_deep_copy(json_object_get(external, "target"));
-    const char *type = json_object_get(target, "averageValue") ? "AverageValue" : "Value";
-
-    json_object_set_new(target, "type", json_string(type));
-    return json_pack("{s:s, s:o, s:{s:s, s:o}}", "type", "Prometheus", "name", json_sprintf("metric_%zu", i),
-                     "prometheus", "query", text(json_object_get(external, "metric"), "name"), "target",
-                     target);
-}
-
-static json_t *spec_of(const json_t *hpa, bool map) {
-    json_t *spec = json_deep_copy(json_object_get(hpa, "spec")), *metrics = json_object_get(spec, "metrics");
-
-    for (size_t i = 0; map && i < json_array_size(metrics); i++)
-        if (strcmp(text(json_array_get(metrics, i), "type"), "External") == 0)
-            json_array_set_new(metrics, i, as_prometheus(json_array_get(metrics, i), i));
-    return spec;
 }
 
 static void read_history_list(const json_t *list, const char *key, struct history_list *ret) {
@@ -101,6 +71,11 @@ static void read_flags(struct hpa_vector *v) {
 
     assert_int_equal(quantity_parse_double(text(flags, "tolerance"), &v->flags.tolerance, &err), 0);
     v->flags.downscale_stabilization = duration_of(flags, "downscaleStabilization");
+    v->flags.cpu_initialization_period = duration_of(flags, "cpuInitializationPeriod");
+    v->flags.initial_readiness_delay = duration_of(flags, "initialReadinessDelay");
+    v->flags.no_tolerance_fields = json_is_false(json_object_get(gates, "HPAConfigurableTolerance"));
+    v->flags.no_pod_level_resources = json_is_false(json_object_get(gates, "PodLevelResources"));
+    v->flags.scale_up_factor = (int32_t)json_integer_value(json_object_get(flags, "scaleUpLimitFactor"));
     v->flags.hpa = true;
     v->flags.scale_to_zero = json_is_true(json_object_get(gates, "HPAScaleToZero")) ? ZERO_ON : ZERO_OFF;
 }
@@ -119,136 +94,142 @@ static void read_scale(struct hpa_vector *v, const json_t *objects) {
     };
 }
 
-static bool pod_ready(const json_t *pod) {
-    const json_t *status = json_object_get(pod, "status"), *list = json_object_get(status, "conditions");
+/* ---- pods ---- */
 
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(text(json_array_get(list, i), "type"), "Ready") == 0)
-            return strcmp(text(status, "phase"), "Running") == 0 &&
-                   strcmp(text(json_array_get(list, i), "status"), "True") == 0;
-    return false;
+static void take_pod(void *arg, enum decode_event event, struct object *object) {
+    struct hpa_vector *v = arg;
+
+    (void)event;
+    v->all_pods[v->all_count++] = (struct pod *)object;
 }
 
-static bool pod_selected(const struct selector *selector, const json_t *pod, struct arena *arena) {
-    json_t *map = json_object_get(json_object_get(pod, "metadata"), "labels"), *value;
-    struct labels *labels =
-        arena_alloc(arena, sizeof(*labels) + json_object_size(map) * sizeof(struct label));
-    const char *key;
-
-    json_object_foreach(map, key, value) labels->items[labels->count++] =
-        (struct label){key, json_string_value(value)};
-    return selector_matches(selector, labels);
+static void no_bookmark(void *arg, const char *resource_version, bool initial_end) {
+    (void)arg, (void)resource_version, (void)initial_end;
 }
 
-static void count_pods(struct hpa_vector *v, const json_t *objects) {
-    struct selector selector;
+static void no_error(void *arg, const struct decode_status *status) {
+    (void)arg;
+    fail_msg("%s", status->message);
+}
+
+static void no_skipping(void *arg, const char *name, const char *why) {
+    (void)arg;
+    fail_msg("pod %s: %s", name, why);
+}
+
+static json_t *pod_list(const json_t *objects) {
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < json_array_size(objects); i++) {
+        json_t *pod = json_deep_copy(json_array_get(objects, i)), *meta = json_object_get(pod, "metadata");
+        if (kind_is(pod, "Pod") && !json_object_get(meta, "namespace"))
+            json_object_set_new(meta, "namespace", json_string("test-namespace"));
+        if (kind_is(pod, "Pod"))
+            json_array_append(items, pod);
+        json_decref(pod);
+    }
+    return json_pack("{s:{}, s:o}", "metadata", "items", items);
+}
+
+/* Through the informers' own decoder. */
+static void read_pods(struct hpa_vector *v, const json_t *objects) {
+    const struct decode_handler handler = {take_pod, no_bookmark, no_error, no_skipping, v};
+    struct decoder *decoder = decoder_new(DECODE_LIST, OBJECT_POD, &v->pool, &handler);
+    json_t *list = pod_list(objects);
+    char *document = json_dumps(list, 0);
     struct err err = {0};
 
-    if (selector_parse(v->in.scale.selector, &v->arena, &selector, &err) < 0) {
+    v->all_pods = ARENA_ARRAY(&v->arena, struct pod *, json_array_size(objects) + 1);
+    if (decoder_feed(decoder, document, strlen(document), &err) < 0 || decoder_finish(decoder, &err) < 0)
+        fail_msg("%s", err.text);
+    free(document);
+    json_decref(list);
+    decoder_free(decoder);
+}
+
+/* What the scale's selector picks. */
+static void select_pods(struct hpa_vector *v) {
+    struct selector selector = {0};
+    struct err err = {0};
+
+    if (selector_parse(str_or_empty(v->in.scale.selector), &v->arena, &selector, &err) < 0) {
         v->in.selector_error = arena_strdup(&v->arena, err.text);
         return;
     }
-    for (size_t i = 0; i < json_array_size(objects); i++) {
-        const json_t *pod = json_array_get(objects, i);
-        if (!kind_is(pod, "Pod") || !pod_selected(&selector, pod, &v->arena))
+    v->pods = ARENA_ARRAY(&v->arena, const struct pod *, v->all_count + 1);
+    for (uint32_t i = 0; i < v->all_count; i++) {
+        const struct pod *pod = v->all_pods[i];
+        if (!selector_matches(&selector, pod->meta.labels))
             continue;
-        v->in.pods++;
-        v->in.ready_pods += pod_ready(pod);
+        v->pods[v->in.pods++] = pod;
+        v->in.ready_pods += pod->phase == POD_RUNNING && pod->ready == CONDITION_TRUE;
+    }
+    v->in.pod_list = v->pods;
+}
+
+/* Selectors that other HPAs registered before: one that picks a pod of ours makes both stop. */
+static void look_for_others(struct hpa_vector *v) {
+    const json_t *others = json_object_get(v->json, "otherHPAs");
+    struct selector selector;
+    struct err err = {0};
+
+    for (size_t i = 0; i < json_array_size(others); i++) {
+        const json_t *other = json_array_get(others, i);
+        assert_int_equal(selector_parse(text(other, "selector"), &v->arena, &selector, &err), 0);
+        for (uint32_t k = 0; k < v->in.pods; k++)
+            if (selector_matches(&selector, v->pods[k]->meta.labels))
+                v->in.ambiguous = "another HPA selects these pods";
     }
 }
 
-static struct sample sum_of(const json_t *list) {
-    const json_t *items = json_object_get(list, "items");
-    struct sample s = {.quality = QUALITY_VALUE, .message = "", .warning = ""};
+/* ---- the case ---- */
 
-    if (json_array_size(items) == 0)
-        return (struct sample){.quality = QUALITY_ABSENT, .message = "no metrics returned", .warning = ""};
-    for (size_t i = 0; i < json_array_size(items); i++)
-        if (__builtin_add_overflow(s.milli, milli_of(text(json_array_get(items, i), "value")), &s.milli))
-            s.milli = INT64_MAX;
-    if (s.milli == 0)
-        s.quality = QUALITY_ZERO;
-    s.value = (double)s.milli / 1000;
-    return s;
-}
+static void read_spec(struct hpa_vector *v, const json_t *hpa) {
+    struct err err = {0};
 
-/* The k-th call is answered by the k-th list; a call with an error has none. */
-static void read_samples(struct hpa_vector *v, const json_t *objects) {
-    const json_t *calls = json_object_get(v->json, "apiCalls");
-    size_t list = 0, n = 0;
-
-    for (size_t i = 0; i < json_array_size(calls) && n < v->spec.metric_count; i++) {
-        const json_t *call = json_array_get(calls, i);
-        if (strncmp(text(call, "api"), "external.", 9) != 0)
-            continue;
-        v->samples[n] =
-            (struct sample){.quality = QUALITY_FAILED, .message = text(call, "error"), .warning = ""};
-        while (!json_object_get(call, "error") && list < json_array_size(objects)) {
-            const json_t *o = json_array_get(objects, list++);
-            if (kind_is(o, "ExternalMetricValueList")) {
-                v->samples[n] = sum_of(o);
-                break;
-            }
-        }
-        n++;
-    }
+    if (hpa && hpa_read_spec(json_object_get(hpa, "spec"), &v->arena, &v->spec, &err) < 0)
+        fail_msg("%s: %s", text(v->json, "name"), err.text);
+    policy_read_status(json_object_get(hpa, "status"), &v->arena, &v->status);
 }
 
 void hpa_vector_init(struct hpa_vector *v, const json_t *json) {
     const json_t *objects = json_object_get(json, "objects");
-    const json_t *hpa = find(objects, "HorizontalPodAutoscaler");
-    bool stages = strcmp(text(json, "level"), "stages") == 0;
-    json_t *spec = spec_of(hpa, !stages), *floor = json_object_get(spec, "minReplicas");
-    struct err err = {0};
 
     *v = (struct hpa_vector){
         .json = json, .expect = json_object_get(json, "expect"), .input = json_object_get(json, "input")};
     arena_init(&v->arena, 0);
-    /* Some were recorded with a floor of 0 and no metric that exists at 0, which no policy can have. */
-    if (json_is_integer(floor) && json_integer_value(floor) == 0)
-        json_object_set_new(spec, "minReplicas", json_integer(1));
-    if (policy_read_spec(spec, &v->arena, &v->spec, &err) < 0)
-        fail_msg("%s: %s", text(json, "name"), err.text);
-    if (json_is_integer(json_object_get(json_object_get(hpa, "spec"), "minReplicas")))
-        v->spec.min_replicas =
-            (int32_t)json_integer_value(json_object_get(json_object_get(hpa, "spec"), "minReplicas"));
-    json_decref(spec);
-    policy_read_status(json_object_get(hpa, "status"), &v->arena, &v->status);
+    str_pool_init(&v->pool);
+    v->in = (struct decide_input){
+        .now = time_of(json, "now"), .spec = &v->spec, .status = &v->status, .flags = &v->flags};
+    read_spec(v, find(objects, "HorizontalPodAutoscaler"));
     read_flags(v);
     read_history(v);
-    v->samples = ARENA_ARRAY(&v->arena, struct sample, v->spec.metric_count + 1);
-    v->in = (struct decide_input){.now = time_of(json, "now"), .spec = &v->spec, .status = &v->status};
-    v->in.samples = v->samples;
-    v->in.flags = &v->flags;
     read_scale(v, objects);
-    count_pods(v, objects);
-    read_samples(v, objects);
+    read_pods(v, objects);
+    select_pods(v);
+    look_for_others(v);
+    hpa_read_samples(v);
 }
 
 void hpa_vector_done(struct hpa_vector *v) {
+    for (uint32_t i = 0; i < v->all_count; i++)
+        object_unref(&v->all_pods[i]->meta);
     history_done(&v->history);
     arena_done(&v->arena);
+    str_pool_done(&v->pool);
 }
 
 int32_t hpa_input(const struct hpa_vector *v, const char *key) {
     return (int32_t)json_integer_value(json_object_get(v->input, key));
 }
 
-struct proposal *hpa_proposals(struct hpa_vector *v) {
-    const json_t *list = json_object_get(v->expect, "metricProposals");
-    struct proposal *proposals = ARENA_ARRAY(&v->arena, struct proposal, v->spec.metric_count);
+bool hpa_unpinned(const struct hpa_vector *v, const char *part) {
+    const json_t *list = json_object_get(v->json, "unpinned");
 
-    for (uint32_t i = 0; i < v->spec.metric_count; i++)
-        propose(&v->in, i, &v->arena, &proposals[i]);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *item = json_array_get(list, i);
-        struct proposal *p = &proposals[json_integer_value(json_object_get(item, "index"))];
-        p->valid = !json_object_get(item, "error");
-        p->replicas = (int32_t)json_integer_value(json_object_get(item, "replicas"));
-        p->failure = text(item, "error");
-        p->name = text(item, "name");
-    }
-    return proposals;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), part) == 0)
+            return true;
+    return false;
 }
 
 static json_t *list_json(const struct history_list *list) {

@@ -1,8 +1,10 @@
-/* Our decisions against recorded ones of the HPA controller (Kubernetes 1.36): single steps, whole decisions
- * of External metrics, and everything behind the proposals for all other metric types. */
+/* Our decisions against recorded ones of the HPA controller (Kubernetes 1.36): single steps, what one metric
+ * asks for, and whole decisions. */
 #include "api/types/quantity.h"
 #include "api/types/tests/cases.h"
+#include "autoscaler/pods.h"
 #include "autoscaler/stages.h"
+#include "autoscaler/status.h"
 #include "autoscaler/tests/hpa_vector.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,21 +90,145 @@ static void check_store_event(struct hpa_vector *v) {
     assert_history(v);
 }
 
-/* ---- whole decisions ---- */
+/* ---- pods ---- */
+
+/* The metric of a case that names only a resource and a container. */
+static struct metric_spec metric_of(const struct hpa_vector *v) {
+    const char *resource = text(v->input, "resource"), *container = text(v->input, "container");
+
+    return (struct metric_spec){
+        .type = resource[0] ? METRIC_RESOURCE : METRIC_PODS,
+        .metric = resource,
+        .container = container[0] ? container : NULL,
+        .target = {.type = TARGET_UTILIZATION,
+                   .utilization =
+                       (int32_t)json_integer_value(json_object_get(v->input, "targetUtilization"))},
+    };
+}
+
+static struct pods_query query_of(const struct hpa_vector *v, const struct metric_spec *m) {
+    return (struct pods_query){.in = &v->in, .metric = m, .resource = pods_resource(m)};
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+static json_t *sorted(json_t *list) {
+    size_t n = json_array_size(list);
+    json_t **items = malloc((n + 1) * sizeof(json_t *)), *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        items[i] = json_array_get(list, i);
+    qsort(items, n, sizeof(json_t *), by_name);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(out, items[i]);
+    free(items);
+    return out;
+}
+
+static void check_group_pods(struct hpa_vector *v) {
+    static const char *const keys[] = {
+        [POD_UNREADY] = "unreadyPods", [POD_MISSING] = "missingPods", [POD_IGNORED] = "ignoredPods"};
+    const struct metric_spec m = metric_of(v);
+    const struct pods_query q = query_of(v, &m);
+    const struct pod_values *values = hpa_join(v, json_object_get(v->input, "metrics"));
+    json_t *got[] = {json_array(), json_array(), json_array(), json_array()};
+
+    for (uint32_t i = 0; i < v->in.pods; i++)
+        json_array_append_new(got[pods_group(&q, v->pods[i], &values->of_pods[i])],
+                              json_string(v->pods[i]->meta.name));
+    assert_int_equal(json_array_size(got[POD_COUNTED]), want_int(v, "readyPodCount"));
+    for (size_t i = POD_UNREADY; i <= POD_IGNORED; i++) {
+        json_t *want = sorted(json_object_get(v->expect, keys[i])), *have = sorted(got[i]);
+        assert_json_has(want, have);
+        json_decref(want);
+        json_decref(have);
+    }
+    for (size_t i = 0; i < 4; i++)
+        json_decref(got[i]);
+}
+
+static void check_requests(struct hpa_vector *v) {
+    const struct metric_spec m = metric_of(v);
+    const struct pods_query q = query_of(v, &m);
+    const json_t *want = json_object_get(v->expect, "requests");
+
+    assert_int_equal(json_object_size(want), v->in.pods);
+    for (uint32_t i = 0; i < v->in.pods; i++) {
+        int64_t milli;
+        assert_int_equal(quantity_parse(text(want, v->pods[i]->meta.name), &milli, NULL), 0);
+        assert_int_equal(pods_request(&q, v->pods[i]), milli);
+    }
+}
+
+static void assert_proposal(struct hpa_vector *v, const struct proposal *p) {
+    const json_t *utilization = json_object_get(v->expect, "averageUtilization");
+    const char *usage = text(v->expect, utilization ? "averageValue" : "usage");
+    char out[QUANTITY_TEXT_MAX];
+
+    assert_int_equal(p->valid, !json_is_true(json_object_get(v->expect, "error")));
+    if (!p->valid) {
+        assert_non_null(strstr(p->failure, text(v->expect, "errorMessage")));
+        return;
+    }
+    snprintf(out, sizeof(out), "%" JSON_INTEGER_FORMAT "m", (json_int_t)p->current_milli);
+    assert_string_equal(out, usage);
+    if (utilization)
+        assert_int_equal(p->utilization, json_integer_value(utilization));
+}
+
+/* Pods with requests as the case gives them; a metric of any other is one of an unknown pod. One more pod,
+ * which is pending, keeps the list from being empty. */
+static void check_ratio(struct hpa_vector *v) {
+    const json_t *requests = json_object_get(v->input, "requests");
+    size_t count = json_object_size(requests);
+    struct pod *pods = ARENA_ARRAY(&v->arena, struct pod, count + 1);
+    struct pod_container *containers = ARENA_ARRAY(&v->arena, struct pod_container, count + 1);
+    struct metric_spec m = metric_of(v);
+    struct sample sample = {.quality = QUALITY_VALUE};
+    struct proposal p;
+    json_t *request;
+    const char *name;
+
+    v->pods = ARENA_ARRAY(&v->arena, const struct pod *, count + 1);
+    json_object_foreach((json_t *)(uintptr_t)requests, name, request) {
+        struct pod *pod = &pods[v->in.pods];
+        *pod = (struct pod){.meta = {.name = name},
+                            .phase = POD_RUNNING,
+                            .ready = CONDITION_TRUE,
+                            .start_time = 1,
+                            .container_count = 1,
+                            .containers = &containers[v->in.pods],
+                            .pod_cpu_milli = -1,
+                            .pod_memory_milli = -1};
+        assert_int_equal(quantity_parse(json_string_value(request), &pod->containers->cpu_milli, NULL), 0);
+        v->pods[v->in.pods++] = pod;
+    }
+    pods[count] = (struct pod){.phase = POD_PENDING, .meta = {.name = "pending"}};
+    v->pods[v->in.pods++] = &pods[count];
+    v->in.pod_list = v->pods;
+    m.metric = "cpu";
+    m.type = METRIC_RESOURCE;
+    v->spec = (struct policy_spec){.metric_count = 1, .metrics = &m};
+    sample.pods = hpa_join(v, json_object_get(v->input, "metrics"));
+    v->in.samples = &sample;
+    propose(&v->in, 0, &v->arena, &p);
+    assert_proposal(v, &p);
+    if (p.valid)
+        assert_true(p.ratio == json_number_value(json_object_get(v->expect, "ratio")));
+}
 
 static void check_metric(struct hpa_vector *v) {
     struct proposal p;
-    const char *usage = text(v->expect, "usage");
-    char out[QUANTITY_TEXT_MAX];
 
     propose(&v->in, 0, &v->arena, &p);
-    assert_int_equal(p.valid, !json_is_true(json_object_get(v->expect, "error")));
-    if (!p.valid)
-        return;
-    assert_int_equal(p.replicas, want_int(v, "desiredReplicas"));
-    snprintf(out, sizeof(out), "%" JSON_INTEGER_FORMAT "m", (json_int_t)p.current_milli);
-    assert_string_equal(out, usage);
+    assert_proposal(v, &p);
+    if (p.valid)
+        assert_int_equal(p.replicas, want_int(v, "desiredReplicas"));
 }
+
+/* ---- whole decisions ---- */
 
 /* Five conflicts in a row, or an error, and the scale stays. */
 static bool write_succeeds(const struct hpa_vector *v, const char **ret_error) {
@@ -120,10 +246,7 @@ static void decide_and_write(struct hpa_vector *v, struct decision *d) {
     const char *error = NULL;
     bool ok;
 
-    if (strcmp(text(v->json, "level"), "stages") == 0)
-        decide_from(&v->in, hpa_proposals(v), &v->history, &v->arena, d);
-    else
-        decide(&v->in, &v->history, &v->arena, d);
+    decide(&v->in, &v->history, &v->arena, d);
     if (!d->rescale)
         return;
     ok = write_succeeds(v, &error);
@@ -132,17 +255,13 @@ static void decide_and_write(struct hpa_vector *v, struct decision *d) {
     decision_written(d, &v->in, ok, error, &v->arena);
 }
 
-static const char *renamed(const char *reason) {
-    return strcmp(reason, "FailedGetPrometheusMetric") == 0 ? "FailedGetExternalMetric" : reason;
-}
-
 static json_t *conditions_got(const struct decision *d) {
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < d->condition_count; i++) {
         const struct condition *c = &d->conditions[i];
         if (strcmp(c->type, "Ready") != 0)
-            json_array_append_new(list, json_pack("[s,s,s]", c->type, c->status, renamed(c->reason)));
+            json_array_append_new(list, json_pack("[s,s,s]", c->type, c->status, c->reason));
     }
     return list;
 }
@@ -154,8 +273,7 @@ static json_t *events_got(const struct decision *d) {
         const struct decision_event *e = &d->events[i];
         assert_true(e->message[0] != '\0');
         assert_null(strstr(e->message, "reason: ;"));
-        json_array_append_new(list,
-                              json_pack("[s,s]", e->warning ? "Warning" : "Normal", renamed(e->reason)));
+        json_array_append_new(list, json_pack("[s,s]", e->warning ? "Warning" : "Normal", e->reason));
     }
     return list;
 }
@@ -198,9 +316,21 @@ static void assert_proposals(struct hpa_vector *v, const struct decision *d) {
         const json_t *item = json_array_get(list, i);
         const struct proposal *p = &d->proposals[json_integer_value(json_object_get(item, "index"))];
         assert_int_equal(p->valid, json_object_get(item, "error") == NULL);
-        if (p->valid)
-            assert_int_equal(p->replicas, json_integer_value(json_object_get(item, "replicas")));
+        if (!p->valid)
+            continue;
+        assert_int_equal(p->replicas, json_integer_value(json_object_get(item, "replicas")));
+        assert_string_equal(p->name, text(item, "name"));
     }
+}
+
+static void assert_current_metrics(struct hpa_vector *v, const struct decision *d) {
+    const json_t *want = json_object_get(v->expect, "currentMetrics");
+    json_t *got = status_current_metrics(&v->in, d);
+
+    /* HPA keeps its old ones where it cannot read the scale; those are not the decision's. */
+    if (d->steps.path != PATH_NO_SCALE && !hpa_unpinned(v, "currentMetrics"))
+        assert_json_has(want, got);
+    json_decref(got);
 }
 
 static void check_reconcile(struct hpa_vector *v) {
@@ -209,6 +339,7 @@ static void check_reconcile(struct hpa_vector *v) {
     decide_and_write(v, &d);
     assert_outcome(v, &d);
     assert_proposals(v, &d);
+    assert_current_metrics(v, &d);
     assert_history(v);
 }
 
@@ -227,7 +358,9 @@ static void check(const struct test_case *c) {
         {"storeEvent", check_store_event},
         {"metric", check_metric},
         {"reconcile", check_reconcile},
-        {"stages", check_reconcile},
+        {"groupPods", check_group_pods},
+        {"requests", check_requests},
+        {"ratio", check_ratio},
     };
     struct hpa_vector v;
 
@@ -249,12 +382,13 @@ static void check(const struct test_case *c) {
 }
 
 int main(void) {
-    static const char *const files[] = {TEST_DATA_DIR "/hpa/steps.json", TEST_DATA_DIR "/hpa/external.json",
-                                        TEST_DATA_DIR "/hpa/stages.json"};
+    static const char *const files[] = {"steps", "metric", "reconcile", "episodes"};
     struct test_cases cases = {0};
 
-    for (size_t i = 0; i < 3; i++) {
-        json_t *document = cases_read(files[i]), *list = json_object_get(document, "vectors");
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        char path[512];
+        snprintf(path, sizeof(path), "%s/hpa/%s.json", TEST_DATA_DIR, files[i]);
+        json_t *document = cases_read(path), *list = json_object_get(document, "vectors");
         for (size_t k = 0; k < json_array_size(list); k++)
             cases_add(&cases, text(json_array_get(list, k), "name"), json_incref(json_array_get(list, k)),
                       NULL);
