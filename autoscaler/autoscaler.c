@@ -70,6 +70,7 @@ static void entry_free(struct entry *e) {
     workqueue_remove(e->autoscaler->waiting, e->key);
     map_remove(&e->autoscaler->entries, e->key);
     history_done(&e->history);
+    recordlog_free(e->log);
     json_decref(e->stored);
     free(e->shown);
     arena_done(&e->arena);
@@ -85,6 +86,8 @@ static void forget_past(struct entry *e) {
     writes_cancel(e);
     history_done(&e->history);
     e->history = (struct history){0};
+    recordlog_free(e->log);
+    e->log = NULL;
     e->events = (struct eventlog){0};
     e->last_decided = e->last_status_write = e->last_sampled = 0;
     e->born = loop_now(e->autoscaler->world.loop);
@@ -241,8 +244,27 @@ const struct err *autoscaler_error(const struct autoscaler *as) {
 }
 
 void autoscaler_stats(const struct autoscaler *as, struct autoscaler_stats *ret_stats) {
+    struct map_iter it = {0};
+    void *value;
+
     *ret_stats = as->stats;
     ret_stats->policies = as->entries.len;
+    ret_stats->record_bytes = 0;
+    while (map_next(&as->entries, &it, NULL, &value))
+        ret_stats->record_bytes += recordlog_bytes(((const struct entry *)value)->log);
+}
+
+bool autoscaler_policy(const struct autoscaler *as, const char *ns, const char *name,
+                       struct autoscaler_policy *ret_policy) {
+    cleanup_free char *key = xasprintf("%s/%s", ns, name);
+    const struct entry *e = map_get(&as->entries, key);
+
+    if (!e || e->deleted)
+        return false;
+    const struct err *invalid = e->policy->invalid.code ? &e->policy->invalid : &e->zone_err;
+    *ret_policy = (struct autoscaler_policy){
+        .log = e->log, .invalid = invalid->code ? invalid->text : NULL};
+    return true;
 }
 
 void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_fn *fn, void *arg) {

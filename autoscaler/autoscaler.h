@@ -4,7 +4,7 @@
 #define AUTOSCALER_AUTOSCALER_H
 
 #include "api/types/metric_source.h"
-#include "autoscaler/decide.h"
+#include "autoscaler/recordlog.h"
 #include "informers/informers.h"
 
 struct autoscaler;
@@ -22,6 +22,7 @@ struct autoscaler_stats {
     uint64_t scale_writes, scale_failures, scale_conflicts, scale_reads;
     uint64_t status_writes, status_failures;
     uint64_t events, events_dropped;
+    size_t record_bytes; /* of the decisions that are kept */
 };
 
 /* What the autoscaler works with; all borrowed and outliving it. */
@@ -44,6 +45,15 @@ bool autoscaler_ready(const struct autoscaler *as);
 /* Why the policies cannot be followed at the moment (code 0: they are). Borrowed. */
 const struct err *autoscaler_error(const struct autoscaler *as);
 void autoscaler_stats(const struct autoscaler *as, struct autoscaler_stats *ret_stats);
+
+/* What a reader of decisions needs to know of a policy; all borrowed, until the end of the turn. */
+struct autoscaler_policy {
+    const struct recordlog *log; /* NULL: nothing has been decided yet */
+    const char *invalid;         /* why its spec cannot be used; NULL: it can */
+};
+/* False where there is no such policy in memory. */
+bool autoscaler_policy(const struct autoscaler *as, const char *ns, const char *name,
+                       struct autoscaler_policy *ret_policy);
 /* Calls fn for each informer that is open, with the name of what it follows ("deployments.apps"). Borrowed.
  */
 typedef void autoscaler_informer_fn(void *arg, const char *resource, const struct informer *informer);

@@ -8,6 +8,7 @@
 
 #include "autoscaler/autoscaler.h"
 #include "autoscaler/eventlog.h"
+#include "autoscaler/recordlog.h"
 #include "informers/workqueue.h"
 
 /* A kind that some policy scales, and its informer. */
@@ -77,6 +78,7 @@ struct entry {
     usec_t not_before; /* monotonic: a failed write is not followed by another decision before this */
 
     struct eventlog events;
+    struct recordlog *log; /* the last decisions */
     usec_t born, last_decided, last_status_write; /* monotonic; 0: never */
     bool sampled;                                 /* a sample has come since the last decision */
     usec_t last_sampled; /* monotonic time of the last decision that a sample asked for; 0: never */

@@ -126,6 +126,7 @@ static void gather_sample(struct entry *e, uint32_t i, struct sample *s) {
      */
     s->message = arena_strdup(&e->arena, str_or_empty(s->message));
     s->warning = arena_strdup(&e->arena, str_or_empty(s->warning));
+    s->origin = arena_strdup(&e->arena, str_or_empty(s->origin));
 }
 
 /* Whether a sample is still on its way and worth waiting for. */
@@ -235,6 +236,7 @@ static void show(struct entry *e) {
 void entry_finish(struct entry *e) {
     for (uint32_t i = 0; i < e->decision.event_count; i++)
         write_event(e, &e->decision.events[i]);
+    recordlog_add(&e->log, &e->input, &e->decision, &e->arena);
     show(e);
     look_again(e);
     give_arena_back(e);
