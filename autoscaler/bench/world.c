@@ -167,13 +167,14 @@ void bench_world_done(struct bench_world *w) {
     str_pool_done(&w->pool);
 }
 
-/* 0.8 to 1.2 of what is wanted, for a policy as a whole; each pod wanders around that. */
-void bench_world_measure(struct bench_world *w, usec_t now) {
+/* Each pod wanders around the load of its policy. */
+void bench_world_measure(struct bench_world *w, usec_t now, double unrest) {
     const int64_t wanted = (CPU_REQUEST + CPU_REQUEST / 10) * CPU_TARGET / 100;
 
     for (uint32_t i = 0; i < w->policy_count; i++) {
         struct bench_policy *p = &w->policies[i];
-        double load = pick(w, 10) ? 0.95 + pick(w, 100) / 1000.0 : 0.8 + pick(w, 400) / 1000.0;
+        bool calm = pick(w, 1000) >= (uint32_t)(unrest * 1000);
+        double load = calm ? 0.95 + pick(w, 100) / 1000.0 : 0.8 + pick(w, 400) / 1000.0;
         for (uint32_t k = 0; k < w->pods_each; k++)
             p->usage[k] = (struct pod_value){.known = true,
                                              .milli = (int64_t)((double)wanted * load) + pick(w, 40) - 20,
@@ -181,4 +182,14 @@ void bench_world_measure(struct bench_world *w, usec_t now) {
                                              .window = 30 * USEC_PER_SEC};
         p->requests = load * REQUESTS_TARGET * (double)p->replicas;
     }
+}
+
+uint32_t bench_argument(int argc, char **argv, int i, uint32_t fallback) {
+    int64_t value = fallback;
+
+    if (i < argc && (str_to_i64(argv[i], &value) < 0 || value < 1 || value > 1000000)) {
+        fprintf(stderr, "%s: %s is not a number from 1 to 1000000\n", argv[0], argv[i]);
+        exit(2);
+    }
+    return (uint32_t)value;
 }

@@ -31,7 +31,11 @@ struct bench_world {
 /* Room for everything is taken here; pods_each > 0. */
 void bench_world_init(struct bench_world *w, uint32_t policies, uint32_t pods_each);
 void bench_world_done(struct bench_world *w);
-/* New values of every pod and query: near the targets, so that one policy in about ten would scale. */
-void bench_world_measure(struct bench_world *w, usec_t now);
+/* New values of every pod and query. Most policies are near their targets; of `unrest` (0 to 1) of them the
+ * load is anywhere from 0.8 to 1.2 of what is wanted. */
+void bench_world_measure(struct bench_world *w, usec_t now, double unrest);
+/* The argument argv[i] as a number, fallback where there is none; exits with 2 where it is not a small
+ * positive one. */
+uint32_t bench_argument(int argc, char **argv, int i, uint32_t fallback);
 
 #endif
