@@ -65,6 +65,7 @@ static struct entry *entry_new(struct autoscaler *as, const char *key) {
 
 static void entry_free(struct entry *e) {
     writes_cancel(e);
+    entry_unclaim(e);
     entry_unbind(e);
     workqueue_remove(e->autoscaler->queue, e->key);
     workqueue_remove(e->autoscaler->waiting, e->key);
@@ -113,12 +114,15 @@ static void on_policy(void *arg, enum informer_change change, const struct objec
     struct entry *e = map_get(&as->entries, o->key);
 
     if (change == INFORMER_DELETED) {
-        if (e)
+        if (e) {
             e->deleted = true;
+            entry_unclaim(e);
+        }
     } else {
         if (!e)
             e = entry_new(as, o->key);
         take_policy(e, (const struct policy_object *)o);
+        entry_claim(e);
     }
     if (e)
         entry_queue(e, 0);
@@ -129,10 +133,11 @@ static bool settled(const struct informer *informer) {
     return !informer || informer_synced(informer) || informer_error(informer)->code;
 }
 
-/* Nothing is decided before the policies are all in: a target shared by two of them must be seen with both.
- */
+/* Nothing is decided before policies and HPAs are all in: a target shared by two of them must be seen with
+ * both. */
 static bool may_decide(const struct autoscaler *as) {
-    return informer_synced(as->policies) && settled(as->pods) && settled(as->replicasets);
+    return informer_synced(as->policies) && rivals_settled(as) && settled(as->pods) &&
+           settled(as->replicasets);
 }
 
 static void set_timer(struct autoscaler *as) {
@@ -194,6 +199,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     as->waiting = workqueue_new();
     as->timer = loop_timer_new(world->loop, on_timer, as);
     as->policies = informers_open(world->informers, &policies_resource, OBJECT_POLICY, on_policy, as);
+    rivals_open(as);
     discovery_on_change(world->discovery, on_discovery, as);
     loop_on_turn(world->loop, on_turn, as);
     return as;
@@ -223,6 +229,7 @@ void autoscaler_free(struct autoscaler *as) {
     if (!as)
         return;
     free_entries(as);
+    rivals_close(as);
     informer_close(as->policies);
     loop_timer_free(as->timer);
     workqueue_free(as->queue);
@@ -262,8 +269,7 @@ bool autoscaler_policy(const struct autoscaler *as, const char *ns, const char *
     if (!e || e->deleted)
         return false;
     const struct err *invalid = e->policy->invalid.code ? &e->policy->invalid : &e->zone_err;
-    *ret_policy = (struct autoscaler_policy){
-        .log = e->log, .invalid = invalid->code ? invalid->text : NULL};
+    *ret_policy = (struct autoscaler_policy){.log = e->log, .invalid = invalid->code ? invalid->text : NULL};
     return true;
 }
 
@@ -271,6 +277,7 @@ void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_f
     char name[256];
 
     fn(arg, "autoscalingpolicies.autoscaling.trimtab.dev", as->policies);
+    fn(arg, "horizontalpodautoscalers.autoscaling", as->rivals.hpas);
     if (as->pods)
         fn(arg, "pods", as->pods);
     if (as->replicasets)

@@ -9,6 +9,7 @@
 #include "autoscaler/autoscaler.h"
 #include "autoscaler/eventlog.h"
 #include "autoscaler/recordlog.h"
+#include "autoscaler/rivals.h"
 #include "informers/workqueue.h"
 
 /* A kind that some policy scales, and its informer. */
@@ -49,6 +50,9 @@ struct entry {
     const struct policy_object *policy; /* as cached; a reference */
     const struct policy_object *bound; /* the one that target and subscriptions were made from; a reference */
     bool deleted;
+
+    struct claim claim;        /* that it scales its target */
+    struct takeover *takeover; /* from an HPA, under way; NULL: none */
 
     struct target *target; /* NULL while the kind cannot be resolved; then bind_err tells why */
     struct err bind_err;
@@ -94,6 +98,7 @@ struct autoscaler {
     struct autoscaler_options options;
     struct autoscaler_stats stats;
     struct informer *policies;
+    struct rivals rivals;
     struct informer *pods, *replicasets; /* open while a policy needs pods */
     unsigned pod_users;
     struct pod_list pod_list;
@@ -148,6 +153,11 @@ void entry_set_stored(struct entry *entry, json_t *status, uint64_t version);
 void write_scale(struct entry *entry);
 void write_status(struct entry *entry, json_t *wanted);
 void write_event(struct entry *entry, const struct decision_event *event);
+/* Puts an HPA's manifest and uid into the policy's annotations. The call is the caller's to cancel. */
+struct kube_call *write_taken_over(struct entry *entry, const char *manifest, const char *uid,
+                                   kube_done_fn *done);
+/* Deletes an HPA if it is still of this uid and resourceVersion (else 409). */
+struct kube_call *write_hpa_delete(struct entry *entry, const struct object_names *hpa, kube_done_fn *done);
 void writes_cancel(struct entry *entry);
 
 #endif

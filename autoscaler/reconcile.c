@@ -274,6 +274,8 @@ void entry_reconcile(struct entry *e) {
         entry_queue(e, e->not_before);
         return;
     }
+    if (e->policy->meta.deleting)
+        return; /* its target is another's by now */
     if (e->policy->invalid.code) {
         entry_unbind(e);
         publish_invalid(e, &e->policy->invalid);
@@ -292,6 +294,7 @@ void entry_reconcile(struct entry *e) {
         entry_queue(e, now_mono(e) + recheck);
         return;
     }
+    entry_find_rival(e);
     keep_policy(e);
     e->last_decided = now_mono(e);
     if (e->sampled)

@@ -44,11 +44,18 @@ static enum status_difference compare_member(const char *key, const json_t *a, c
     return compare(a, b);
 }
 
+/* A condition whose message is the news: who else scales the target, and how far a take-over is. */
+static bool is_told_by_message(const json_t *condition) {
+    return str_eq(json_string_value(json_object_get(condition, "type")), "Conflict");
+}
+
 static enum status_difference compare_objects(const json_t *a, const json_t *b) {
     enum status_difference worst = STATUS_SAME;
     const char *key;
     json_t *value;
 
+    if (is_told_by_message(b) && !json_equal(json_object_get(a, "message"), json_object_get(b, "message")))
+        return STATUS_STATE;
     json_object_foreach((json_t *)(uintptr_t)b, key, value) worst =
         larger(worst, compare_member(key, json_object_get(a, key), value));
     json_object_foreach((json_t *)(uintptr_t)a, key, value) {
@@ -133,6 +140,8 @@ static void add_conditions(uint64_t *digest, const struct decision *d) {
         add_text(digest, d->conditions[i].type);
         add_text(digest, d->conditions[i].status);
         add_text(digest, d->conditions[i].reason);
+        if (strcmp(d->conditions[i].type, "Conflict") == 0)
+            add_text(digest, d->conditions[i].message);
     }
 }
 

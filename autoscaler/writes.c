@@ -167,6 +167,39 @@ void write_status(struct entry *e, json_t *wanted) {
     json_decref(body);
 }
 
+/* ---- taking over from an HPA ---- */
+
+struct kube_call *write_taken_over(struct entry *e, const char *manifest, const char *uid,
+                                   kube_done_fn *done) {
+    const struct object *o = &e->policy->meta;
+    cleanup_free char *path =
+        xasprintf("/apis/autoscaling.trimtab.dev/v1/namespaces/%s/autoscalingpolicies/%s", o->ns, o->name);
+    json_t *body = json_pack("{s:{s:s, s:{s:s, s:s}}}", "metadata", "uid", o->uid, "annotations",
+                             "autoscaling.trimtab.dev/taken-over", manifest,
+                             "autoscaling.trimtab.dev/taken-over-uid", uid);
+    struct kube_call *call =
+        kube_start(e->autoscaler->world.kube,
+                   &(struct kube_request){
+                       .verb = KUBE_MERGE_PATCH, .path = path, .body = body, .on_done = done, .arg = e});
+
+    json_decref(body);
+    return call;
+}
+
+struct kube_call *write_hpa_delete(struct entry *e, const struct object_names *hpa, kube_done_fn *done) {
+    cleanup_free char *path =
+        xasprintf("/apis/autoscaling/v2/namespaces/%s/horizontalpodautoscalers/%s", hpa->ns, hpa->name);
+    json_t *body =
+        json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "meta.k8s.io/v1", "kind", "DeleteOptions",
+                  "preconditions", "uid", hpa->uid, "resourceVersion", hpa->resource_version);
+    struct kube_call *call = kube_start(
+        e->autoscaler->world.kube,
+        &(struct kube_request){.verb = KUBE_DELETE, .path = path, .body = body, .on_done = done, .arg = e});
+
+    json_decref(body);
+    return call;
+}
+
 /* ---- events ---- */
 
 static void on_event_written(void *arg, const struct kube_reply *reply) {
