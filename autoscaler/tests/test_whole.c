@@ -408,10 +408,15 @@ static void nothing_changes_before(struct world *w) {
 
     if (has_metric_of_pods(w))
         return;
-    decide(&w->in, &w->history, &w->arena, &d);
+    for (uint32_t i = 0; w->falls_back && i < w->spec.metric_count; i++)
+        w->samples[i].quality = QUALITY_FAILED;
+    for (int settle = 0; settle < 6; settle++) {
+        decide(&w->in, &w->history, &w->arena, &d);
+        carry_conditions(w, &d);
+        set_scale(w, d.desired);
+    }
     if (d.desired != d.current)
         return;
-    carry_conditions(w, &d);
     until = d.look_again ? d.look_again - 1 : start + 20 * USEC_PER_MIN;
     for (int i = 1; i <= 4; i++) {
         w->in.now = start + (until - start) * i / 4;
