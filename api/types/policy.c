@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- status: written by us, so that what cannot be read counts as never written ---- */
+
 static usec_t status_time(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     usec_t t = 0;
@@ -67,6 +69,8 @@ void policy_read_status(const json_t *status, struct arena *arena, struct policy
     };
     read_conditions(json_object_get(status, "conditions"), arena, ret_status);
 }
+
+/* ---- metadata ---- */
 
 static const char *member_text(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));

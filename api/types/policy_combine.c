@@ -32,6 +32,7 @@ int policy_read_fallback(struct reader *r, const json_t *spec, const struct path
     const json_t *fallback = NULL;
     int behavior = FALLBACK_HOLD, e = read_object(r, spec, &path, false, &fallback);
 
+    /* A minute: four of HPA's rounds, longer than a source needs to start again. */
     ret->fallback = (struct policy_fallback){.after = USEC_PER_MIN, .replicas = -1};
     if (e < 0)
         return e;
@@ -110,6 +111,7 @@ int policy_read_formula(struct reader *r, const json_t *spec, const struct path 
 
     if (e < 0 || !ret->formula_text)
         return e;
+    /* Indexes of names are indexes of metrics: those without a name are NULL and never found. */
     for (uint32_t i = 0; i < ret->metric_count; i++)
         names[i] = ret->metrics[i].name;
     if (formula_parse(ret->formula_text, names, ret->metric_count, r->arena, &ret->formula, &why) < 0)

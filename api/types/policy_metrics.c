@@ -39,6 +39,7 @@ static int read_identifier(struct reader *r, const json_t *source, const struct 
     return e;
 }
 
+/* A query that is only blanks parses nowhere; whether another one does, the server knows. */
 static int read_prometheus(struct reader *r, const json_t *source, const struct path *path,
                            struct metric_spec *m) {
     static const char *const combines[] = {"Sum", "Max", "Min", "Avg"};
@@ -53,6 +54,7 @@ static int read_prometheus(struct reader *r, const json_t *source, const struct 
     return e;
 }
 
+/* Without a selector everything is counted, as an empty LabelSelector means everywhere in the API. */
 static int read_workload(struct reader *r, const json_t *source, const struct path *path,
                          struct metric_spec *m) {
     static const char *const counts[] = {"Pods", "Nodes"};
@@ -65,6 +67,7 @@ static int read_workload(struct reader *r, const json_t *source, const struct pa
     return e;
 }
 
+/* What says which metric it is; the target comes after, in a file of its own. */
 static int read_source(struct reader *r, const json_t *source, const struct path *path,
                        struct metric_spec *m) {
     struct path described = {path, "describedObject", 0};
@@ -131,6 +134,7 @@ static int read_own_fields(struct reader *r, const json_t *item, const struct pa
     return e;
 }
 
+/* One element of the list. */
 static int read_metric(struct reader *r, const json_t *item, const struct path *path, struct metric_spec *m) {
     static const char *const keys[] = {"resource", "containerResource", "pods",    "object",
                                        "external", "prometheus",        "workload"};
@@ -146,6 +150,7 @@ static int read_metric(struct reader *r, const json_t *item, const struct path *
         e = read_own_fields(r, item, path, m);
     if (e < 0 || m->type == METRIC_UNKNOWN)
         return e;
+    /* The union is told by type alone, as HPA does; a field of another type beside it is not looked at. */
     below.name = keys[m->type];
     if (!json_is_object(json_object_get(item, below.name)))
         return read_error(r, &below, NULL, "is missing: type %s needs the field %s",
@@ -156,6 +161,7 @@ static int read_metric(struct reader *r, const json_t *item, const struct path *
     return e < 0 ? e : policy_read_target(r, source, &below, m);
 }
 
+/* As the apiserver defaults a HorizontalPodAutoscaler (autoscaling/v2 defaults.go). */
 static void default_metrics(struct reader *r, struct policy_spec *ret) {
     ret->metric_count = 1;
     ret->metrics = ARENA_NEW(r->arena, struct metric_spec);
@@ -167,6 +173,7 @@ static void default_metrics(struct reader *r, struct policy_spec *ret) {
     };
 }
 
+/* Formula and status tell metrics by their names. A handful: comparing each with each costs nothing. */
 static int check_names(struct reader *r, const struct path *path, const struct policy_spec *spec) {
     for (uint32_t i = 0; i < spec->metric_count; i++)
         for (uint32_t j = 0; j < i && spec->metrics[i].name; j++)

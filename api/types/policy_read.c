@@ -8,6 +8,7 @@
 #include <string.h>
 
 static size_t put(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* snprintf that returns what has been written, not what would have been. */
 static size_t put(char *out, size_t size, const char *fmt, ...) {
     va_list ap;
     int n;
@@ -18,6 +19,7 @@ static size_t put(char *out, size_t size, const char *fmt, ...) {
     return n < 0 ? 0 : (size_t)n >= size ? size - 1 : (size_t)n;
 }
 
+/* From the root down, by recursion up: paths are never deeper than the schema. */
 static size_t write_path(const struct path *path, char *out, size_t size) {
     size_t n = path->up ? write_path(path->up, out, size) : 0;
 
@@ -62,6 +64,7 @@ int read_object(struct reader *r, const json_t *parent, const struct path *path,
 int read_string(struct reader *r, const json_t *object, const struct path *path, const char *key,
                 const char **ret_text) {
     const json_t *value = member(object, key);
+    /* A query is the only text that may be long. */
     size_t max = strcmp(key, "query") == 0 ? POLICY_QUERY_MAX : POLICY_TEXT_MAX;
 
     if (!value)
@@ -70,6 +73,7 @@ int read_string(struct reader *r, const json_t *object, const struct path *path,
         return read_error(r, path, key, "must be a string: put it in quotes");
     if (json_string_length(value) > max)
         return read_error(r, path, key, "must not be longer than %zu bytes", max);
+    /* JSON has \u0000; C strings would end there, and mean something else. */
     if (strlen(json_string_value(value)) != json_string_length(value))
         return read_error(r, path, key, "must not contain a NUL character: remove it");
     *ret_text = arena_strdup(r->arena, json_string_value(value));
@@ -184,6 +188,7 @@ int read_quantity(struct reader *r, const json_t *object, const struct path *pat
         e = read_string(r, object, path, key, &text);
     if (e < 0)
         return e;
+    /* 32: as the schema bounds it. */
     if (!text || strlen(text) > 32 || quantity_parse(text, &ret_quantity->milli, &why) < 0 ||
         ret_quantity->milli < least)
         return read_error(r, path, key, "must be a quantity %s, for example 100, 250m or 1.5Gi",

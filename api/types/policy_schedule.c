@@ -2,6 +2,7 @@
  * tells: that is asked where there is one. */
 #include "api/types/policy_read.h"
 
+/* What is wrong with the line cron.c says; here only where it stands is added. */
 static int read_cron(struct reader *r, const json_t *item, const struct path *path, const char *key,
                      struct cron *ret_cron) {
     const char *text = NULL;
@@ -31,6 +32,7 @@ static int read_bounds(struct reader *r, const json_t *item, const struct path *
     const struct read_range range = {0, INT32_MAX};
     int e;
 
+    /* A bound that is not given is not moved: that is not the same as 0. */
     ret->min_replicas = ret->max_replicas = -1;
     e = read_int(r, item, path, "minReplicas", range, &ret->min_replicas);
     if (e == 0)
@@ -45,6 +47,7 @@ static int read_bounds(struct reader *r, const json_t *item, const struct path *
     return 0;
 }
 
+/* Dates have no zone of their own: they are meant in the schedule's. */
 static int read_except(struct reader *r, const json_t *item, const struct path *up,
                        struct policy_schedule *ret) {
     struct path path = {up, "except", 0};
@@ -77,6 +80,7 @@ static int read_schedule(struct reader *r, const json_t *item, const struct path
 
     if (!json_is_object(item))
         return read_error(r, path, NULL, "must be an object");
+    /* Never the zone of the machine: a policy means the same wherever the operator runs. */
     ret->time_zone = "UTC";
     e = read_required_string(r, item, path, "name", &ret->name);
     if (e == 0)
@@ -92,6 +96,7 @@ static int read_schedule(struct reader *r, const json_t *item, const struct path
     return e < 0 ? e : read_except(r, item, path, ret);
 }
 
+/* The status names the windows that are open, which needs one name each. */
 static int check_names(struct reader *r, const struct path *path, const struct policy_schedule *schedules,
                        size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -121,6 +126,7 @@ int policy_read_schedules(struct reader *r, const json_t *spec, const struct pat
         if (e < 0)
             return e;
     }
+    /* Set last, so that nobody sees a list that is read in part. */
     ret->schedule_count = (uint32_t)count;
     ret->schedules = schedules;
     return check_names(r, &path, schedules, count);

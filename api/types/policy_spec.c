@@ -15,6 +15,7 @@ int policy_read_reference(struct reader *r, const json_t *parent, const struct p
     return e < 0 ? e : read_required_string(r, object, path, "name", &ret->name);
 }
 
+/* 1 below and no default above, as in autoscaling/v2. */
 static int read_limits(struct reader *r, const json_t *spec, const struct path *path, struct policy_spec *s) {
     int e;
 
@@ -32,6 +33,7 @@ static int read_limits(struct reader *r, const json_t *spec, const struct path *
     return 0;
 }
 
+/* A fixed number is a pause of both directions, and no way past the limits. */
 static int check_pause(struct reader *r, const struct path *path, const struct policy_spec *s) {
     if (s->pause.replicas < 0)
         return 0;
@@ -44,6 +46,7 @@ static int check_pause(struct reader *r, const struct path *path, const struct p
 }
 
 static int read_pause(struct reader *r, const json_t *spec, const struct path *up, struct policy_spec *s) {
+    /* In the order of enum pause_direction. */
     static const char *const directions[] = {"Both", "Up", "Down"};
     struct path path = {up, "pause", 0};
     const json_t *pause = NULL;
@@ -82,6 +85,7 @@ static int read_target_ref(struct reader *r, const json_t *spec, const struct pa
     return policy_read_reference(r, spec, &path, &s->target);
 }
 
+/* Faster than a tenth of a second no source has anything new to say. */
 static int read_interval(struct reader *r, const json_t *spec, const struct path *path,
                          struct policy_spec *s) {
     return read_duration(r, spec, path, "interval", (struct read_range){100 * USEC_PER_MSEC, USEC_PER_HOUR},
@@ -92,7 +96,7 @@ static int read_interval(struct reader *r, const json_t *spec, const struct path
 static int read_parts(struct reader *r, const json_t *spec, policy_part_fn *const *parts, size_t count,
                       struct policy_spec *ret_spec) {
     struct path path = {NULL, "spec", 0};
-    struct policy_spec s = {0};
+    struct policy_spec s = {0}; /* the caller's is only touched when all is well */
 
     if (!json_is_object(spec))
         return read_error(r, &path, NULL, "is missing: add it");
