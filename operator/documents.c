@@ -1,0 +1,114 @@
+/* Reading files of documents; JSON by jansson, YAML in documents_yaml.c. */
+#include "operator/documents.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "operator/documents_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static size_t skip_blank(const char *text, size_t at, size_t len) {
+    while (at < len && strchr(" \t\r\n", text[at]))
+        at++;
+    return at;
+}
+
+static bool is_json(const char *text, size_t len) {
+    size_t at = skip_blank(text, 0, len);
+
+    return at < len && (text[at] == '{' || text[at] == '[');
+}
+
+static size_t line_at(const char *text, size_t offset) {
+    size_t line = 1;
+
+    for (size_t i = 0; i < offset; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
+/* One document after the other; "---" may stand between them, as in a YAML stream. */
+static int parse_json(struct document_file *file, struct err *err) {
+    size_t at = skip_blank(file->text, 0, file->len);
+
+    while (at < file->len) {
+        json_error_t error;
+        json_t *document = json_loadb(file->text + at, file->len - at, JSON_DISABLE_EOF_CHECK, &error);
+        if (!document)
+            return err_set(err, -EINVAL, "%s:%zu: not JSON: %s", file->name,
+                           line_at(file->text, at) + (size_t)(error.line > 0 ? error.line - 1 : 0),
+                           error.text);
+        json_array_append_new(file->documents, document);
+        at = skip_blank(file->text, at + (size_t)error.position, file->len);
+        if (file->len - at >= 3 && memcmp(file->text + at, "---", 3) == 0)
+            at = skip_blank(file->text, at + 3, file->len);
+    }
+    return 0;
+}
+
+static int parse(struct document_file *file, struct err *err) {
+    int ret;
+
+    file->documents = json_array();
+    if (memchr(file->text, '\0', file->len))
+        ret = err_set(err, -EINVAL, "%s: neither YAML nor JSON: there is a NUL in it", file->name);
+    else if (is_json(file->text, file->len))
+        ret = parse_json(file, err);
+    else
+        ret = documents_parse_yaml(file, err);
+    if (ret < 0)
+        documents_done(file);
+    return ret;
+}
+
+int documents_parse(const char *name, const char *text, size_t len, struct document_file *ret_file,
+                    struct err *err) {
+    struct document_file file = {.name = name, .text = xstrndup(text, len), .len = len};
+
+    if (len > DOCUMENTS_BYTES_MAX || strlen(file.text) != len) {
+        documents_done(&file);
+        return err_set(err, -EINVAL, "%s: neither YAML nor JSON: it is too large, or there is a NUL in it",
+                       name);
+    }
+    int ret = parse(&file, err);
+    if (ret == 0)
+        *ret_file = file;
+    return ret;
+}
+
+static int read_stream(FILE *f, const char *name, struct buf *buf, struct err *err) {
+    char piece[65536];
+    size_t n;
+
+    while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+        if (buf_append(buf, piece, n) < 0)
+            return err_set(err, -E2BIG, "%s: larger than %d bytes", name, DOCUMENTS_BYTES_MAX);
+    return ferror(f) ? err_set(err, -EIO, "%s: cannot be read: %s", name, strerror(errno)) : 0;
+}
+
+int documents_read(const char *path, struct document_file *ret_file, struct err *err) {
+    bool standard = str_eq(path, "-");
+    struct document_file file = {.name = standard ? "stdin" : path};
+    cleanup_file FILE *opened = standard ? NULL : fopen(path, "re");
+    cleanup_buf struct buf buf;
+
+    buf_init(&buf, DOCUMENTS_BYTES_MAX);
+    if (!standard && !opened)
+        return err_set(err, -errno, "%s: %s", path, strerror(errno));
+    int ret = read_stream(standard ? stdin : opened, file.name, &buf, err);
+    if (ret < 0)
+        return ret;
+    file.len = buf.len;
+    file.text = buf_detach(&buf);
+    ret = parse(&file, err);
+    if (ret == 0)
+        *ret_file = file;
+    return ret;
+}
+
+void documents_done(struct document_file *file) {
+    free(file->text);
+    json_decref(file->documents);
+    *file = (struct document_file){0};
+}
