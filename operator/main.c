@@ -2,6 +2,7 @@
  * no; 2 wrong usage. */
 #include "base/str.h"
 #include "operator/app.h"
+#include "operator/commands.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -11,8 +12,6 @@
 #ifndef TRIMTAB_VERSION
 #define TRIMTAB_VERSION "unknown"
 #endif
-
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct command {
     const char *name, *summary;
@@ -100,6 +99,7 @@ static int command_version(int argc, char **argv) {
 
 static const struct command commands[] = {
     {"run", "run the operator", command_run},
+    {"evaluate", "decide offline, from files", command_evaluate},
     {"version", "print the version (-o json for machines)", command_version},
 };
 

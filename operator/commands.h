@@ -1,0 +1,11 @@
+/* The commands beside `run`. Each takes what follows its name and returns the process' exit code. */
+#ifndef OPERATOR_COMMANDS_H
+#define OPERATOR_COMMANDS_H
+
+/* Done; the input or the cluster says no; wrong usage. */
+enum exit_code { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+/* Decides offline, from files. */
+int command_evaluate(int argc, char **argv);
+
+#endif

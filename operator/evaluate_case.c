@@ -1,0 +1,413 @@
+/* From objects to the input of a decision. */
+#include "api/types/quantity.h"
+#include "api/types/selector.h"
+#include "autoscaler/owners.h"
+#include "autoscaler/stages.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "operator/evaluate.h"
+
+#include <errno.h>
+#include <string.h>
+
+int case_int(const struct place *place, const json_t *object, const char *key, const char *field,
+             int32_t *ret_value, struct err *err) {
+    const json_t *value = json_object_get(object, key);
+
+    if (!value || json_is_null(value))
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < INT32_MIN ||
+        json_integer_value(value) > INT32_MAX)
+        return place_error(place, field, err, "a whole number is expected");
+    *ret_value = (int32_t)json_integer_value(value);
+    return 0;
+}
+
+/* ---- flags and the clock ---- */
+
+static int read_duration(struct evaluate_case *c, const char *key, bool given, usec_t *ret, struct err *err) {
+    const json_t *value = json_path2(c->recorded, "flags", key);
+
+    if (!value || given)
+        return 0;
+    if (!json_is_string(value) || clock_parse_duration(json_string_value(value), ret) < 0 || *ret < 0)
+        return place_error(c->place, arena_printf(c->arena, "flags.%s", key), err,
+                           "a duration is expected, such as 300s");
+    return 0;
+}
+
+static int read_tolerance(struct evaluate_case *c, bool given, struct err *err) {
+    const json_t *value = json_path2(c->recorded, "flags", "tolerance");
+    const char *text = json_string_value(value);
+
+    if (!value || given)
+        return 0;
+    if (json_is_number(value))
+        c->flags.tolerance = json_number_value(value);
+    else if (!text || quantity_parse_double(text, &c->flags.tolerance, NULL) < 0)
+        return place_error(c->place, "flags.tolerance", err, "a number is expected, such as 0.1");
+    return 0;
+}
+
+/* HPA's gates are as a cluster has them where a case does not say otherwise. */
+static int read_gates(struct evaluate_case *c, struct err *err) {
+    const json_t *flags = json_object_get(c->recorded, "flags");
+    const json_t *gates = json_object_get(flags, "featureGates");
+
+    c->flags.hpa = c->hpa;
+    if (!c->hpa)
+        return 0;
+    c->flags.scale_to_zero = json_is_true(json_object_get(gates, "HPAScaleToZero")) ? ZERO_ON : ZERO_OFF;
+    c->flags.no_tolerance_fields = json_is_false(json_object_get(gates, "HPAConfigurableTolerance"));
+    c->flags.no_pod_level_resources = json_is_false(json_object_get(gates, "PodLevelResources"));
+    return case_int(c->place, flags, "scaleUpLimitFactor", "flags.scaleUpLimitFactor",
+                    &c->flags.scale_up_factor, err);
+}
+
+static int read_flags(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
+    c->flags = o->flags;
+    int ret = read_tolerance(c, o->given_tolerance, err);
+    if (ret == 0)
+        ret = read_duration(c, "downscaleStabilization", o->given_downscale,
+                            &c->flags.downscale_stabilization, err);
+    if (ret == 0)
+        ret = read_duration(c, "cpuInitializationPeriod", o->given_initialization,
+                            &c->flags.cpu_initialization_period, err);
+    if (ret == 0)
+        ret = read_duration(c, "initialReadinessDelay", o->given_readiness, &c->flags.initial_readiness_delay,
+                            err);
+    return ret < 0 ? ret : read_gates(c, err);
+}
+
+static int read_now(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
+    const char *text = json_text(c->recorded, "now");
+
+    c->in.now = o->now;
+    if (o->now)
+        return 0;
+    if (!text)
+        c->in.now = clock_wall();
+    else if (clock_parse(text, &c->in.now) < 0)
+        return place_error(c->place, "now", err, "a time is expected, such as 2026-01-01T00:00:00Z");
+    return 0;
+}
+
+/* ---- history ---- */
+
+static int read_history_entry(struct evaluate_case *c, const json_t *item, const char *key,
+                              struct history_entry *ret_entry, struct err *err) {
+    const char *at = json_text(item, "timestamp");
+
+    *ret_entry = (struct history_entry){.outdated = json_is_true(json_object_get(item, "outdated"))};
+    if (!at || clock_parse(at, &ret_entry->at) < 0)
+        return place_error(c->place, "history", err, "every entry needs a timestamp");
+    return case_int(c->place, item, key, "history", &ret_entry->value, err);
+}
+
+static int read_history_list(struct evaluate_case *c, const char *list, const char *key,
+                             struct history_list *ret_list, struct err *err) {
+    const json_t *items = json_path2(c->recorded, "history", list), *item;
+    struct history_entry entry;
+    size_t i;
+
+    json_array_foreach(items, i, item) {
+        int ret = read_history_entry(c, item, key, &entry, err);
+        if (ret < 0)
+            return ret;
+        history_put(ret_list, -1, entry);
+    }
+    return 0;
+}
+
+/* A list of recommendations that is null is one that never was. */
+static int read_history(struct evaluate_case *c, struct err *err) {
+    struct history *h = &c->history;
+
+    h->has_recommendations = json_is_array(json_path2(c->recorded, "history", "recommendations"));
+    int ret = read_history_list(c, "recommendations", "replicas", &h->recommendations, err);
+    if (ret == 0)
+        ret = read_history_list(c, "scaleUpEvents", "replicaChange", &h->up_events, err);
+    return ret < 0 ? ret : read_history_list(c, "scaleDownEvents", "replicaChange", &h->down_events, err);
+}
+
+/* ---- the target ---- */
+
+static int read_scale_numbers(struct evaluate_case *c, const struct input_object *o, int32_t spec_default,
+                              struct err *err) {
+    struct scale_view *scale = &c->in.scale;
+
+    scale->spec_replicas = spec_default;
+    int ret = case_int(o->place, json_object_get(o->json, "spec"), "replicas", "spec.replicas",
+                       &scale->spec_replicas, err);
+    if (ret == 0)
+        ret = case_int(o->place, json_object_get(o->json, "status"), "replicas", "status.replicas",
+                       &scale->status_replicas, err);
+    scale->known = ret == 0;
+    return ret;
+}
+
+static int read_scale(struct evaluate_case *c, const struct input_object *o, struct err *err) {
+    c->in.scale.selector = str_or_empty(json_string_value(json_path2(o->json, "status", "selector")));
+    return read_scale_numbers(c, o, 0, err);
+}
+
+static void take_workload(struct evaluate_case *c, const struct input_object *o) {
+    const struct workload *w = (const struct workload *)o->decoded;
+
+    c->in.scale = (struct scale_view){.known = true,
+                                      .spec_replicas = w->spec_replicas,
+                                      .status_replicas = w->status_replicas,
+                                      .selector = str_or_empty(w->selector)};
+}
+
+/* Any other kind: where most of them have what their scale subresource would show. */
+static int read_other(struct evaluate_case *c, const struct input_object *o, struct err *err) {
+    const json_t *text = json_path2(o->json, "status", "selector");
+    const char *written = "";
+
+    c->in.scale.selector = json_string_value(text);
+    if (!c->in.scale.selector &&
+        selector_write(json_path2(o->json, "spec", "selector"), c->arena, &written, err) < 0)
+        return place_error(o->place, "spec.selector", err, "%s", arena_strdup(c->arena, err->text));
+    if (!c->in.scale.selector)
+        c->in.scale.selector = written;
+    return read_scale_numbers(c, o, 1, err);
+}
+
+static void no_scale(struct evaluate_case *c, const char *error) {
+    c->in.scale = (struct scale_view){.selector = "", .error = error};
+}
+
+static int find_scale(struct evaluate_case *c, struct err *err) {
+    const struct object_reference *ref = &c->spec.target;
+    const struct input_object *o = world_find(c->world, "Scale", c->ns, ref->name);
+
+    if (o)
+        return read_scale(c, o, err);
+    o = world_find(c->world, ref->kind, c->ns, ref->name);
+    if (o && !o->decoded)
+        return read_other(c, o, err);
+    if (o) {
+        take_workload(c, o);
+        return 0;
+    }
+    no_scale(c,
+             arena_printf(c->arena,
+                          "among the objects is neither the %s %s nor a Scale (autoscaling/v1) of that name",
+                          ref->kind, ref->name));
+    return 0;
+}
+
+/* "group/version" or "version". */
+static bool is_api_version(const char *text) {
+    const char *slash = strchr(str_or_empty(text), '/');
+
+    return !slash || !strchr(slash + 1, '/');
+}
+
+static int read_target(struct evaluate_case *c, struct err *err) {
+    const char *fault = json_string_value(json_path2(c->recorded, "faults", "scaleGet"));
+
+    c->bad_reference = !is_api_version(c->spec.target.api_version);
+    if (c->bad_reference)
+        no_scale(c, arena_printf(c->arena,
+                                 "invalid API version in scale target reference: unexpected GroupVersion "
+                                 "string: %s",
+                                 c->spec.target.api_version));
+    else if (fault)
+        no_scale(c, fault);
+    else
+        return find_scale(c, err);
+    return 0;
+}
+
+/* ---- pods ---- */
+
+static const struct object *find_replicaset(void *arg, const char *ns, const char *name) {
+    const struct evaluate_case *c = arg;
+    const struct input_object *o = world_find(c->world, "ReplicaSet", ns, name);
+
+    return o ? o->decoded : NULL;
+}
+
+static bool same_namespace(const struct object *o, const char *ns) {
+    return o->ns[0] == '\0' || ns[0] == '\0' || str_eq(o->ns, ns);
+}
+
+/* A policy looks at the target's own pods, HPA at whatever the selector picks. */
+static void keep_own(struct evaluate_case *c, const struct pod **pods) {
+    const struct object_reference *ref = &c->spec.target;
+    const struct input_object *o = world_find(c->world, ref->kind, c->ns, ref->name);
+    struct owner_target target = {
+        .kind = ref->kind, .name = ref->name, .uid = o && o->decoded ? o->decoded->uid : NULL};
+
+    if (target.uid && !*target.uid)
+        target.uid = NULL; /* objects written by hand have none */
+    if (!c->hpa)
+        c->in.pods = owners_filter(pods, c->in.pods, &target, find_replicaset, c);
+}
+
+static void gather_pods(struct evaluate_case *c, const struct selector *selector) {
+    const struct input_list *list = &c->world->of[INPUT_POD];
+    const struct pod **pods = ARENA_ARRAY(c->arena, const struct pod *, list->count + 1);
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct object *o = list->items[i].decoded;
+        if (same_namespace(o, c->ns) && selector_matches(selector, o->labels))
+            pods[c->in.pods++] = (const struct pod *)o;
+    }
+    keep_own(c, pods);
+    for (uint32_t i = 0; i < c->in.pods; i++)
+        c->in.ready_pods += pods[i]->phase == POD_RUNNING && pods[i]->ready == CONDITION_TRUE;
+    c->in.pod_list = pods;
+}
+
+/* HPA's controller remembers the selectors of other HPAs: one that picks a pod of ours makes both stop. */
+static bool overlaps(struct evaluate_case *c, const json_t *other) {
+    struct selector selector;
+
+    if (!str_eq(json_text(other, "namespace"), c->ns) ||
+        selector_parse(str_or_empty(json_text(other, "selector")), c->arena, &selector, NULL) < 0)
+        return false;
+    for (uint32_t i = 0; i < c->in.pods; i++)
+        if (selector_matches(&selector, c->in.pod_list[i]->meta.labels))
+            return true;
+    return false;
+}
+
+static void look_for_ambiguity(struct evaluate_case *c) {
+    const json_t *others = json_object_get(c->recorded, "otherHPAs"), *other;
+    const char *names = "";
+    size_t i;
+
+    json_array_foreach(others, i, other) {
+        if (overlaps(c, other))
+            names = arena_printf(c->arena, "%s%s/%s ", names, c->ns, str_or_empty(json_text(other, "name")));
+    }
+    if (*names)
+        c->in.ambiguous =
+            arena_printf(c->arena, "pods by selector %s are controlled by multiple HPAs: [%s%s]",
+                         c->in.scale.selector, names, c->name);
+}
+
+static void read_pods(struct evaluate_case *c) {
+    struct selector selector;
+    struct err err = {0};
+
+    if (!c->in.scale.known || !*c->in.scale.selector)
+        return; /* the decision says so */
+    if (selector_parse(c->in.scale.selector, c->arena, &selector, &err) < 0) {
+        c->in.selector_error = arena_strdup(c->arena, err_text(&err));
+        return;
+    }
+    gather_pods(c, &selector);
+    if (c->hpa)
+        look_for_ambiguity(c);
+}
+
+/* ---- the policy ---- */
+
+static int check_version(const struct evaluate_case *c, struct err *err) {
+    const char *version = str_or_empty(json_text(c->subject->json, "apiVersion"));
+    const char *wanted = c->hpa ? "autoscaling/v2" : "autoscaling.trimtab.dev/v1";
+
+    if (str_eq(version, wanted))
+        return 0;
+    return place_error(c->subject->place, "apiVersion", err, "%s is expected, not \"%s\"", wanted, version);
+}
+
+static int read_spec(struct evaluate_case *c, struct err *err) {
+    const json_t *spec = json_object_get(c->subject->json, "spec");
+    int ret = check_version(c, err);
+
+    if (ret < 0)
+        return ret;
+    if (!json_is_object(spec))
+        return place_error(c->subject->place, "spec", err, "an object is expected");
+    ret = c->hpa ? hpa_read_spec(spec, c->arena, &c->spec, err)
+                 : policy_read_spec(spec, c->arena, &c->spec, err);
+    if (ret < 0)
+        return place_wrap(c->subject->place, err);
+    policy_read_status(json_object_get(c->subject->json, "status"), c->arena, &c->status);
+    return 0;
+}
+
+static int load_zones(struct evaluate_case *c, struct err *err) {
+    c->zones = ARENA_ARRAY(c->arena, struct tz *, c->spec.schedule_count + 1);
+    for (uint32_t i = 0; i < c->spec.schedule_count; i++)
+        if (tz_load(c->spec.schedules[i].time_zone, &c->zones[i], err) < 0)
+            return place_error(c->subject->place, arena_printf(c->arena, "spec.schedules[%u].timeZone", i),
+                               err, "%s", arena_strdup(c->arena, err_text(err)));
+    c->in.zones = (const struct tz *const *)c->zones;
+    return 0;
+}
+
+static int read_subject(struct evaluate_case *c, struct err *err) {
+    int ret = read_spec(c, err);
+
+    if (ret == 0)
+        ret = load_zones(c, err);
+    if (ret == 0)
+        ret = read_target(c, err);
+    if (ret < 0)
+        return ret;
+    read_pods(c);
+    return case_read_samples(c, err);
+}
+
+int case_read(struct evaluate_case *c, const struct evaluate_options *options, struct err *err) {
+    const json_t *ns = c->subject ? json_path2(c->subject->json, "metadata", "namespace") : NULL;
+
+    c->hpa = c->subject && str_eq(c->subject->kind, "HorizontalPodAutoscaler");
+    c->ns = str_or_empty(json_string_value(ns));
+    c->in = (struct decide_input){.spec = &c->spec, .status = &c->status, .flags = &c->flags};
+    int ret = read_flags(c, options, err);
+    if (ret == 0)
+        ret = read_now(c, options, err);
+    if (ret == 0)
+        ret = read_history(c, err);
+    if (ret == 0 && c->subject)
+        ret = read_subject(c, err);
+    return ret;
+}
+
+void case_done(struct evaluate_case *c) {
+    for (uint32_t i = 0; c->zones && i < c->spec.schedule_count; i++)
+        tz_free(c->zones[i]);
+    history_done(&c->history);
+}
+
+/* ---- deciding ---- */
+
+/* HPA's update of the scale: a conflict is tried again, five times in all; anything else fails at once. */
+static struct write_outcome write_scale(const struct evaluate_case *c) {
+    enum { TRIES = 5 };
+    const json_t *faults = json_path2(c->recorded, "faults", "scaleUpdate");
+    struct write_outcome outcome = {.tried = true, .error = ""};
+
+    for (size_t i = 0; i < TRIES; i++) {
+        const char *fault = json_string_value(json_array_get(faults, i));
+        if (!fault)
+            return outcome;
+        bool conflict = str_starts(fault, "Conflict: ");
+        if (!conflict || i == TRIES - 1) {
+            const char *colon = strstr(fault, ": ");
+            outcome.failed = true;
+            outcome.error = colon ? colon + 2 : fault;
+            return outcome;
+        }
+    }
+    return outcome;
+}
+
+void case_decide(struct evaluate_case *c) {
+    struct decision *d = &c->decision;
+
+    decide(&c->in, &c->history, c->arena, d);
+    if (!d->rescale)
+        return;
+    c->write = write_scale(c);
+    decision_written(d, &c->in, !c->write.failed, c->write.error, c->arena);
+    if (!c->write.failed)
+        history_store_scale(&c->history, &c->spec, d->current, d->desired, c->in.now);
+}

@@ -1,0 +1,223 @@
+/* What the HorizontalPodAutoscaler controller would write: its status, in its words. A policy says the same
+ * things differently; an HPA object given to evaluate must get HPA's answer, and whether its status would
+ * change depends on every word. */
+#include "autoscaler/stages.h"
+#include "autoscaler/status.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "operator/evaluate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SELECTOR_TEXT_MAX = 4096 };
+
+/* ---- names ---- */
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "map[string]string{a: b,c: d,}", keys sorted. */
+static void write_labels(json_t *labels, struct arena *arena, struct buf *out) {
+    const char **keys = ARENA_ARRAY(arena, const char *, json_object_size(labels) + 1), *key;
+    size_t count = 0;
+    json_t *value;
+
+    json_object_foreach(labels, key, value) keys[count++] = key;
+    qsort(keys, count, sizeof(*keys), by_text);
+    buf_puts(out, "map[string]string{");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s: %s,", keys[i], str_or_empty(json_text(labels, keys[i])));
+    buf_puts(out, "}");
+}
+
+static void write_expressions(const json_t *list, struct buf *out) {
+    const json_t *item, *value;
+    size_t i, n;
+
+    buf_puts(out, "[]LabelSelectorRequirement{");
+    json_array_foreach(list, i, item) {
+        buf_printf(out, "LabelSelectorRequirement{Key:%s,Operator:%s,Values:[",
+                   str_or_empty(json_text(item, "key")), str_or_empty(json_text(item, "operator")));
+        json_array_foreach(json_object_get(item, "values"), n, value)
+            buf_printf(out, "%s%s", n ? " " : "", str_or_empty(json_string_value(value)));
+        buf_puts(out, "],},");
+    }
+    buf_puts(out, "}");
+}
+
+/* A label selector as Go prints it: HPA's messages have it so. */
+static const char *go_selector(const json_t *selector, struct arena *arena) {
+    cleanup_buf struct buf out;
+
+    if (!json_is_object(selector))
+        return "nil";
+    buf_init(&out, SELECTOR_TEXT_MAX);
+    buf_puts(&out, "&LabelSelector{MatchLabels:");
+    write_labels(json_object_get(selector, "matchLabels"), arena, &out);
+    buf_puts(&out, ",MatchExpressions:");
+    write_expressions(json_object_get(selector, "matchExpressions"), &out);
+    buf_puts(&out, ",}");
+    return arena_strdup(arena, out.data);
+}
+
+/* HPA calls an object's metric by AverageValue external too. */
+const char *hpa_metric_name(const struct evaluate_case *c, uint32_t i) {
+    const struct metric_spec *m = &c->spec.metrics[i];
+    const json_t *metrics = json_path2(c->subject->json, "spec", "metrics");
+    bool object = m->type == METRIC_OBJECT && m->target.type == TARGET_AVERAGE_VALUE;
+
+    if (m->type != METRIC_EXTERNAL && !object)
+        return c->decision.proposals[i].name;
+    const json_t *source = json_object_get(json_array_get(metrics, i), object ? "object" : "external");
+    return arena_printf(c->arena, "external metric %s(%s)", m->metric,
+                        go_selector(json_path2(source, "metric", "selector"), c->arena));
+}
+
+/* ---- messages ---- */
+
+static const struct {
+    const char *reason, *message; /* %s: what it is about */
+} messages[] = {
+    {"SucceededGetScale", "the HPA controller was able to get the target's current scale"},
+    {"FailedGetScale", "the HPA controller was unable to get the target's current scale: %s"},
+    {"ReadyForNewScale", "recommended size matches current size"},
+    {"ScaleDownStabilized",
+     "recent recommendations were higher than current one, applying the highest recent recommendation"},
+    {"ScaleUpStabilized",
+     "recent recommendations were lower than current one, applying the lowest recent recommendation"},
+    {"SucceededRescale", "the HPA controller was able to update the target scale to %s"},
+    {"FailedUpdateScale", "the HPA controller was unable to update the target scale: %s"},
+    {"ValidMetricFound", "the HPA was able to successfully calculate a replica count from %s"},
+    {"ScalingDisabled", "scaling is disabled since the replica count of the target is zero"},
+    {"DesiredWithinRange", "the desired count is within the acceptable range"},
+    {"TooFewReplicas", "the desired replica count is less than the minimum replica count"},
+    {"TooManyReplicas", "the desired replica count is more than the maximum replica count"},
+    {"ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate"},
+    {"ScaleDownLimit", "the desired replica count is decreasing faster than the maximum scale rate"},
+    {"ScaledToZero", "the HPA controller scaled the workload to zero"},
+    {"NotScaledToZero", "the HPA controller did not scale the workload to zero"},
+};
+
+/* What a message is about. */
+static const char *subject_of(const struct evaluate_case *c, const char *reason) {
+    if (str_eq(reason, "FailedGetScale"))
+        return str_or_empty(c->in.scale.error);
+    if (str_eq(reason, "SucceededRescale"))
+        return arena_printf(c->arena, "%" PRId32, c->decision.desired);
+    if (str_eq(reason, "FailedUpdateScale"))
+        return str_or_empty(c->write.error);
+    return str_eq(reason, "ValidMetricFound") ? hpa_metric_name(c, c->decision.steps.combined.best) : "";
+}
+
+static const char *with_subject(const char *format, const char *subject, struct arena *arena) {
+    const char *at = strstr(format, "%s");
+
+    if (!at)
+        return format;
+    return arena_printf(arena, "%.*s%s", (int)(at - format), format, subject);
+}
+
+/* A condition that this decision did not touch keeps what was stored. */
+static bool untouched(const struct evaluate_case *c, const struct condition *condition) {
+    const struct condition *before =
+        condition_find(c->status.conditions, c->status.condition_count, condition->type);
+
+    return before && str_eq(before->status, condition->status) && str_eq(before->reason, condition->reason) &&
+           str_eq(before->message, condition->message);
+}
+
+const char *hpa_message(const struct evaluate_case *c, const struct condition *condition) {
+    const struct decision *d = &c->decision;
+
+    if (untouched(c, condition))
+        return condition->message;
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+        if (str_eq(messages[i].reason, condition->reason))
+            return with_subject(messages[i].message, subject_of(c, condition->reason), c->arena);
+    if (d->steps.path == PATH_FAILED && str_eq(condition->type, "ScalingActive"))
+        return arena_printf(c->arena, "the HPA was unable to compute the replica count: %s",
+                            d->proposals[d->steps.combined.first_invalid].failure);
+    return condition->message;
+}
+
+/* ---- the status ---- */
+
+static bool is_hpas(const char *type) {
+    static const char *const types[] = {"AbleToScale", "ScalingActive", "ScalingLimited", "ScaledToZero"};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (str_eq(type, types[i]))
+            return true;
+    return false;
+}
+
+static json_t *conditions_json(const struct evaluate_case *c) {
+    json_t *list = json_array();
+    char when[CLOCK_TEXT_MAX];
+
+    for (uint32_t i = 0; i < c->decision.condition_count; i++) {
+        const struct condition *o = &c->decision.conditions[i];
+        if (!is_hpas(o->type))
+            continue;
+        json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "type", o->type, "status", o->status, "reason",
+                                 o->reason, "message", hpa_message(c, o));
+        if (o->last_transition)
+            json_object_set_new(item, "lastTransitionTime",
+                                json_string(clock_format(o->last_transition, when)));
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+/* Fields that are not computed anew keep their old value, or 0. */
+static json_t *kept(const json_t *before, const char *key) {
+    json_t *value = json_object_get(before, key);
+
+    return value ? json_incref(value) : json_integer(0);
+}
+
+json_t *hpa_status(const struct evaluate_case *c) {
+    const struct decision *d = &c->decision;
+    const json_t *before = json_object_get(c->subject->json, "status");
+    bool scaled = c->write.tried && !c->write.failed;
+    json_t *status = json_object(), *metrics = json_object_get(before, "currentMetrics");
+    char when[CLOCK_TEXT_MAX];
+
+    json_object_set_new(status, "currentReplicas",
+                        c->in.scale.known ? json_integer(d->current) : kept(before, "currentReplicas"));
+    json_object_set_new(status, "desiredReplicas",
+                        d->keep_desired_status ? kept(before, "desiredReplicas") : json_integer(d->desired));
+    if (c->in.scale.known)
+        json_object_set_new(status, "currentMetrics", status_current_metrics(&c->in, d));
+    else
+        json_object_set_new(status, "currentMetrics", metrics ? json_incref(metrics) : json_array());
+    json_object_set_new(status, "conditions", conditions_json(c));
+    if (scaled)
+        json_object_set_new(status, "lastScaleTime", json_string(clock_format(c->in.now, when)));
+    else if (json_object_get(before, "lastScaleTime"))
+        json_object_set(status, "lastScaleTime", json_object_get(before, "lastScaleTime"));
+    return status;
+}
+
+/* Absent, null, 0 and empty lists are one thing to the controller's semantic comparison. */
+static bool same_member(const json_t *a, const json_t *b, const char *key) {
+    const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+    bool no_x = !x || json_is_null(x) || (json_is_array(x) && json_array_size(x) == 0);
+    bool no_y = !y || json_is_null(y) || (json_is_array(y) && json_array_size(y) == 0);
+
+    if (json_is_integer(x) || json_is_integer(y))
+        return json_integer_value(x) == json_integer_value(y);
+    return no_x || no_y ? no_x && no_y : json_equal(x, y) == 1;
+}
+
+bool hpa_status_equal(const json_t *before, const json_t *status) {
+    static const char *const members[] = {"currentReplicas", "desiredReplicas",    "currentMetrics",
+                                          "conditions",      "observedGeneration", "lastScaleTime"};
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (!same_member(before, status, members[i]))
+            return false;
+    return true;
+}

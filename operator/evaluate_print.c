@@ -1,0 +1,133 @@
+/* Results for people, and as YAML. */
+#include "autoscaler/record.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "operator/evaluate.h"
+
+#include <errno.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { PRINTED_MAX = 1024 * 1024 };
+
+static void print_conditions(const json_t *result, FILE *out) {
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "conditions"), i, item)
+        fprintf(out, "  %-11s %-15s %-6s %s: %s\n", i ? "" : "conditions", json_text(item, "type"),
+                json_text(item, "status"), json_text(item, "reason"), json_text(item, "message"));
+    json_array_foreach(json_object_get(result, "events"), i, item)
+        fprintf(out, "  %-11s %-15s %s: %s\n", i ? "" : "events", json_text(item, "type"),
+                json_text(item, "reason"), json_text(item, "message"));
+}
+
+static void print_step(const struct evaluate_case *c, const json_t *result, FILE *out) {
+    cleanup_free char *text = json_dumps(result, JSON_COMPACT);
+
+    fprintf(out, "%s (%s): %s\n", c->name, c->level, str_or_empty(text));
+}
+
+void evaluate_print(const struct evaluate_case *c, const json_t *result, FILE *out) {
+    cleanup_buf struct buf text;
+
+    if (!str_eq(c->level, "reconcile")) {
+        print_step(c, result, out);
+        return;
+    }
+    buf_init(&text, PRINTED_MAX);
+    record_print(record_of(&c->in, &c->decision, c->arena), c->name, 0, &text);
+    fputs(text.data, out);
+    print_conditions(result, out);
+}
+
+/* ---- YAML ---- */
+
+static int emit(yaml_emitter_t *emitter, int made, yaml_event_t *event) {
+    return made && yaml_emitter_emit(emitter, event) ? 0 : -EIO;
+}
+
+/* Text that would be read as something else is quoted. */
+static int emit_scalar(yaml_emitter_t *emitter, const json_t *value) {
+    cleanup_free char *written = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+    const char *text = written ? written : str_or_empty(json_string_value(value));
+    yaml_scalar_style_t style = written ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    cleanup_free yaml_char_t *copy = (yaml_char_t *)strdup(text);
+    yaml_event_t event;
+
+    return emit(emitter,
+                yaml_scalar_event_initialize(&event, NULL, NULL, copy, (int)strlen(text), 1, 1, style),
+                &event);
+}
+
+static int emit_value(yaml_emitter_t *emitter, json_t *value);
+
+static int emit_list(yaml_emitter_t *emitter, json_t *list) {
+    yaml_event_t event;
+    int ret =
+        emit(emitter, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE),
+             &event);
+
+    for (size_t i = 0; ret == 0 && i < json_array_size(list); i++)
+        ret = emit_value(emitter, json_array_get(list, i));
+    return ret < 0 ? ret : emit(emitter, yaml_sequence_end_event_initialize(&event), &event);
+}
+
+static int emit_key(yaml_emitter_t *emitter, const char *key) {
+    cleanup_free yaml_char_t *copy = (yaml_char_t *)strdup(key);
+    yaml_event_t event;
+
+    return emit(
+        emitter,
+        yaml_scalar_event_initialize(&event, NULL, NULL, copy, (int)strlen(key), 1, 1, YAML_ANY_SCALAR_STYLE),
+        &event);
+}
+
+static int emit_map(yaml_emitter_t *emitter, json_t *map) {
+    yaml_event_t event;
+    const char *key;
+    json_t *value;
+    int ret =
+        emit(emitter, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE),
+             &event);
+
+    json_object_foreach(map, key, value) {
+        if (ret == 0)
+            ret = emit_key(emitter, key);
+        if (ret == 0)
+            ret = emit_value(emitter, value);
+    }
+    return ret < 0 ? ret : emit(emitter, yaml_mapping_end_event_initialize(&event), &event);
+}
+
+static int emit_value(yaml_emitter_t *emitter, json_t *value) {
+    if (json_is_array(value))
+        return emit_list(emitter, value);
+    return json_is_object(value) ? emit_map(emitter, value) : emit_scalar(emitter, value);
+}
+
+static int emit_document(yaml_emitter_t *emitter, json_t *value) {
+    yaml_event_t event;
+    int ret = emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event);
+
+    if (ret == 0)
+        ret = emit(emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1), &event);
+    if (ret == 0)
+        ret = emit_value(emitter, value);
+    if (ret == 0)
+        ret = emit(emitter, yaml_document_end_event_initialize(&event, 1), &event);
+    return ret < 0 ? ret : emit(emitter, yaml_stream_end_event_initialize(&event), &event);
+}
+
+int evaluate_print_yaml(json_t *value, FILE *out) {
+    yaml_emitter_t emitter;
+
+    if (!yaml_emitter_initialize(&emitter))
+        return -ENOMEM;
+    yaml_emitter_set_output_file(&emitter, out);
+    yaml_emitter_set_unicode(&emitter, 1);
+    yaml_emitter_set_width(&emitter, -1);
+    int ret = emit_document(&emitter, value);
+    yaml_emitter_delete(&emitter);
+    return ret;
+}
