@@ -1,7 +1,8 @@
-/* Health endpoints. */
+/* The HTTP port: which path is whose. */
 #include "operator/health.h"
 
 #include "base/str.h"
+#include "operator/decisions.h"
 
 static int ready(const struct health *h, struct buf *body) {
     if (autoscaler_ready(h->autoscaler)) {
@@ -29,6 +30,8 @@ int health_serve(void *arg, const struct httpserver_request *request, struct buf
         selfmetrics_write(h, body);
         return 200;
     }
-    buf_puts(body, "not found: try /healthz /livez /readyz /metrics\n");
+    if (decisions_path(request->path))
+        return decisions_serve(h->autoscaler, request, clock_wall(), body, content_type);
+    buf_puts(body, "not found: try /healthz /livez /readyz /metrics /decisions/NAMESPACE/NAME\n");
     return 404;
 }

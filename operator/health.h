@@ -1,5 +1,5 @@
 /* What the HTTP port answers: /livez and /healthz (the loop turns), /readyz (the policies are in memory),
- * /metrics. */
+ * /metrics, /decisions/… (what was decided, and why). */
 #ifndef OPERATOR_HEALTH_H
 #define OPERATOR_HEALTH_H
 

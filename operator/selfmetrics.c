@@ -53,6 +53,8 @@ static void write_autoscaler(const struct autoscaler *autoscaler, struct buf *b)
     number(b, "trimtab_events_total", "counter", "Events sent.", (double)s.events);
     number(b, "trimtab_events_dropped_total", "counter", "Events not sent: repeated, or over the rate limit.",
            (double)s.events_dropped);
+    number(b, "trimtab_decision_records_bytes", "gauge", "Memory of the last decisions that are kept.",
+           (double)s.record_bytes);
 }
 
 /* One family of samples over all informers. */
