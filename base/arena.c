@@ -84,6 +84,21 @@ char *arena_strndup(struct arena *a, const char *s, size_t len) {
     return p;
 }
 
+char *arena_join(struct arena *a, const char *const *texts) {
+    size_t size = 1;
+
+    for (const char *const *t = texts; *t; t++)
+        size += strlen(*t);
+    char *p = take(a, size), *end = p;
+    for (const char *const *t = texts; *t; t++) {
+        size_t len = strlen(*t);
+        memcpy(end, *t, len);
+        end += len;
+    }
+    *end = '\0';
+    return p;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...) {
     struct arena_block *b = a->blocks;
     char *ahead = b ? b->data + b->used : NULL;

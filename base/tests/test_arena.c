@@ -72,6 +72,10 @@ static void test_strings(void **state) {
     assert_string_equal(arena_strdup(&a, ""), "");
     assert_string_equal(arena_strdup(&a, wide), wide);
     assert_string_equal(arena_strndup(&a, "abcdef", 3), "abc");
+    assert_string_equal(ARENA_JOIN(&a, "one", "", " and ", "two"), "one and two");
+    assert_string_equal(ARENA_JOIN(&a, ""), "");
+    assert_string_equal(ARENA_JOIN(&a, wide, ""), wide);
+    assert_string_equal(arena_join(&a, (const char *const[]){NULL}), "");
     assert_string_equal(arena_printf(&a, "%s", ""), "");
     assert_string_equal(arena_printf(&a, "%d of %s", 3, "four"), "3 of four");
     assert_string_equal(arena_printf(&a, "%s", wide), wide);
