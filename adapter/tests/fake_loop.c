@@ -12,9 +12,16 @@ struct loop_timer {
     usec_t at; /* -1: off */
 };
 
+enum { HOOKS_MAX = 4 };
+
 struct loop {
     usec_t now;
     struct loop_timer *timers;
+    struct {
+        loop_fn *fn;
+        void *arg;
+    } hooks[HOOKS_MAX];
+    size_t hook_count;
 };
 
 struct loop *fake_loop_new(void) {
@@ -80,4 +87,20 @@ void loop_timer_free(struct loop_timer *timer) {
         at = &(*at)->next;
     *at = timer->next;
     free(timer);
+}
+
+void loop_on_turn(struct loop *loop, loop_fn *fn, void *arg) {
+    if (loop->hook_count == HOOKS_MAX)
+        abort();
+    loop->hooks[loop->hook_count].fn = fn;
+    loop->hooks[loop->hook_count++].arg = arg;
+}
+
+void loop_wake(struct loop *loop) {
+    (void)loop;
+}
+
+void fake_loop_end_turn(struct loop *loop) {
+    for (size_t i = 0; i < loop->hook_count; i++)
+        loop->hooks[i].fn(loop->hooks[i].arg);
 }

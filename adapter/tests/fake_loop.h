@@ -10,4 +10,7 @@ void fake_loop_free(struct loop *loop);
 /* Runs the timers that are due within duration, each at its time, and ends there. */
 void fake_loop_run(struct loop *loop, usec_t duration);
 
+/* The end of a turn: calls the hooks of loop_on_turn. */
+void fake_loop_end_turn(struct loop *loop);
+
 #endif
