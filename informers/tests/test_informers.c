@@ -188,7 +188,8 @@ static void test_shared(void **state) {
     fake_server_put(&f->server, 1);
     struct informer *a = open_pods(f);
     settle(f);
-    struct informer *b = open_pods(f);
+    const struct resource same = pods; /* another struct, the same kind */
+    struct informer *b = informers_open(f->informers, &same, OBJECT_POD, on_change, f);
     assert_false(informer_synced(b));
     settle(f);
     expect_trace(f, "+p1 +p1");
