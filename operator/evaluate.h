@@ -150,6 +150,8 @@ json_t *hpa_status(const struct evaluate_case *c);
 bool hpa_status_equal(const json_t *before, const json_t *status);
 /* How HPA calls metric i. */
 const char *hpa_metric_name(const struct evaluate_case *c, uint32_t i);
+/* Why metric i failed, in HPA's words. */
+const char *hpa_failure(const struct evaluate_case *c, uint32_t i);
 /* HPA's text of a condition. */
 const char *hpa_message(const struct evaluate_case *c, const struct condition *condition);
 

@@ -285,9 +285,9 @@ static void look_for_ambiguity(struct evaluate_case *c) {
             names = arena_printf(c->arena, "%s%s/%s ", names, c->ns, str_or_empty(json_text(other, "name")));
     }
     if (*names)
-        c->in.ambiguous =
-            arena_printf(c->arena, "pods by selector %s are controlled by multiple HPAs: [%s%s]",
-                         c->in.scale.selector, names, c->name);
+        c->in.ambiguous = arena_printf(
+            c->arena, "pods by selector %s are controlled by multiple HPAs: [%s%s/%s]", c->in.scale.selector,
+            names, c->ns, str_or_empty(json_string_value(json_path2(c->subject->json, "metadata", "name"))));
 }
 
 static void read_pods(struct evaluate_case *c) {

@@ -77,6 +77,32 @@ const char *hpa_metric_name(const struct evaluate_case *c, uint32_t i) {
 
 /* ---- messages ---- */
 
+static const char *selector_of(const struct evaluate_case *c, uint32_t i) {
+    const json_t *metric = json_array_get(json_path2(c->subject->json, "spec", "metrics"), i);
+
+    return go_selector(json_object_get(json_path2(metric, "external", "metric"), "selector"), c->arena);
+}
+
+/* HPA's words for why metric i failed: ours name the metric and the object shorter. */
+const char *hpa_failure(const struct evaluate_case *c, uint32_t i) {
+    const struct metric_spec *m = &c->spec.metrics[i];
+    const char *ours = c->decision.proposals[i].failure;
+
+    if (m->type == METRIC_UNKNOWN)
+        return arena_printf(c->arena, "unknown metric source type \"%s\"", m->type_text);
+    if (m->type == METRIC_EXTERNAL && str_starts(ours, "unable to get external metric ")) {
+        const char *cause = strstr(ours, "): ");
+        return arena_printf(c->arena, "unable to get external metric %s/%s/%s: %s", c->ns, m->metric,
+                            selector_of(c, i), cause ? cause + 3 : "");
+    }
+    if (m->type == METRIC_OBJECT && str_starts(ours, "unable to get metric ")) {
+        const char *cause = strstr(ours, ": ");
+        return arena_printf(c->arena, "unable to get metric %s: %s on %s %s/%s", m->metric, m->described.kind,
+                            c->ns, m->described.name, cause ? cause + 2 : "");
+    }
+    return ours;
+}
+
 static const struct {
     const char *reason, *message; /* %s: what it is about */
 } messages[] = {
@@ -138,7 +164,7 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
             return with_subject(messages[i].message, subject_of(c, condition->reason), c->arena);
     if (d->steps.path == PATH_FAILED && str_eq(condition->type, "ScalingActive"))
         return arena_printf(c->arena, "the HPA was unable to compute the replica count: %s",
-                            d->proposals[d->steps.combined.first_invalid].failure);
+                            hpa_failure(c, d->steps.combined.first_invalid));
     return condition->message;
 }
 

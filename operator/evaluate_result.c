@@ -49,13 +49,22 @@ json_t *history_json(const struct history *h) {
                      entries_json(&h->down_events, "replicaChange"));
 }
 
+/* The event of a failed metric has that metric's text. */
+static const char *event_message(const struct evaluate_case *c, const struct decision_event *e) {
+    for (uint32_t i = 0; c->hpa && i < c->decision.proposal_count; i++)
+        if (c->decision.proposals[i].failure == e->message)
+            return hpa_failure(c, i);
+    return e->message;
+}
+
 static json_t *events_json(const struct evaluate_case *c) {
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < c->decision.event_count; i++) {
         const struct decision_event *e = &c->decision.events[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "type", e->warning ? "Warning" : "Normal",
-                                              "reason", e->reason, "message", text_json(e->message)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:o}", "type", e->warning ? "Warning" : "Normal",
+                                        "reason", e->reason, "message", text_json(event_message(c, e))));
     }
     return list;
 }
@@ -70,7 +79,7 @@ static json_t *proposals_json(const struct evaluate_case *c) {
             json_object_set_new(item, "name", text_json(c->hpa ? hpa_metric_name(c, i) : p->name));
             json_object_set_new(item, "replicas", json_integer(p->replicas));
         } else {
-            json_object_set_new(item, "error", text_json(p->failure));
+            json_object_set_new(item, "error", text_json(c->hpa ? hpa_failure(c, i) : p->failure));
         }
         json_array_append_new(list, item);
     }
