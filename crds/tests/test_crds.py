@@ -13,6 +13,8 @@ closing line; exits 1 when a test failed, 2 when it could not start.
 - refused/: each file is refused, with every text behind `# want:` in the
   message and no complaint beyond those. Where it says
   `# also: HorizontalPodAutoscaler`, autoscaling/v2 refuses the same spec.
+  `# operator: reads it` is for operator/tests/test_definition.c: what is
+  refused here alone.
 - `HorizontalPodAutoscaler since 1.36` in a file of these two folders: older
   servers are not compared there.
 - every rule of the definition has its message in some refused case.
