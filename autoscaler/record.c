@@ -217,8 +217,8 @@ static const char *cause(const struct decide_run *run) {
     if (c->by_formula)
         return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
                             record_number((int64_t)(c->result * 1000), run->arena), c->replicas);
-    return arena_printf(run->arena, "%s is %s%s", run->out->proposals[c->best].label, measured(run, c->best),
-                        asks_for(run));
+    return ARENA_JOIN(run->arena, run->out->proposals[c->best].label, " is ", measured(run, c->best),
+                      asks_for(run));
 }
 
 static const char *limit_text(const struct decide_run *run) {
@@ -255,7 +255,7 @@ static const char *computed_text(const struct decide_run *run) {
     const char *held = held_text(run, c->replicas);
 
     if (c->invalid == 0)
-        return arena_printf(run->arena, "%s%s", cause(run), held);
+        return ARENA_JOIN(run->arena, cause(run), held);
     return arena_printf(run->arena, "%s%s; %" PRIu32 " of %" PRIu32 " metrics failed, first %s", cause(run),
                         held, c->invalid, run->out->proposal_count,
                         run->out->proposals[c->first_invalid].failure);
@@ -402,7 +402,7 @@ static const char *target_entry(const struct decide_input *in, const struct deci
     bool resource = m->type == METRIC_RESOURCE || m->type == METRIC_CONTAINER_RESOURCE;
 
     if (resource || (m->name && in->spec->metric_count > 1))
-        return arena_printf(arena, "%s: %s", d->proposals[i].label, d->proposals[i].current_text);
+        return ARENA_JOIN(arena, d->proposals[i].label, ": ", d->proposals[i].current_text);
     return d->proposals[i].current_text;
 }
 
@@ -411,7 +411,7 @@ const char *record_targets(const struct decide_input *in, const struct decision 
     uint32_t count = d->proposal_count;
 
     for (uint32_t i = 0; i < count && i < TARGETS_SHOWN; i++)
-        text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", target_entry(in, d, i, arena));
+        text = ARENA_JOIN(arena, text, i ? ", " : "", target_entry(in, d, i, arena));
     if (count > TARGETS_SHOWN)
         text = arena_printf(arena, "%s + %" PRIu32 " more...", text, count - TARGETS_SHOWN);
     return text;
