@@ -95,16 +95,27 @@ may yes get replicationcontrollers --subresource=scale -n default
 may yes watch pods -A
 may yes patch autoscalingpolicies.autoscaling.trimtab.dev --subresource=status -n default
 may yes create events -n default
+may yes list events -n default
+may yes watch nodes
+may yes list pods.metrics.k8s.io -n default
+may yes get requests.custom.metrics.k8s.io -n default
+may yes delete horizontalpodautoscalers.autoscaling -n default
+may yes patch autoscalingpolicies.autoscaling.trimtab.dev -n default
 may no patch deployments.apps -n default
-may no patch autoscalingpolicies.autoscaling.trimtab.dev -n default
+may no patch horizontalpodautoscalers.autoscaling -n default
 may no patch jobs.batch --subresource=scale -n default
 may no delete pods -n default
 may no get secrets -n default
 sed -e 's/NAMESPACE/default/; s/WINDOW/5s/' "$root/e2e/demo/policy.yaml" | k apply -f - >/dev/null
 h upgrade trimtab "$chart" --set 'namespaces={default}' --set 'extraScaleTargets[0].apiGroup=batch,extraScaleTargets[0].resources={jobs}'
 may yes patch jobs.batch --subresource=scale -n default
+may yes watch nodes
 may no list pods -A
 may yes list pods -n default
+h upgrade trimtab "$chart" --set rbac.takeOver=false
+may no delete horizontalpodautoscalers.autoscaling -n default
+may no patch autoscalingpolicies.autoscaling.trimtab.dev -n default
+may yes watch horizontalpodautoscalers.autoscaling -n default
 h uninstall trimtab
 k get autoscalingpolicy web >/dev/null || die "the policy went with the release"
 h install trimtab "$chart"
