@@ -41,7 +41,8 @@ static const char *workload_label(const struct metric_spec *m, struct arena *are
     return arena_printf(arena, "%s %s", what, m->selector);
 }
 
-/* Queries are long and may have several lines. */
+/* Queries are long and may have several lines. Texts of every decision are joined, not formatted: formatting
+ * costs more than the arithmetic. */
 const char *metric_label(const struct metric_spec *metric, struct arena *arena) {
     const char *text = metric->name ? metric->name : metric->query ? metric->query : metric->metric;
     char out[LABEL_MAX + 1];
@@ -50,18 +51,7 @@ const char *metric_label(const struct metric_spec *metric, struct arena *arena) 
     if (!text && metric->type == METRIC_WORKLOAD)
         text = workload_label(metric, arena);
     all = squeeze(str_or_empty(text), out, sizeof(out));
-    return arena_printf(arena, "%s%s", out, all ? "" : "...");
-}
-
-/* Formatting costs more than the arithmetic, and names are made for every decision. */
-static const char *join(struct arena *arena, const char *a, const char *b, const char *c) {
-    size_t la = strlen(a), lb = strlen(b), lc = strlen(c);
-    char *p = arena_alloc(arena, la + lb + lc + 1);
-
-    memcpy(p, a, la);
-    memcpy(p + la, b, lb);
-    memcpy(p + la + lb, c, lc);
-    return p;
+    return ARENA_JOIN(arena, out, all ? "" : "...");
 }
 
 static const char *go_values(const json_t *list, struct arena *arena) {
@@ -111,7 +101,7 @@ static const char *external_name(const struct propose_args *a) {
         return arena_printf(a->arena, "external metric %s(%s)", metric,
                             go_selector(m->selector_json, a->arena));
     if (str_or_empty(m->selector)[0] == '\0')
-        return join(a->arena, "external metric ", metric, "");
+        return ARENA_JOIN(a->arena, "external metric ", metric);
     return arena_printf(a->arena, "external metric %s(%s)", metric, m->selector);
 }
 
@@ -121,28 +111,28 @@ const char *propose_name(const struct propose_args *a, const char *label) {
 
     switch (m->type) {
     case METRIC_RESOURCE:
-        return join(a->arena, m->metric, " resource",
-                    utilization ? " utilization (percentage of request)" : "");
+        return ARENA_JOIN(a->arena, m->metric, " resource",
+                          utilization ? " utilization (percentage of request)" : "");
     case METRIC_CONTAINER_RESOURCE:
-        return join(a->arena, m->metric, utilization ? " container resource" : " resource",
-                    utilization ? " utilization (percentage of request)" : "");
+        return ARENA_JOIN(a->arena, m->metric, utilization ? " container resource" : " resource",
+                          utilization ? " utilization (percentage of request)" : "");
     case METRIC_PODS:
-        return join(a->arena, "pods metric ", m->metric, "");
+        return ARENA_JOIN(a->arena, "pods metric ", m->metric);
     case METRIC_OBJECT:
         /* HPA calls it so where it is averaged. */
         if (m->target.type == TARGET_AVERAGE_VALUE)
             return external_name(a);
-        return join(a->arena, str_or_empty(m->described.kind), " metric ", str_or_empty(m->metric));
+        return ARENA_JOIN(a->arena, str_or_empty(m->described.kind), " metric ", str_or_empty(m->metric));
     case METRIC_EXTERNAL:
         return external_name(a);
     case METRIC_PROMETHEUS:
-        return join(a->arena, "prometheus metric ", label, "");
+        return ARENA_JOIN(a->arena, "prometheus metric ", label);
     case METRIC_WORKLOAD:
-        return join(a->arena, "workload metric ", label, "");
+        return ARENA_JOIN(a->arena, "workload metric ", label);
     case METRIC_UNKNOWN:
         break;
     }
-    return join(a->arena, str_or_empty(m->type_text), " metric", "");
+    return ARENA_JOIN(a->arena, str_or_empty(m->type_text), " metric");
 }
 
 /* ---- why there is none ---- */
@@ -184,7 +174,7 @@ static const char *absent_cause(const struct propose_args *a) {
     const char *api = api_of(a->metric->type);
 
     if (api)
-        return join(a->arena, "no metrics returned from ", api, "");
+        return ARENA_JOIN(a->arena, "no metrics returned from ", api);
     return a->metric->type == METRIC_PROMETHEUS ? "the query has no result" : "there is no value";
 }
 
@@ -276,7 +266,7 @@ static const char *stale_text(const struct propose_args *a) {
         return " (stale)";
     if (age < step)
         step = USEC_PER_SEC;
-    return join(a->arena, " (stale ", clock_format_duration(age / step * step, text), ")");
+    return ARENA_JOIN(a->arena, " (stale ", clock_format_duration(age / step * step, text), ")");
 }
 
 /* As kubectl get hpa shows it. */
@@ -292,6 +282,5 @@ void propose_write_current(const struct propose_args *a, struct proposal *p) {
         snprintf(value, sizeof(value), "%" PRId32 "%%", p->utilization);
     else if (p->has_current)
         quantity_write(p->current_milli, memory ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, value);
-    p->current_text =
-        arena_printf(a->arena, "%s%s/%s%s", value, p->has_current ? stale_text(a) : "", target, after);
+    p->current_text = ARENA_JOIN(a->arena, value, p->has_current ? stale_text(a) : "", "/", target, after);
 }
