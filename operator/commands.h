@@ -7,5 +7,7 @@ enum exit_code { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 /* Decides offline, from files. */
 int command_evaluate(int argc, char **argv);
+/* Shows why a live policy scaled, or did not. */
+int command_explain(int argc, char **argv);
 
 #endif

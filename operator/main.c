@@ -100,6 +100,7 @@ static int command_version(int argc, char **argv) {
 static const struct command commands[] = {
     {"run", "run the operator", command_run},
     {"evaluate", "decide offline, from files", command_evaluate},
+    {"explain", "show why a policy scaled, or did not", command_explain},
     {"version", "print the version (-o json for machines)", command_version},
 };
 

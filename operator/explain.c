@@ -1,0 +1,263 @@
+/* The command `trimtab explain`: asks the operator for a policy's last decisions, directly or through the
+ * apiserver's proxy, and where it cannot be asked shows what the policy's status says. */
+#include "operator/explain.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/url.h"
+#include "operator/commands.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct arguments {
+    const char *policy, *ns, *since, *output, *url, *kubeconfig, *context;
+};
+
+static const struct flag {
+    const char *name, *brief; /* with their dashes */
+    size_t offset;            /* in struct arguments */
+    const char *argument, *help;
+} flags[] = {
+    {"--namespace", "-n", offsetof(struct arguments, ns), "NAMESPACE",
+     "of the policy; default: that of the kubeconfig's context"},
+    {"--since", NULL, offsetof(struct arguments, since), "DURATION|TIME",
+     "all decisions that are kept since then (10m, or an RFC 3339 time); default: the last change and what "
+     "holds now"},
+    {"--output", "-o", offsetof(struct arguments, output), "text|json", "default text"},
+    {"--operator", NULL, offsetof(struct arguments, url), "URL",
+     "ask the operator there, e.g. http://127.0.0.1:8080; default: through the apiserver"},
+    {"--kubeconfig", NULL, offsetof(struct arguments, kubeconfig), "FILE", "as kubectl's"},
+    {"--context", NULL, offsetof(struct arguments, context), "NAME", "as kubectl's"},
+};
+
+static const char services_path[] = "/api/v1/services?labelSelector=app.kubernetes.io%2Fname%3Dtrimtab";
+
+static void help(FILE *out) {
+    fprintf(out, "Usage: trimtab explain POLICY [flags]\n\nShows why a policy scaled its target, or did not: "
+                 "the last decisions step by step.\n\nFlags:\n");
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        fprintf(out, "  %s%s%s %s\n      %s\n", str_or_empty(flags[i].brief), flags[i].brief ? ", " : "",
+                flags[i].name, flags[i].argument, flags[i].help);
+}
+
+/* ---- the arguments ---- */
+
+static int wrong_usage(const char *what, const char *which) {
+    fprintf(stderr, "trimtab: explain: %s%s: see trimtab explain --help\n", what, which);
+    return EXIT_USAGE;
+}
+
+/* The flag that text is, with or without "=value". */
+static const struct flag *find_flag(const char *text, const char **ret_value) {
+    size_t len = strcspn(text, "=");
+
+    *ret_value = text[len] == '=' ? text + len + 1 : NULL;
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if ((strlen(flags[i].name) == len && strncmp(text, flags[i].name, len) == 0) ||
+            str_eq(text, flags[i].brief))
+            return &flags[i];
+    return NULL;
+}
+
+static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
+    const char *value;
+    const struct flag *flag = find_flag(argv[*i], &value);
+
+    if (!flag)
+        return wrong_usage("unknown flag ", argv[*i]);
+    if (!value && ++*i >= argc)
+        return wrong_usage("no value for ", flag->name);
+    if (!value)
+        value = argv[*i];
+    *(const char **)(void *)((char *)a + flag->offset) = value;
+    return EXIT_OK;
+}
+
+static bool is_since(const char *text) {
+    usec_t value;
+
+    return clock_parse(text, &value) == 0 || (clock_parse_duration(text, &value) == 0 && value > 0);
+}
+
+static int check(const struct arguments *a) {
+    if (!a->policy || !*a->policy || strchr(a->policy, '/'))
+        return wrong_usage("the name of one policy is expected", "");
+    if (a->since && !is_since(a->since))
+        return wrong_usage("--since: a duration or an RFC 3339 time is expected, not ", a->since);
+    if (!str_eq(a->output, "text") && !str_eq(a->output, "json"))
+        return wrong_usage("--output: text or json is expected, not ", a->output);
+    return EXIT_OK;
+}
+
+static int read_arguments(struct arguments *a, int argc, char **argv) {
+    int code = EXIT_OK;
+
+    for (int i = 0; code == EXIT_OK && i < argc; i++) {
+        if (argv[i][0] == '-')
+            code = read_flag(a, argc, argv, &i);
+        else if (a->policy)
+            code = wrong_usage("one policy at a time, and not also ", argv[i]);
+        else
+            a->policy = argv[i];
+    }
+    return code == EXIT_OK ? check(a) : code;
+}
+
+/* ---- asking ---- */
+
+/* "/decisions/default/web?output=text&since=10m"; owned by the caller. */
+static char *decisions_path_of(const struct arguments *a) {
+    cleanup_free char *ns = url_escape(a->ns), *name = url_escape(a->policy),
+                      *since = a->since ? url_escape(a->since) : NULL;
+
+    return xasprintf("/decisions/%s/%s?output=%s%s%s", ns, name, a->output, since ? "&since=" : "",
+                     str_or_empty(since));
+}
+
+static int complain(const struct err *err) {
+    fprintf(stderr, "trimtab: explain: %s\n", err_text(err));
+    return EXIT_REFUSED;
+}
+
+static int print(const struct answer *answer) {
+    fwrite(answer->body.data, 1, answer->body.len, stdout);
+    return EXIT_OK;
+}
+
+/* By --operator: what cannot be asked there cannot be asked at all. */
+static int ask_directly(const struct arguments *a, struct asker *asker) {
+    cleanup_free char *path = decisions_path_of(a);
+    struct url_base base = {0};
+    struct answer answer;
+    struct err err = {0};
+
+    if (url_base_read(a->url, &base, &err) < 0)
+        return wrong_usage("--operator: ", err.text);
+    cleanup_free char *url = xasprintf("%s%s", base.url, path);
+    url_base_done(&base);
+    asker_url(asker, url, &answer);
+    int code = answer.err.code ? complain(&answer.err) : print(&answer);
+    answer_done(&answer);
+    return code;
+}
+
+static void ask_service(const json_t *service, const char *path, struct asker *asker,
+                        struct answer *ret_answer) {
+    const json_t *meta = json_object_get(service, "metadata");
+    cleanup_free char *full = xasprintf("/api/v1/namespaces/%s/services/http:%s:http/proxy%s",
+                                        str_or_empty(json_string_value(json_object_get(meta, "namespace"))),
+                                        str_or_empty(json_string_value(json_object_get(meta, "name"))), path);
+
+    asker_cluster(asker, full, ret_answer);
+}
+
+/* The operator's answer through one of its services; the last refusal where none gives one. */
+static void ask_services(const struct arguments *a, struct asker *asker, struct answer *ret_answer) {
+    cleanup_free char *path = decisions_path_of(a);
+    json_t *services, *service;
+    size_t i;
+
+    asker_cluster(asker, services_path, ret_answer);
+    if (ret_answer->err.code)
+        return;
+    services = json_loads(ret_answer->body.data, 0, NULL);
+    err_set(&ret_answer->err, -ENOENT, "no service has the label app.kubernetes.io/name=trimtab");
+    json_array_foreach(json_object_get(services, "items"), i, service) {
+        answer_done(ret_answer);
+        ask_service(service, path, asker, ret_answer);
+        if (!ret_answer->err.code || ret_answer->from_operator)
+            break;
+    }
+    json_decref(services);
+}
+
+/* ---- the policy's status ---- */
+
+static void print_status(const struct arguments *a, const json_t *policy) {
+    cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
+    cleanup_buf struct buf out;
+
+    buf_init(&out, 1 << 20);
+    if (str_eq(a->output, "json")) {
+        json_t *o = json_pack("{s:s, s:s, s:s, s:O*}", "namespace", a->ns, "name", a->policy, "source",
+                              "status", "status", json_object_get(policy, "status"));
+        cleanup_free char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+        json_decref(o);
+        buf_printf(&out, "%s\n", str_or_empty(text));
+    } else {
+        explain_status(policy, title, clock_wall(), &out);
+    }
+    fwrite(out.data, 1, out.len, stdout);
+}
+
+static int show_status(const struct arguments *a, struct asker *asker, const struct err *why) {
+    cleanup_free char *ns = url_escape(a->ns), *name = url_escape(a->policy);
+    cleanup_free char *path =
+        xasprintf("/apis/autoscaling.trimtab.dev/v1/namespaces/%s/autoscalingpolicies/%s", ns, name);
+    struct answer answer;
+    int code = EXIT_REFUSED;
+
+    asker_cluster(asker, path, &answer);
+    json_t *policy = answer.err.code ? NULL : json_loads(answer.body.data, 0, NULL);
+    if (policy) {
+        fprintf(stderr,
+                "trimtab: explain: the operator cannot be asked: %s\n"
+                "This is what the policy's status says; --operator URL asks an operator elsewhere.\n",
+                err_text(why));
+        print_status(a, policy);
+        code = EXIT_OK;
+    } else {
+        complain(&answer.err);
+    }
+    json_decref(policy);
+    answer_done(&answer);
+    return code;
+}
+
+static int ask_cluster(struct arguments *a, struct asker *asker) {
+    struct answer answer;
+    int code;
+
+    ask_services(a, asker, &answer);
+    if (!answer.err.code)
+        code = print(&answer);
+    else if (answer.from_operator)
+        code = complain(&answer.err);
+    else
+        code = show_status(a, asker, &answer.err);
+    answer_done(&answer);
+    return code;
+}
+
+static int explain(struct arguments *a, struct asker *asker) {
+    struct err err = {0};
+    bool cluster = !a->url || !a->ns;
+
+    if (cluster && asker_use_cluster(asker, a->kubeconfig, a->context, &err) < 0 && !a->url)
+        return complain(&err);
+    if (!a->ns)
+        a->ns = asker_namespace(asker);
+    return a->url ? ask_directly(a, asker) : ask_cluster(a, asker);
+}
+
+int command_explain(int argc, char **argv) {
+    struct arguments a = {.output = "text"};
+    struct asker *asker;
+    struct err err = {0};
+
+    for (int i = 0; i < argc; i++) {
+        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
+            help(stdout);
+            return EXIT_OK;
+        }
+    }
+    int code = read_arguments(&a, argc, argv);
+    if (code != EXIT_OK)
+        return code;
+    if (asker_new(&asker, &err) < 0)
+        return complain(&err);
+    code = explain(&a, asker);
+    asker_free(asker);
+    return code;
+}

@@ -1,0 +1,127 @@
+/* Asking an operator or a cluster from a command: each request turns the loop until its answer is in. */
+#include "operator/explain.h"
+
+#include "api/client/kube.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/http_curl.h"
+#include <errno.h>
+#include <string.h>
+
+enum { ANSWER_MAX = 8 * 1024 * 1024 };
+static const usec_t patience = 20 * USEC_PER_SEC;
+
+struct asker {
+    struct loop *loop;
+    struct http *http;
+    struct kubeconfig *config;
+    struct kube *kube;
+    struct answer *answer; /* of the request under way */
+};
+
+int asker_new(struct asker **ret_asker, struct err *err) {
+    struct asker *a = XNEW(struct asker);
+
+    int ret = loop_new(&a->loop, err);
+    if (ret == 0)
+        ret = http_curl_new(a->loop, /* max_connections= */ 1, &a->http, err);
+    if (ret < 0) {
+        asker_free(a);
+        return ret;
+    }
+    *ret_asker = a;
+    return 0;
+}
+
+void asker_free(struct asker *asker) {
+    if (!asker)
+        return;
+    kube_free(asker->kube);
+    kubeconfig_free(asker->config);
+    http_curl_free(asker->http);
+    loop_free(asker->loop);
+    free(asker);
+}
+
+int asker_use_cluster(struct asker *asker, const char *kubeconfig, const char *context, struct err *err) {
+    int ret = kubeconfig_find(kubeconfig, context, &asker->config, err);
+
+    return ret < 0 ? ret : kube_new(asker->loop, asker->http, asker->config, &asker->kube, err);
+}
+
+const char *asker_namespace(const struct asker *asker) {
+    const char *ns = asker->config ? asker->config->namespace_ : NULL;
+
+    return ns && *ns ? ns : "default";
+}
+
+void answer_done(struct answer *answer) {
+    buf_done(&answer->body);
+}
+
+static void begin(struct asker *a, struct answer *answer) {
+    *answer = (struct answer){0};
+    buf_init(&answer->body, ANSWER_MAX);
+    a->answer = answer;
+}
+
+/* The first line of a refusal in plain text is the sentence that the operator says. */
+static void take_refusal(struct answer *answer, int code, const char *text) {
+    answer->from_operator = true;
+    err_set(&answer->err, code, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static void on_url(void *arg, const struct http_reply *reply) {
+    struct asker *a = arg;
+
+    if (reply->status == 0)
+        a->answer->err = reply->err;
+    else if (reply->status < 200 || reply->status > 299)
+        take_refusal(a->answer, -ENOENT, *reply->body ? reply->body : "the operator refuses to answer");
+    else
+        buf_append(&a->answer->body, reply->body, reply->body_len);
+    loop_stop(a->loop);
+}
+
+void asker_url(struct asker *asker, const char *url, struct answer *ret_answer) {
+    begin(asker, ret_answer);
+    http_start(asker->http, &(struct http_request){.method = "GET",
+                                                   .url = url,
+                                                   .timeout = patience,
+                                                   .max_body = ANSWER_MAX,
+                                                   .on_done = on_url,
+                                                   .arg = asker});
+    loop_run(asker->loop, &ret_answer->err);
+}
+
+static int on_piece(void *arg, const char *data, size_t len, struct err *err) {
+    struct asker *a = arg;
+
+    if (buf_append(&a->answer->body, data, len) < 0)
+        return err_set(err, -E2BIG, "the answer is larger than %d bytes", ANSWER_MAX);
+    return 0;
+}
+
+static void on_cluster(void *arg, const struct kube_reply *reply) {
+    struct asker *a = arg;
+    bool refused = reply->status == 404 || reply->status == 400;
+    const char *sentence = strstr(reply->err.text, ": ");
+
+    if (refused && !reply->body && str_starts(reply->err.text, "HTTP ") && sentence)
+        take_refusal(a->answer, reply->err.code, sentence + 2);
+    else
+        a->answer->err = reply->err;
+    loop_stop(a->loop);
+}
+
+void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer) {
+    begin(asker, ret_answer);
+    kube_start(asker->kube, &(struct kube_request){.verb = KUBE_GET,
+                                                   .path = path,
+                                                   .accept = "*/*", /* the operator also answers in text */
+                                                   .timeout = patience,
+                                                   .on_body = on_piece,
+                                                   .on_done = on_cluster,
+                                                   .arg = asker});
+    loop_run(asker->loop, &ret_answer->err);
+}
