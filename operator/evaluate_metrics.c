@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { FIELD_MAX = 160 };
+
 /* What is read of a case's recorded calls: the next one of each API, and the next list that answers one. */
 struct answers {
     size_t call[METRICS_APIS];
@@ -25,9 +27,14 @@ static const enum input_kind api_lists[METRICS_APIS] = {
 
 /* ---- values of items ---- */
 
+static const char *full_field(const struct metric_item *item, const char *field, char *out, size_t size) {
+    snprintf(out, size, "%s%s", item->prefix, field);
+    return out;
+}
+
 int item_quantity(const struct metric_item *item, const char *field, const json_t *value, int64_t *ret_milli,
                   struct err *err) {
-    char number[QUANTITY_TEXT_MAX];
+    char number[QUANTITY_TEXT_MAX], full[FIELD_MAX];
     const char *text = json_string_value(value);
 
     if (json_is_integer(value)) {
@@ -39,22 +46,26 @@ int item_quantity(const struct metric_item *item, const char *field, const json_
     }
     if (text && quantity_parse(text, ret_milli, NULL) == 0)
         return 0;
-    return place_error(item->place, field, err, "a quantity is expected, such as 250m%s%s%s",
-                       text ? ", not \"" : "", str_or_empty(text), text ? "\"" : "");
+    return place_error(item->place, full_field(item, field, full, sizeof(full)), err,
+                       "a quantity is expected, such as 250m%s%s%s", text ? ", not \"" : "",
+                       str_or_empty(text), text ? "\"" : "");
 }
 
 int item_time(const struct metric_item *item, usec_t *ret_at, struct err *err) {
     const char *text = json_text(item->json, "timestamp");
+    char full[FIELD_MAX];
 
     *ret_at = 0;
     if (!text || clock_parse(text, ret_at) == 0)
         return 0;
-    return place_error(item->place, "timestamp", err, "a time is expected, such as 2026-01-01T00:00:00Z");
+    return place_error(item->place, full_field(item, "timestamp", full, sizeof(full)), err,
+                       "a time is expected, such as 2026-01-01T00:00:00Z");
 }
 
 /* PodMetrics have a duration, a MetricValue seconds (v1beta1 calls them window), 60 where it says nothing. */
 static int item_window(const struct metric_item *item, bool of_pod, usec_t *ret_window, struct err *err) {
     const json_t *value = json_object_get(item->json, "windowSeconds");
+    char full[FIELD_MAX];
 
     *ret_window = of_pod ? 0 : USEC_PER_MIN;
     if (!value)
@@ -67,7 +78,8 @@ static int item_window(const struct metric_item *item, bool of_pod, usec_t *ret_
     }
     if (json_is_string(value) && clock_parse_duration(json_string_value(value), ret_window) == 0)
         return 0;
-    return place_error(item->place, of_pod ? "window" : "windowSeconds", err, "a duration is expected");
+    return place_error(item->place, full_field(item, of_pod ? "window" : "windowSeconds", full, sizeof(full)),
+                       err, "a duration is expected");
 }
 
 /* As HPA's client: all containers, or the named one; one that lacks the resource makes the pod unmeasured. */
@@ -120,15 +132,19 @@ struct gathering {
     const char *error; /* the recorded call failed; NULL: no */
 };
 
-static void take(struct gathering *g, const json_t *json, const struct place *place) {
-    g->items[g->count++] = (struct metric_item){.json = json, .place = place};
+static void take(struct gathering *g, const json_t *json, const struct place *place, const char *prefix) {
+    g->items[g->count++] = (struct metric_item){.json = json, .place = place, .prefix = prefix};
+}
+
+static const char *nth_item(const struct gathering *g, size_t i) {
+    return arena_printf(g->c->arena, "items[%zu].", i);
 }
 
 static void take_list(struct gathering *g, const struct input_object *list) {
     const json_t *items = json_object_get(list->json, "items"), *item;
     size_t i;
 
-    json_array_foreach(items, i, item) take(g, item, place_in(list->place, "items", i, g->c->arena));
+    json_array_foreach(items, i, item) take(g, item, list->place, nth_item(g, i));
     g->answered = true;
 }
 
@@ -157,7 +173,7 @@ static void take_recorded(struct gathering *g, struct answers *answers) {
     g->answered = true;
     if (g->api == API_RESOURCE) {
         for (uint32_t i = 0; i < lists->count; i++)
-            take(g, lists->items[i].json, lists->items[i].place);
+            take(g, lists->items[i].json, lists->items[i].place, "");
     } else if (answers->list[g->api] < lists->count) {
         take_list(g, &lists->items[answers->list[g->api]++]);
     }
@@ -220,7 +236,7 @@ static void take_matching(struct gathering *g, const struct input_object *list) 
     json_array_foreach(items, i, item) {
         bool matches = g->api == API_CUSTOM ? custom_matches(g, item) : external_matches(g, item);
         if (matches)
-            take(g, item, place_in(list->place, "items", i, g->c->arena));
+            take(g, item, list->place, nth_item(g, i));
     }
 }
 
@@ -241,7 +257,7 @@ static void take_plain(struct gathering *g) {
         if (g->api != API_RESOURCE)
             take_matching(g, &lists->items[i]);
         else if (pod_metrics_match(g, lists->items[i].json))
-            take(g, lists->items[i].json, lists->items[i].place);
+            take(g, lists->items[i].json, lists->items[i].place, "");
     g->answered |= g->count > 0;
 }
 

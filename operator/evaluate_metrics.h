@@ -10,7 +10,8 @@ enum metrics_api { API_RESOURCE, API_CUSTOM, API_EXTERNAL, METRICS_APIS };
 /* An item of a metric list, or PodMetrics. */
 struct metric_item {
     const json_t *json;
-    const struct place *place;
+    const struct place *place; /* of the list, or of the PodMetrics */
+    const char *prefix;        /* of fields within the place: "items[2]."; of PodMetrics "" */
 };
 
 /* A quantity of the item (text or number) in milli-units; -EINVAL with its place. */

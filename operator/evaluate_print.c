@@ -11,15 +11,17 @@
 enum { PRINTED_MAX = 1024 * 1024 };
 
 static void print_conditions(const json_t *result, FILE *out) {
-    const json_t *item;
+    const json_t *conditions = json_object_get(result, "conditions"), *item;
+    const json_t *events = json_object_get(result, "events");
     size_t i;
 
-    json_array_foreach(json_object_get(result, "conditions"), i, item)
-        fprintf(out, "  %-11s %-15s %-6s %s: %s\n", i ? "" : "conditions", json_text(item, "type"),
-                json_text(item, "status"), json_text(item, "reason"), json_text(item, "message"));
-    json_array_foreach(json_object_get(result, "events"), i, item)
-        fprintf(out, "  %-11s %-15s %s: %s\n", i ? "" : "events", json_text(item, "type"),
+    fputs("conditions:\n", out);
+    json_array_foreach(conditions, i, item)
+        fprintf(out, "  %-15s %-6s %s: %s\n", json_text(item, "type"), json_text(item, "status"),
                 json_text(item, "reason"), json_text(item, "message"));
+    fputs(json_array_size(events) ? "events:\n" : "events: none\n", out);
+    json_array_foreach(events, i, item) fprintf(out, "  %-15s %s: %s\n", json_text(item, "type"),
+                                                json_text(item, "reason"), json_text(item, "message"));
 }
 
 static void print_step(const struct evaluate_case *c, const json_t *result, FILE *out) {

@@ -6,18 +6,20 @@
 #include <errno.h>
 #include <string.h>
 
-/* Complaints of what many cases share are made once. */
 struct run {
     struct evaluation *e;
     const struct document_file *files;
     size_t count;
     struct arena arena; /* of places */
+    struct err first;   /* complaint about the world being made */
 };
 
 static void complain(void *arg, const struct err *err) {
-    struct evaluation *e = arg;
+    struct run *run = arg;
 
-    fprintf(e->complaints, "%s\n", err_text(err));
+    fprintf(run->e->complaints, "%s\n", err_text(err));
+    if (!run->first.code)
+        run->first = *err;
 }
 
 static bool is_recorded(const json_t *document) {
@@ -33,6 +35,7 @@ static bool is_subject(const json_t *object) {
 
 /* ---- one case ---- */
 
+/* In the result, what could not be answered keeps its place. */
 static void add_invalid(struct evaluation *e, const char *name, const struct err *err) {
     e->failed++;
     json_array_append_new(e->results, json_pack("{s:s, s:s}", "name", name, "invalid", err_text(err)));
@@ -49,6 +52,12 @@ static void check(struct evaluation *e, const struct evaluate_case *c, const jso
     e->different += evaluate_check(c, result, e->out) > 0;
 }
 
+static void print(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {
+    if (e->cases > 1)
+        fputs("\n", e->out);
+    evaluate_print(c, result, e->out);
+}
+
 static int answer(struct evaluation *e, struct evaluate_case *c, json_t **ret_result, struct err *err) {
     int ret = case_read(c, &e->options, err);
 
@@ -62,7 +71,8 @@ static int answer(struct evaluation *e, struct evaluate_case *c, json_t **ret_re
     return 0;
 }
 
-static void run_case(struct evaluation *e, struct evaluate_case *c) {
+static void run_case(struct run *run, struct evaluate_case *c) {
+    struct evaluation *e = run->e;
     cleanup_arena struct arena arena;
     json_t *result = NULL;
     struct err err = {0};
@@ -71,13 +81,13 @@ static void run_case(struct evaluation *e, struct evaluate_case *c) {
     c->arena = &arena;
     e->cases++;
     if (answer(e, c, &result, &err) < 0) {
-        complain(e, &err);
+        complain(run, &err);
         add_invalid(e, c->name, &err);
     } else {
         if (e->check)
             check(e, c, result);
         else if (e->text)
-            evaluate_print(c, result, e->out);
+            print(e, c, result);
         json_array_append_new(e->results, result);
     }
     case_done(c);
@@ -114,17 +124,17 @@ static void run_recorded(struct run *run, const json_t *recorded, const struct p
     struct err err = {0};
 
     world_init(&world);
-    int ret = add_objects(&world, json_object_get(recorded, "objects"), place, &err);
-    if (ret < 0)
-        complain(run->e, &err);
-    else if ((ret = world_decode(&world, complain, run->e)) < 0)
-        err_set(&err, ret, "an object cannot be used");
+    err_clear(&run->first);
+    if (add_objects(&world, json_object_get(recorded, "objects"), place, &err) < 0)
+        complain(run, &err);
+    else
+        world_decode(&world, complain, run);
     c.subject = subject_of(&world);
-    if (ret == 0) {
-        run_case(run->e, &c);
+    if (!run->first.code) {
+        run_case(run, &c);
     } else {
         run->e->cases++;
-        add_invalid(run->e, c.name, &err);
+        add_invalid(run->e, c.name, &run->first);
     }
     world_done(&world);
 }
@@ -185,18 +195,24 @@ static bool has_subject(const json_t *document) {
 
 /* What a file holds. */
 struct contents {
-    bool subject, recorded, objects;
+    struct run *run;
+    bool subject, recorded, malformed;
 };
 
 static int note_contents(void *arg, const json_t *document, const struct place *place) {
     struct contents *c = arg;
+    struct err err;
 
-    (void)place;
-    if (is_recorded(document))
+    if (!json_is_object(document)) {
+        c->malformed = true;
+        c->run->e->failed++;
+        place_error(place, "", &err, "a Kubernetes object or a recorded case is expected");
+        complain(c->run, &err);
+    } else if (is_recorded(document)) {
         c->recorded = true;
-    else
-        c->objects = true;
-    c->subject |= !is_recorded(document) && has_subject(document);
+    } else {
+        c->subject |= has_subject(document);
+    }
     return 0;
 }
 
@@ -208,7 +224,9 @@ struct filling {
 static int add_plain(void *arg, const json_t *document, const struct place *place) {
     const struct filling *f = arg;
 
-    return is_recorded(document) ? 0 : world_add(f->world, document, place, f->err);
+    if (!json_is_object(document) || is_recorded(document))
+        return 0;
+    return world_add(f->world, document, place, f->err);
 }
 
 static const char *subject_name(const struct input_object *subject, struct arena *arena) {
@@ -226,7 +244,7 @@ static void run_subjects(struct run *run, const struct world *world, enum input_
                                   .place = subject->place,
                                   .world = world,
                                   .subject = subject};
-        run_case(run->e, &c);
+        run_case(run, &c);
     }
 }
 
@@ -235,21 +253,23 @@ static void run_plain(struct run *run, const struct document_file *file, const s
     struct world world;
     struct err err = {0};
     struct filling filling = {.world = &world, .err = &err};
-    int ret = visit_file(run, file, add_plain, (world_init(&world), &filling));
 
+    world_init(&world);
+    err_clear(&run->first);
+    int ret = visit_file(run, file, add_plain, &filling);
     for (size_t i = 0; ret == 0 && i < run->count; i++)
         if (!contents[i].subject)
             ret = visit_file(run, &run->files[i], add_plain, &filling);
     if (ret < 0)
-        complain(run->e, &err);
+        complain(run, &err);
     else
-        ret = world_decode(&world, complain, run->e);
-    if (ret == 0) {
+        world_decode(&world, complain, run);
+    if (!run->first.code) {
         run_subjects(run, &world, INPUT_POLICY);
         run_subjects(run, &world, INPUT_HPA);
     } else {
         run->e->cases++;
-        add_invalid(run->e, file->name, err.code ? &err : &(struct err){.text = "an object cannot be used"});
+        add_invalid(run->e, file->name, &run->first);
     }
     world_done(&world);
 }
@@ -266,7 +286,7 @@ static void complain_no_subject(struct run *run, const struct document_file *fil
 
     err_set(&err, -EINVAL,
             "%s: no AutoscalingPolicy or HorizontalPodAutoscaler is there, and no recorded case", file->name);
-    complain(run->e, &err);
+    complain(run, &err);
     run->e->failed++;
 }
 
@@ -277,6 +297,7 @@ void evaluate_files(struct evaluation *e, const struct document_file *files, siz
 
     arena_init(&run.arena, 0);
     for (size_t i = 0; i < count; i++) {
+        contents[i].run = &run;
         visit_file(&run, &files[i], note_contents, &contents[i]);
         any |= contents[i].subject;
     }
@@ -284,7 +305,7 @@ void evaluate_files(struct evaluation *e, const struct document_file *files, siz
         visit_file(&run, &files[i], run_if_recorded, &run);
         if (contents[i].subject)
             run_plain(&run, &files[i], contents);
-        else if (!contents[i].recorded && !any)
+        else if (!contents[i].recorded && !contents[i].malformed && !any)
             complain_no_subject(&run, &files[i]);
     }
     arena_done(&run.arena);

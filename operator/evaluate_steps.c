@@ -32,7 +32,7 @@ static int input_int(const struct evaluate_case *c, const char *key, int32_t *re
 /* A quantity somewhere in the case, as HPA's recorder writes them. */
 static int read_milli(const struct evaluate_case *c, const char *field, const json_t *value, int64_t *ret,
                       struct err *err) {
-    struct metric_item item = {.json = c->recorded, .place = c->place};
+    struct metric_item item = {.json = c->recorded, .place = c->place, .prefix = ""};
 
     return item_quantity(&item, field, value, ret, err);
 }
@@ -361,7 +361,7 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
                                   .container = input_text(c, "container")};
 
     for (uint32_t i = 0; i < list->count; i++) {
-        struct metric_item item = {.json = list->items[i].json, .place = list->items[i].place};
+        struct metric_item item = {.json = list->items[i].json, .place = list->items[i].place, .prefix = ""};
         struct pod_value v;
         if (pod_metrics_usage(&item, &wanted, c->arena, &v, err) < 0)
             return -EINVAL;
@@ -383,7 +383,8 @@ static int client_list(const struct evaluate_case *c, enum input_kind kind, json
     size_t i;
 
     json_array_foreach(items, i, json) {
-        struct metric_item item = {.json = json, .place = place_in(list->place, "items", i, c->arena)};
+        struct metric_item item = {
+            .json = json, .place = list->place, .prefix = arena_printf(c->arena, "items[%zu].", i)};
         struct pod_value v = {.window = USEC_PER_MIN};
         const char *name = json_string_value(json_path2(json, "describedObject", "name"));
         if (item_quantity(&item, "value", json_object_get(json, "value"), &v.milli, err) < 0 ||
