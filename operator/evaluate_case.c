@@ -2,7 +2,6 @@
 #include "api/types/quantity.h"
 #include "api/types/selector.h"
 #include "autoscaler/owners.h"
-#include "autoscaler/rebuild.h"
 #include "autoscaler/stages.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -352,10 +351,6 @@ static int read_subject(struct evaluate_case *c, struct err *err) {
         ret = read_target(c, err);
     if (ret < 0)
         return ret;
-    /* As the operator does when it starts; HPA's controller begins with nothing. */
-    if (!c->hpa && !json_object_get(c->recorded, "history") && c->in.scale.known)
-        history_rebuild(&c->history, &c->spec, &c->status, /* past= */ NULL, 0, c->in.scale.spec_replicas,
-                        c->in.now);
     read_pods(c);
     return case_read_samples(c, err);
 }
