@@ -185,6 +185,15 @@ static json_t *metrics_json(const struct decide_input *in, const struct decision
 
 /* ---- the document ---- */
 
+/* When stabilization lets go, up to the second: a restart in between keeps to it (rebuild.h). */
+static usec_t held_until(const struct decision *d) {
+    const struct stabilized *s = &d->steps.stabilized;
+
+    if (!s->window || !s->changes_at)
+        return 0;
+    return (s->changes_at + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
+}
+
 static json_t *decision_json(const struct decide_input *in, const struct decision *d) {
     json_t *o = json_object();
 
@@ -194,6 +203,8 @@ static json_t *decision_json(const struct decide_input *in, const struct decisio
     set_text(o, "limitedBy", d->limited_by);
     set_text(o, "metric", d->metric);
     set_text(o, "message", d->message);
+    if (held_until(d))
+        json_object_set_new(o, "heldUntil", time_json(held_until(d)));
     return o;
 }
 

@@ -24,7 +24,7 @@ static bool is_number(const char *key) {
 
 /* What else changes with the load alone. */
 static bool is_value(const char *key) {
-    static const char *const keys[] = {"proposal", "metric", "warnings", "note", NULL};
+    static const char *const keys[] = {"proposal", "metric", "warnings", "note", "heldUntil", NULL};
     return is_one_of(key, keys);
 }
 
@@ -154,6 +154,7 @@ uint64_t status_digest(const struct decide_input *input, const struct decision *
                                decision->preview,
                                decision->keep_desired_status,
                                decision->reason,
+                               decision->steps.stabilized.window ? decision->steps.stabilized.changes_at : 0,
                                input->scale.known,
                                decision->metrics_read,
                                decision->proposal_count};

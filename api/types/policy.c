@@ -65,6 +65,7 @@ void policy_read_status(const json_t *status, struct arena *arena, struct policy
         .desired_replicas = status_int(status, "desiredReplicas"),
         .last_scale_time = status_time(status, "lastScaleTime"),
         .decided_at = status_time(decision, "time"),
+        .held_until = status_time(decision, "heldUntil"),
         .proposed = status_proposed(status),
     };
     read_conditions(json_object_get(status, "conditions"), arena, ret_status);

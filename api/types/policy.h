@@ -160,6 +160,7 @@ struct policy_status {
     int32_t current_replicas, desired_replicas;
     usec_t last_scale_time; /* 0: never */
     usec_t decided_at;      /* decision.time; 0: none */
+    usec_t held_until;      /* decision.heldUntil: stabilization holds the number back so long; 0: not */
     int32_t proposed;       /* the largest of metrics[].proposal; -1: none */
     uint32_t condition_count;
     struct condition *conditions;
