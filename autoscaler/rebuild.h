@@ -12,12 +12,21 @@ struct past_rescale {
     int32_t size;
 };
 
-/* Fills an empty history (has_recommendations is set). past is in order of time; what it says about sizes
- * becomes recommendations and, with behavior, scale events. Without anything to go by it is left empty, and
- * the decision begins it as HPA does. current: the replicas of the scale now. */
-void history_rebuild(struct history *history, const struct policy_spec *spec,
-                     const struct policy_status *status, const struct past_rescale *past, uint32_t count,
-                     int32_t current, usec_t now);
+struct rebuild_input {
+    usec_t now;
+    const struct policy_spec *spec;
+    const struct policy_status *status; /* as stored before the start */
+    const struct decide_flags *flags;
+    const struct past_rescale *past; /* in order of time */
+    uint32_t count;
+    int32_t current; /* replicas of the scale now */
+};
+
+/* Fills an empty history. Sizes of the past become recommendations and, with behavior, scale events; a number
+ * that stabilization held back (decision.heldUntil) is held as long as it would have been; otherwise the
+ * present number counts as recommended now, as it was until the stop. A policy that has never decided is left
+ * empty: the decision begins it as HPA does. */
+void history_rebuild(struct history *history, const struct rebuild_input *input);
 
 /* Reads an Event's message: -EINVAL where it is not one of a rescale. */
 int past_rescale_parse(const char *message, int32_t *ret_size);

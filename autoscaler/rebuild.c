@@ -1,0 +1,87 @@
+/* A history made of what the cluster still knows. It need not be the one that was lost; it must not let a
+ * decision through that the lost one would have held back, nor hold one back for much longer. */
+#include "autoscaler/rebuild.h"
+
+#include "autoscaler/stages.h"
+#include "base/str.h"
+#include <errno.h>
+#include <string.h>
+
+enum { DIGITS_MAX = 10 };
+
+int past_rescale_parse(const char *message, int32_t *ret_size) {
+    static const char prefix[] = "New size: ";
+    const char *number = message + sizeof(prefix) - 1;
+    char text[DIGITS_MAX + 1] = "";
+    int64_t size;
+
+    if (!str_starts(message, prefix))
+        return -EINVAL;
+    size_t len = strspn(number, "0123456789");
+    if (len == 0 || len > DIGITS_MAX || number[len] != ';')
+        return -EINVAL;
+    memcpy(text, number, len);
+    if (str_to_i64(text, &size) < 0 || size > INT32_MAX)
+        return -EINVAL;
+    *ret_size = (int32_t)size;
+    return 0;
+}
+
+static void recommend(struct history *history, usec_t at, int32_t replicas) {
+    history_put(&history->recommendations, -1, (struct history_entry){.at = at, .value = replicas});
+}
+
+/* From one size to the next; HPA keeps such events only where there is behavior. */
+static void add_rescale(struct history *history, const struct policy_spec *spec, int32_t from,
+                        const struct past_rescale *to) {
+    recommend(history, to->at, to->size);
+    if (from >= 0 && from != to->size)
+        history_store_scale(history, spec, from, to->size, to->at);
+}
+
+/* Events are courtesies: the last rescale may have left its trace in the status alone. */
+static bool lacks_last(const struct rebuild_input *in) {
+    usec_t last = in->count ? in->past[in->count - 1].at : 0;
+
+    return in->status->last_scale_time > last + USEC_PER_SEC;
+}
+
+static void add_past(struct history *history, const struct rebuild_input *in) {
+    int32_t from = -1; /* the size before the first is not known */
+
+    for (uint32_t i = 0; i < in->count; i++) {
+        add_rescale(history, in->spec, from, &in->past[i]);
+        from = in->past[i].size;
+    }
+    if (lacks_last(in))
+        add_rescale(history, in->spec, from,
+                    &(struct past_rescale){in->status->last_scale_time, in->status->desired_replicas});
+}
+
+/* The window of the direction in which the metrics pulled. */
+static usec_t window_held(const struct rebuild_input *in) {
+    bool down = in->status->proposed < in->status->desired_replicas;
+
+    if (!in->spec->has_behavior)
+        return in->flags->downscale_stabilization;
+    struct stabilize_windows w = stabilize_windows(in->spec, in->flags);
+    return down ? w.down : w.up;
+}
+
+/* The recommendation that held the number back was made one window before it was to let go. */
+static void add_held(struct history *history, const struct rebuild_input *in) {
+    recommend(history, in->status->held_until - window_held(in), in->status->desired_replicas);
+}
+
+void history_rebuild(struct history *history, const struct rebuild_input *input) {
+    const struct policy_status *s = input->status;
+
+    if (s->observed_generation == 0 && input->count == 0)
+        return;
+    history->has_recommendations = true;
+    add_past(history, input);
+    if (s->held_until)
+        add_held(history, input);
+    else
+        recommend(history, input->now, input->current);
+}
