@@ -97,8 +97,6 @@ may yes patch autoscalingpolicies.autoscaling.trimtab.dev --subresource=status -
 may yes create events -n default
 may yes list events -n default
 may yes watch nodes
-may yes list pods.metrics.k8s.io -n default
-may yes get requests.custom.metrics.k8s.io -n default
 may yes delete horizontalpodautoscalers.autoscaling -n default
 may yes patch autoscalingpolicies.autoscaling.trimtab.dev -n default
 may no patch deployments.apps -n default
