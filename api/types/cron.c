@@ -26,6 +26,8 @@ int64_t civil_days(const struct civil_date *date) {
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+/* The way back: the era of 400 years, the year in it, and the day in that, each with its leap days taken out.
+ */
 struct civil_date civil_from_days(int64_t days) {
     int64_t shifted = days + 719468;
     int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
@@ -46,6 +48,7 @@ static uint32_t weekday_of(int64_t days) {
     return (uint32_t)(((days + 4) % 7 + 7) % 7);
 }
 
+/* Written out digit by digit: strptime takes signs, blanks and short numbers, too. */
 int civil_date_parse(const char *text, struct civil_date *ret_date, struct err *err) {
     int number[3] = {0};
     static const char form[] = "dddd-dd-dd";
@@ -77,6 +80,8 @@ static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "ju
                                           "jul", "aug", "sep", "oct", "nov", "dec"};
 static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
+/* The fields in their order. Two differ from the rest: months and weekdays have names, and Sunday has two
+ * numbers. */
 static const struct cron_field {
     const char *name;
     uint32_t low, high;
@@ -91,7 +96,7 @@ static const struct cron_field {
     {"day of week", 0, 7, weekday_names, 7, "0 to 7, or sun to sat"},
 };
 
-/* What one field names. */
+/* What one field names; any: all of it, said by a star. */
 struct field_bits {
     uint64_t bits;
     bool any;
@@ -104,6 +109,7 @@ struct field_reader {
     struct err *err;
 };
 
+/* The whole field is shown, not only what is wrong in it: a list has several numbers alike. */
 static int refuse(const struct field_reader *r, const char *what) {
     return err_set(r->err, -EINVAL, "%s \"%.*s\": %s", r->field->name, (int)(r->end - r->text), r->text,
                    what);
@@ -135,6 +141,7 @@ static int read_value(struct field_reader *r, uint32_t *ret_value) {
 
     if (read_number(r, ret_value) == 0)
         return *ret_value < f->low || *ret_value > f->high ? refuse_value(r) : 0;
+    /* Exactly three letters: "monday" leaves a rest that no list has. */
     for (uint32_t i = 0; i < f->count && r->end - r->p >= 3; i++) {
         if (strncasecmp(r->p, f->words[i], 3) == 0) {
             r->p += 3;
@@ -194,6 +201,7 @@ static int read_item(struct field_reader *r, struct field_bits *ret) {
 
     if (failed < 0)
         return failed;
+    /* With a step, a single number means from there on, as it does for CronJobs. */
     bool single = memchr(start, '-', (size_t)(r->p - start)) == NULL;
     if (take(r, '/')) {
         if (read_number(r, &range.step) < 0 || range.step < 1 || range.step > r->field->high)
@@ -203,6 +211,7 @@ static int read_item(struct field_reader *r, struct field_bits *ret) {
     }
     for (uint32_t i = range.low; i <= range.high; i += range.step)
         ret->bits |= UINT64_C(1) << i;
+    /* Every second day restricts; a star that leaves nothing out does not. */
     ret->any = ret->any || (range.star && range.step == 1);
     return 0;
 }
@@ -260,6 +269,7 @@ int cron_parse(const char *text, struct cron *ret_cron, struct err *err) {
         p += strspn(p, blanks);
     }
 
+    /* Found here rather than by a window that never opens. Eight years from 2000 hold a 29th of February. */
     struct cron cron = cron_from(bits);
     struct civil_time t, leap_year = {{2000, 1, 1}, 0, 0};
     if (!cron_next(&cron, &leap_year, &t))
@@ -331,11 +341,13 @@ static int next_minute(const struct cron *cron, int limit) {
     return hour < 0 || minute < 0 ? -1 : hour * 60 + minute;
 }
 
+/* minute: of the day. */
 static void put_time(struct civil_date date, int minute, struct civil_time *ret) {
     *ret = (struct civil_time){date, (uint8_t)(minute / 60), (uint8_t)(minute % 60)};
 }
 
 bool cron_last(const struct cron *cron, const struct civil_time *t, struct civil_time *ret) {
+    /* Only the first day is cut at the minute of t; the days before it count from their end. */
     int64_t day = civil_days(&t->date), oldest = day - SEARCH_DAYS;
     int limit = t->hour * 60 + t->minute;
 

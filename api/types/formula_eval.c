@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <math.h>
 
-/* A division by zero gives what is not finite, and is refused with that. */
+/* What the operators make of two numbers. A division by zero gives what is not finite, and is refused with
+ * that. */
 static double binary(enum formula_op op, double a, double b) {
     switch (op) {
     case OP_ADD:
@@ -52,6 +53,7 @@ static int operand(const struct formula_step *step, const struct formula_input *
         *ret = step->op == OP_NUMBER ? step->number : in->replicas;
         return 0;
     }
+    /* Of the rest each names a metric. */
     const struct formula_value *metric = &in->metrics[step->arg];
     if (step->op == OP_MISSING) {
         *ret = metric->missing;

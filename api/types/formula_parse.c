@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A formula under way: p moves through text, and steps fill as it goes. */
 struct parser {
     const char *text, *p;
     const char *const *names;
@@ -33,6 +34,7 @@ __attribute__((format(printf, 3, 4))) static int fail(const struct parser *f, co
     return err_set(f->err, -EINVAL, "at %zu: %s", (size_t)(at - f->text) + 1, what);
 }
 
+/* What should stand here, and what does. */
 static int fail_expected(const struct parser *f, const char *expected) {
     size_t len = str_utf8(f->p);
 
@@ -46,6 +48,7 @@ static int fail_expected(const struct parser *f, const char *expected) {
 /* Shown as far as it is plausible for a name. */
 enum { NAME_SHOWN = 63, LIST_SHOWN = 240 };
 
+/* A name that nobody has: with the names that there are, since it is most often a slip of the pen. */
 static int fail_name(const struct parser *f, const char *name, size_t len) {
     char list[LIST_SHOWN] = "";
     size_t n = 0;
@@ -62,6 +65,7 @@ static int fail_name(const struct parser *f, const char *name, size_t len) {
 
 /* ---- characters ---- */
 
+/* The next character that is no blank; a formula in YAML may run over several lines. */
 static char peek(struct parser *f) {
     f->p += strspn(f->p, " \t\r\n");
     return *f->p;
@@ -79,6 +83,7 @@ static bool starts_name(char c) {
     return isalpha((unsigned char)c) || c == '_';
 }
 
+/* As the schema has the names of metrics: no dash, so that "a-b" is a difference. */
 static size_t name_length(const char *p) {
     size_t len = 0;
 
@@ -101,10 +106,11 @@ static struct formula_step *emit(struct parser *f, enum formula_op op) {
     return step;
 }
 
-/* ---- the grammar ---- */
+/* ---- the grammar: each function reads its rule at p, and leaves p behind it ---- */
 
 static int parse_formula(struct parser *f);
 
+/* Digits, a point, an exponent; nothing else that C takes for a number (hexadecimal, infinity). */
 static int parse_number(struct parser *f) {
     char text[64];
     size_t len = strspn(f->p, "0123456789.");
@@ -182,6 +188,7 @@ static int call_sum(struct parser *f) {
     return parse_fold(f, OP_ADD, &count);
 }
 
+/* The sum, divided by how many there were. */
 static int call_avg(struct parser *f) {
     uint32_t count;
     int ret = parse_fold(f, OP_ADD, &count);
@@ -205,6 +212,7 @@ static int parse_branch(struct parser *f, const char *end) {
                                         : "an operator or \")\": if(condition, then, else)");
 }
 
+/* condition; UNLESS to A; then; JUMP to B; A: else; B: */
 static int call_if(struct parser *f) {
     struct formula_step *unless, *jump;
     int ret = parse_branch(f, ",");
@@ -248,6 +256,7 @@ static const struct {
     {"if", call_if},   {"missing", call_missing}, {"value", call_value},
 };
 
+/* One level of nesting more. It bounds this descent, and the stack when it runs. */
 static int enter(struct parser *f, const char *at) {
     if (++f->depth > FORMULA_DEPTH_MAX)
         return fail(f, at, "nested deeper than %d", FORMULA_DEPTH_MAX);
@@ -270,6 +279,7 @@ static int parse_call(struct parser *f, const char *name, size_t len) {
                 (int)(len > NAME_SHOWN ? NAME_SHOWN : len), name);
 }
 
+/* A function where "(" follows, else a metric: one may well be called "min". */
 static int parse_name(struct parser *f) {
     const char *name = f->p;
     size_t len = name_length(name);
@@ -281,6 +291,7 @@ static int parse_name(struct parser *f) {
     return name_is(name, len, "replicas") ? parse_replicas(f, len) : parse_metric(f, OP_PROPOSAL);
 }
 
+/* "(" formula ")" */
 static int parse_group(struct parser *f) {
     int ret = enter(f, f->p);
 
@@ -305,6 +316,7 @@ static int parse_primary(struct parser *f) {
     return fail_expected(f, "a number, a metric's name, a function or \"(\"");
 }
 
+/* [ "-" ] primary */
 static int parse_unary(struct parser *f) {
     bool negative = take(f, "-");
     int ret = parse_primary(f);
@@ -328,6 +340,7 @@ static const struct symbol *take_symbol(struct parser *f, const struct symbol *s
     return NULL;
 }
 
+/* unary { ("*" | "/" | "%") unary } */
 static int parse_product(struct parser *f) {
     static const struct symbol symbols[] = {{"*", OP_MULTIPLY}, {"/", OP_DIVIDE}, {"%", OP_REMAINDER}};
     const struct symbol *symbol;
@@ -341,6 +354,7 @@ static int parse_product(struct parser *f) {
     return ret;
 }
 
+/* product { ("+" | "-") product } */
 static int parse_sum(struct parser *f) {
     static const struct symbol symbols[] = {{"+", OP_ADD}, {"-", OP_SUBTRACT}};
     const struct symbol *symbol;
@@ -361,6 +375,7 @@ static const struct symbol comparisons[] = {
 };
 enum { COMPARISONS = sizeof(comparisons) / sizeof(comparisons[0]) };
 
+/* sum [ comparison sum ]: "1 < x < 3" would not mean what it says, and is refused. */
 static int parse_formula(struct parser *f) {
     const struct symbol *symbol;
     const char *at;
@@ -392,6 +407,7 @@ int formula_parse(const char *text, const char *const *names, uint32_t count, st
     if (peek(&f) != '\0')
         return fail_expected(&f, "an operator or the end");
 
+    /* Only what was used is kept: the policy lives long. */
     struct formula *formula = ARENA_NEW(arena, struct formula);
     struct formula_step *kept = ARENA_ARRAY(arena, struct formula_step, f.used);
     memcpy(kept, steps, f.used * sizeof(*steps));
