@@ -27,6 +27,7 @@ static bool name_is_plausible(const char *name) {
            name[len - 1] != '/' && strstr(name, "//") == NULL;
 }
 
+/* As the C library looks for it. */
 static const char *zone_directory(void) {
     const char *given = getenv("TZDIR");
 
@@ -54,6 +55,7 @@ static int read_file(const char *path, unsigned char **ret_data, size_t *ret_siz
     return 0;
 }
 
+/* The reason in words: a zone that is misspelt, or a database that is not installed. */
 static int load_failed(const char *name, const char *directory, int code, struct err *err) {
     if (code != -ENOENT && code != -ENOTDIR)
         return err_set(err, code == -EFBIG ? -EINVAL : code, "time zone %s in %s: %s", name, directory,
@@ -110,6 +112,7 @@ static uint32_t changes_until(const struct tz *tz, int64_t s) {
     return low;
 }
 
+/* Between the changes that are listed, or behind the last by the rule. */
 static struct tz_span span_at(const struct tz *tz, int64_t s) {
     uint32_t n = changes_until(tz, s);
     struct tz_span span = {tz->first, INT64_MIN, INT64_MAX};
@@ -136,6 +139,7 @@ int32_t tz_offset(const struct tz *tz, usec_t t) {
 /* The first instant at which clocks show `local` or more. Clocks run on within a span, so only its beginning
  * and the moment where they come to `local` need a look. */
 usec_t tz_from_local(const struct tz *tz, int64_t local) {
+    /* What microseconds can hold, and some days. */
     const int64_t limit = INT64_MAX / USEC_PER_SEC - 100 * HOUR;
     int64_t wanted = local < -limit ? -limit : local > limit ? limit : local;
     int64_t s = wanted - TZ_OFFSET_MAX; /* not there yet in any zone */

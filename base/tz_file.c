@@ -10,7 +10,7 @@
 /* Sizes of the parts (RFC 8536, 3.1 and 3.2). */
 enum { HEADER_SIZE = 44, TYPE_SIZE = 6, VERSION_AT = 4, COUNTS_AT = 20 };
 
-/* The numbers of a header, in their order. */
+/* The numbers of a header, in their order: how many there are of each part of the block behind it. */
 struct counts {
     uint32_t ut, standard, leap, changes, types, chars;
 };
@@ -49,7 +49,9 @@ static int read_header(struct reader *r, struct counts *ret, struct err *err) {
     return 0;
 }
 
-/* Bytes of a block; time_size: 4 in the first, which old readers use, 8 in the second. */
+/* Bytes of a block: times, their types, the types, names, leap seconds, and two marks a type that only the
+ * makers of rules need. No sum of 32-bit counts overflows 64 bits.
+ * time_size: 4 in the first, which old readers use, 8 in the second. */
 static uint64_t block_size(const struct counts *c, uint32_t time_size) {
     return (uint64_t)c->changes * (time_size + 1) + (uint64_t)c->types * TYPE_SIZE + c->chars +
            (uint64_t)c->leap * (time_size + 4) + c->standard + c->ut;
@@ -58,12 +60,13 @@ static uint64_t block_size(const struct counts *c, uint32_t time_size) {
 static int read_changes(const unsigned char *block, const struct counts *c, struct tz *tz, struct err *err) {
     const unsigned char *index = block + (size_t)c->changes * 8, *types = index + c->changes;
 
+    /* A type is an offset in four bytes, whether it is daylight saving, and its abbreviation. */
     for (uint32_t i = 0; i < c->types; i++) {
         int32_t offset = (int32_t)be32(types + (size_t)i * TYPE_SIZE);
         if (offset < TZ_OFFSET_MIN || offset > TZ_OFFSET_MAX)
             return err_set(err, -EINVAL, "has an offset of %d seconds", offset);
     }
-    tz->first = (int32_t)be32(types);
+    tz->first = (int32_t)be32(types); /* RFC 8536, 3.2: before the first change type 0 holds */
     for (uint32_t i = 0; i < c->changes; i++) {
         struct tz_change *change = &tz->changes[i];
         if (index[i] >= c->types)
@@ -105,6 +108,7 @@ int tz_read(const unsigned char *data, size_t size, struct tz **ret_tz, struct e
 
     if (ret < 0)
         return ret;
+    /* The first block is there for readers of 32 bits. */
     if (!take(&r, block_size(&c, 4)))
         return err_set(err, -EINVAL, "is cut short");
     ret = read_header(&r, &c, err);
