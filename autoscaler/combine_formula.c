@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <math.h>
 
+/* A metric that whenMissing takes out of the list is as missing to a formula that names it as one that
+ * failed. */
 static struct formula_input formula_input(const struct decide_input *in, const struct proposal *proposals,
                                           struct arena *arena) {
     uint32_t count = in->spec->metric_count;
@@ -53,6 +55,7 @@ static void count_invalid(const struct proposal *proposals, uint32_t count, stru
     }
 }
 
+/* "formula needs queue, and …": with the metric's own failure. */
 static const char *missing_text(const struct decide_input *in, const struct proposal *p, uint32_t metric,
                                 struct arena *arena) {
     const char *why = p->failure && p->failure[0] ? p->failure : "it has no value";
