@@ -28,7 +28,8 @@ void propose_pods(const struct propose_args *a, struct proposal *p);
 int32_t propose_ceil_go(double x);
 /* The same as it should be: never below 0, and INT32_MAX where it does not fit. */
 int32_t propose_ceil(double x);
-/* Not more than wanted pods exist, but a rollout has put more beside them: those are surge, not capacity. */
+/* Of a policy: whether so many pods are more than wanted because a rollout put some beside them. Those are
+ * surge, and no capacity. */
 bool propose_surge(const struct propose_args *a, uint32_t pods);
 /* Whether the source answered with a value. */
 bool propose_has_value(const struct sample *s);

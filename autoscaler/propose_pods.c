@@ -117,24 +117,26 @@ static void add_note(const struct propose_args *a, struct proposal *p, const cha
     p->note = p->note[0] == '\0' ? note : arena_printf(a->arena, "%s; %s", p->note, note);
 }
 
-/* Surge pods do some of the work, but neither direction may be taken because of them alone. */
-static void times_surge(const struct propose_args *a, struct proposal *p, double ratio, uint32_t count) {
+/* Surge pods do some of the work, but neither direction may be taken because of them alone: up they are not
+ * multiplied with, and down no more is asked for than there should be. */
+static void times_surge(const struct propose_args *a, struct proposal *p, double ratio, uint32_t count,
+                        const char *with) {
     int32_t spec = a->in->scale.spec_replicas;
     uint32_t used = ratio > 1.0 ? (uint32_t)spec : count;
+    int32_t asked = propose_ceil(ratio * (double)used);
 
-    p->replicas = propose_ceil(ratio * (double)used);
-    if (ratio > 1.0 ? p->replicas < spec : p->replicas > spec)
-        p->replicas = spec;
-    add_note(a, p, arena_printf(a->arena, "%" PRIu32 " surge pods not counted", count - (uint32_t)spec));
-    p->arithmetic =
-        arena_printf(a->arena, "ceil(%.4g x %" PRIu32 "), not past %" PRId32 " by surge = %" PRId32, ratio,
-                     used, spec, p->replicas);
+    p->replicas = ratio <= 1.0 && asked > spec ? spec : asked;
+    p->arithmetic = arena_printf(a->arena, "%sceil(%.4g x %" PRIu32 ") = %" PRId32, with, ratio, used, asked);
+    if (p->replicas != asked)
+        p->arithmetic = arena_printf(a->arena, "%s, but no more than %" PRId32, p->arithmetic, spec);
+    add_note(a, p,
+             arena_printf(a->arena, "%" PRIu32 " surge pods not counted", p->counted_pods - (uint32_t)spec));
 }
 
 static void times(const struct propose_args *a, struct proposal *p, double ratio, uint32_t count,
                   const char *with) {
-    if (propose_surge(a, count)) {
-        times_surge(a, p, ratio, count);
+    if (propose_surge(a, p->counted_pods)) {
+        times_surge(a, p, ratio, count, with);
         return;
     }
     p->replicas = ceil_times(a, ratio, count);
@@ -198,26 +200,31 @@ static const char *request_error(const struct propose_args *a, const struct pods
                         pod->meta.name);
 }
 
+static const char *lacking_text(const struct propose_args *a, const struct pods_query *q,
+                                const struct pod *pod) {
+    const struct pod_container *c = pods_lacking(q, pod);
+
+    if (c)
+        return arena_printf(a->arena, "pod %s: container %s requests no %s", pod->meta.name, c->name,
+                            a->metric->metric);
+    if (a->metric->container)
+        return arena_printf(a->arena, "pod %s: has no container %s", pod->meta.name, a->metric->container);
+    return arena_printf(a->arena, "pod %s: requests no %s", pod->meta.name, a->metric->metric);
+}
+
 /* A policy goes by the pods that do say what they request, and says which one does not. */
 static bool requests_fail(const struct propose_args *a, const struct pods_query *q, const struct pods_sums *s,
                           struct proposal *p) {
-    const struct pod *pod = s->first_lacking;
-    const struct pod_container *c;
-
     if (s->lacking == 0)
         return false;
     if (a->hpa || s->counted.lacking == s->counted.count) {
         p->quality = QUALITY_FAILED;
-        propose_fail(a, p, request_error(a, q, pod));
+        propose_fail(a, p, request_error(a, q, s->first_lacking));
         return true;
     }
-    c = pods_lacking(q, pod);
-    p->note = arena_printf(a->arena, "pod %s: %s%s requests no %s: %" PRIu32 " of %" PRIu32 " pods left out",
-                           pod->meta.name, c || a->metric->container ? "container " : "it",
-                           c                      ? c->name
-                           : a->metric->container ? a->metric->container
-                                                  : "",
-                           a->metric->metric, s->lacking, a->in->pods);
+    p->note =
+        arena_printf(a->arena, "%s: %" PRIu32 " of %" PRIu32 " pods %s", lacking_text(a, q, s->first_lacking),
+                     s->lacking, a->in->pods, s->counted.lacking > 0 ? "left out" : "taken for average ones");
     return false;
 }
 

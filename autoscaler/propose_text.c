@@ -41,16 +41,17 @@ static const char *workload_label(const struct metric_spec *m, struct arena *are
     return arena_printf(arena, "%s %s", what, m->selector);
 }
 
-/* Queries are long and may have several lines. Texts of every decision are joined, not formatted: formatting
- * costs more than the arithmetic. */
+/* Queries are long and may have several lines. */
 const char *metric_label(const struct metric_spec *metric, struct arena *arena) {
-    const char *text = metric->name ? metric->name : metric->query ? metric->query : metric->metric;
+    const char *text = metric->name ? metric->name : metric->metric;
     char out[LABEL_MAX + 1];
     bool all;
 
     if (!text && metric->type == METRIC_WORKLOAD)
         text = workload_label(metric, arena);
-    all = squeeze(str_or_empty(text), out, sizeof(out));
+    if (text && strlen(text) <= LABEL_MAX)
+        return text;
+    all = squeeze(str_or_empty(text ? text : metric->query), out, sizeof(out));
     return ARENA_JOIN(arena, out, all ? "" : "...");
 }
 

@@ -47,6 +47,9 @@ static void propose_average(const struct propose_args *a, struct proposal *p) {
     p->current_milli = total;
     if (replicas > 0 && total != INT64_MAX)
         p->current_milli = saturate(ceil((double)total / (double)replicas));
+    if (propose_surge(a, (uint32_t)a->in->scale.status_replicas))
+        p->note = arena_printf(a->arena, "%" PRId32 " surge pods not counted",
+                               a->in->scale.status_replicas - replicas);
     if (p->within) {
         p->replicas = replicas;
         p->arithmetic = propose_stays(a, p->ratio, replicas);
