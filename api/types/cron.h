@@ -27,10 +27,10 @@ struct cron {
     bool any_day, any_weekday; /* "*": POSIX crontab: where both are restricted, either may hold */
 };
 
-/* Reads "0 8 * * 1-5": numbers, ranges, lists, steps (a-b/c; a/c runs to the field's end), *, month and weekday
- * names in three letters, 7 for Sunday. Only a star without a step leaves a field unrestricted (any_day,
- * any_weekday). -EINVAL says which field is wrong and what was expected ("has 6 fields: give 5, minute hour
- * day month weekday"), or that the line names no day that ever comes. */
+/* Reads "0 8 * * 1-5": numbers, ranges, lists, steps (a-b/c; a/c runs to the field's end), *, month and
+ * weekday names in three letters, 7 for Sunday. Only a star without a step leaves a field unrestricted
+ * (any_day, any_weekday). -EINVAL says which field is wrong and what was expected ("has 6 fields: give 5,
+ * minute hour day month weekday"), or that the line names no day that ever comes. */
 int cron_parse(const char *text, struct cron *ret_cron, struct err *err);
 /* Whether the line names this minute. */
 bool cron_matches(const struct cron *cron, const struct civil_time *t);
