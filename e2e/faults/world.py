@@ -211,10 +211,11 @@ class Operator:
 
     def __init__(self, log, *flags):
         self.log = pathlib.Path(log)
+        self.port = free_port()  # of its health, metrics and decisions
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:quarantine_size_mb=4:malloc_context_size=8",
                    UBSAN_OPTIONS="print_stacktrace=1")
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen([binary(), "run", "--http-port=0", "--log-level=debug", *flags], stdout=out,
+            self.process = subprocess.Popen([binary(), "run", f"--http-port={self.port}", "--log-level=debug", *flags], stdout=out,
                                             stderr=out, stdin=subprocess.DEVNULL, env=env)
 
     def text(self):
