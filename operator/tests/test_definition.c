@@ -2,6 +2,8 @@
  * also come past the definition, out of files and from before an update. The manifests are those that its own
  * tests hold against an API server. */
 #include "api/types/policy.h"
+#include "autoscaler/decide.h"
+#include "autoscaler/status.h"
 #include "operator/documents.h"
 #include <dirent.h>
 #include <setjmp.h>
@@ -122,12 +124,137 @@ static void test_refused(void **state) {
     each_of(CRDS "/tests/refused", is_refused);
 }
 
+/* ---- status: the API server drops what the definition does not know ---- */
+
+static const json_t *member(const json_t *o, const char *a, const char *b) {
+    return json_object_get(json_object_get(o, a), b);
+}
+
+/* Fails where value is of another type than schema says, or has a field that it does not know. */
+static void fits(const json_t *value, const json_t *schema, const char *name) {
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    const char *key;
+    const json_t *item;
+    size_t i;
+
+    if (json_object_get(schema, "x-kubernetes-preserve-unknown-fields") ||
+        json_object_get(schema, "x-kubernetes-int-or-string"))
+        return;
+    if (!type)
+        fail_msg("status has the field %s, which the definition does not know", name);
+    assert_int_equal(strcmp(type, "object") == 0, json_is_object(value));
+    assert_int_equal(strcmp(type, "array") == 0, json_is_array(value));
+    assert_int_equal(strcmp(type, "string") == 0, json_is_string(value));
+    assert_int_equal(strcmp(type, "integer") == 0, json_is_integer(value));
+    json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        fits(item, member(schema, "properties", key), key);
+    json_array_foreach(value, i, item) fits(item, json_object_get(schema, "items"), name);
+}
+
+enum { METRICS = 8, GONE = METRICS - 1 };
+
+/* A world in which every metric of every-field.yaml but the last has a value, of one pod. */
+struct status_world {
+    struct pod_container container;
+    struct pod pod;
+    const struct pod *pods;
+    struct pod_value of_pod;
+    struct pod_values values;
+    struct sample samples[METRICS];
+    const struct tz *zones[2];
+};
+
+static void status_world_fill(struct status_world *w, usec_t now) {
+    *w = (struct status_world){
+        .container = {.name = "app", .cpu_milli = 100, .memory_milli = 1000},
+        .pod = {.meta = {.name = "web-1"},
+                .phase = POD_RUNNING,
+                .ready = CONDITION_TRUE,
+                .start_time = now - USEC_PER_HOUR,
+                .ready_transition = now - USEC_PER_HOUR,
+                .pod_cpu_milli = -1,
+                .pod_memory_milli = -1,
+                .container_count = 1},
+        .of_pod = {.known = true, .milli = 90, .at = now, .window = USEC_PER_MIN},
+    };
+    w->pod.containers = &w->container;
+    w->pods = &w->pod;
+    w->values = (struct pod_values){.of_pods = &w->of_pod};
+    for (uint32_t i = 0; i < METRICS; i++)
+        w->samples[i] = (struct sample){.quality = i == GONE ? QUALITY_FAILED : QUALITY_VALUE,
+                                        .value = 90,
+                                        .milli = 90000,
+                                        .at = now,
+                                        .message = i == GONE ? "connection refused" : "",
+                                        .warning = "a warning",
+                                        .origin = "somewhere",
+                                        .pods = i < 3 ? &w->values : NULL};
+}
+
+/* The status of a first decision from every field. */
+static json_t *status_of(const struct policy_spec *spec, struct arena *arena) {
+    static const struct decide_flags flags = {.tolerance = 0.1,
+                                              .downscale_stabilization = 300 * USEC_PER_SEC};
+    const struct policy_status before = {.proposed = -1};
+    const usec_t now = 1800000000 * USEC_PER_SEC;
+    struct status_world w;
+    struct history history = {0};
+    struct decision d;
+    struct tz *utc;
+    struct err err;
+    json_t *status;
+
+    status_world_fill(&w, now);
+    assert_int_equal(tz_load("UTC", &utc, &err), 0);
+    w.zones[0] = w.zones[1] = utc;
+    struct decide_input in = {
+        .now = now,
+        .spec = spec,
+        .status = &before,
+        .pods = 1,
+        .ready_pods = 1,
+        .scale = {.known = true, .spec_replicas = 1, .status_replicas = 1, .selector = "a=b"},
+        .pod_list = &w.pods,
+        .samples = w.samples,
+        .zones = w.zones,
+        .flags = &flags};
+    decide(&in, &history, arena, &d);
+    status = status_build(&in, &d, 1, now);
+    history_done(&history);
+    tz_free(utc);
+    return status;
+}
+
+static void test_status(void **state) {
+    (void)state;
+    struct document_file definition;
+    struct err err;
+    struct reading r;
+
+    if (documents_read(CRDS "/autoscalingpolicies.yaml", &definition, &err) < 0)
+        fail_msg("%s", err.text);
+    const json_t *crd = json_array_get(definition.documents, 0);
+    const json_t *version = json_array_get(member(crd, "spec", "versions"), 0);
+    const json_t *root = member(version, "schema", "openAPIV3Schema");
+
+    reading_begin(&r, CRDS "/tests/accepted/every-field.yaml", policy_read_spec);
+    assert_int_equal(r.spec.metric_count, METRICS);
+    json_t *status = status_of(&r.spec, &r.arena);
+    /* It is worth something only where each metric has shown its shape. */
+    for (uint32_t i = 0; i < GONE; i++)
+        assert_string_equal(json_string_value(json_object_get(
+                                json_array_get(json_object_get(status, "currentMetrics"), i), "type")),
+                            r.spec.metrics[i].type_text);
+    fits(status, member(root, "properties", "status"), "status");
+    json_decref(status);
+    reading_end(&r);
+    documents_done(&definition);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_hpa),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_examples), cmocka_unit_test(test_accepted), cmocka_unit_test(test_hpa),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_status),
     };
 
     return cmocka_run_group_tests_name("definition", tests, NULL, NULL);
