@@ -13,8 +13,10 @@
 /* A namespace of 10,000 pods with many labels takes about 20 MiB; a list is read as it arrives. */
 static const size_t BODY_MAX = (size_t)128 << 20;
 static const usec_t TIMEOUT = 20 * USEC_PER_SEC;
-/* A group that nobody serves is asked for this rarely; discovery's rounds find a new one sooner. */
-static const usec_t ABSENT_INTERVAL = 30 * USEC_PER_SEC;
+/* A group that nobody serves is asked for again by each question in turn, the more there are the more rarely;
+ * a round of discovery asks sooner. */
+static const usec_t ABSENT_INTERVAL_EACH = USEC_PER_SEC, ABSENT_INTERVAL_MIN = 5 * USEC_PER_SEC,
+                    ABSENT_INTERVAL_MAX = 30 * USEC_PER_SEC;
 
 static void arm(struct metrics_api *api) {
     usec_t wait = plan_wait(&api->plan, loop_now(api->source->loop));
@@ -44,6 +46,22 @@ struct metrics_fetch *metrics_fetch_new(struct metricsapi *s, struct metrics_que
     return f;
 }
 
+static void set_absent(struct metrics_fetch *f, bool absent) {
+    if (f->absent)
+        f->api->absent--;
+    if (absent)
+        f->api->absent++;
+    f->absent = absent;
+}
+
+static usec_t absent_interval(const struct metrics_api *api) {
+    usec_t interval = (usec_t)api->absent * ABSENT_INTERVAL_EACH;
+
+    if (interval < ABSENT_INTERVAL_MIN)
+        return ABSENT_INTERVAL_MIN;
+    return interval < ABSENT_INTERVAL_MAX ? interval : ABSENT_INTERVAL_MAX;
+}
+
 /* Takes it out of the plan, with the request that is under way. */
 static void stop(struct metrics_fetch *f) {
     kube_cancel(steal_ptr(&f->call));
@@ -56,6 +74,7 @@ void metrics_fetch_drop(struct metrics_fetch *f) {
     struct metrics_api *api = f->api;
 
     stop(f);
+    set_absent(f, false);
     map_remove(&api->source->fetches, f->question.key);
     if (!f->users.telling)
         fetch_free(f);
@@ -65,9 +84,11 @@ void metrics_fetch_drop(struct metrics_fetch *f) {
 void metrics_fetch_pace(struct metrics_fetch *f) {
     usec_t interval = subscribers_interval(&f->users);
 
-    if (f->absent && interval < ABSENT_INTERVAL)
-        interval = ABSENT_INTERVAL;
-    if (f->waiting || !interval || interval == f->planned.interval)
+    if (f->waiting || !interval)
+        return;
+    if (f->absent && interval < absent_interval(f->api))
+        interval = absent_interval(f->api);
+    if (interval == f->planned.interval)
         return;
     plan_set_interval(&f->api->plan, &f->planned, interval, loop_now(f->api->source->loop));
     arm(f->api);
@@ -146,7 +167,7 @@ static enum plan_outcome take_absence(struct metrics_fetch *f) {
     cleanup_free char *message =
         xasprintf("the cluster serves no %s: %s", f->api->info->name, f->api->info->remedy);
 
-    f->absent = true;
+    set_absent(f, true);
     keep(f, QUALITY_FAILED, message);
     return PLAN_QUERY_FAILED;
 }
@@ -225,7 +246,7 @@ static void on_done(void *arg, const struct kube_reply *reply) {
         return;
     }
     f->refused_versions = 0;
-    f->absent = false;
+    set_absent(f, false);
     outcome = reply->err.code ? take_failure(f, reply) : take_list(f);
     metricslist_free(steal_ptr(&f->reader));
     finish(f, outcome, reply->retry_after);
@@ -301,7 +322,8 @@ void metrics_fetch_retry_all(void *arg) {
             continue;
         if (!f->waiting)
             plan_remove(&f->api->plan, &f->planned);
-        f->waiting = f->absent = false;
+        set_absent(f, false);
+        f->waiting = false;
         plan_add(&f->api->plan, &f->planned, subscribers_interval(&f->users), loop_now(s->loop));
         arm(f->api);
     }

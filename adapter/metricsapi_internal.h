@@ -17,6 +17,7 @@ struct metrics_api {
     struct metricsapi *source;
     const struct metrics_group_info *info;
     size_t version; /* index of the one in use */
+    size_t absent;  /* questions that found the group not served */
     struct query_plan plan;
     struct loop_timer *timer;
     char *outage; /* why nothing answers; "" where something does */

@@ -441,7 +441,7 @@ static void test_not_served(void **state) {
         "of type Prometheus");
     assert_int_equal(w->kube.started, 4); /* the custom one in both versions */
     fake_loop_run(w->loop, 60 * SEC);
-    assert_in_range(w->kube.started, 8, 12); /* rarely */
+    assert_in_range(w->kube.started, 20, 40); /* each of the three about every 8 s */
     w->rules[0].part = NULL;
     fake_discovery_round(&w->discovery); /* an APIService has come */
     fake_loop_run(w->loop, SEC);
@@ -451,6 +451,24 @@ static void test_not_served(void **state) {
     int before = w->kube.started;
     fake_loop_run(w->loop, 60 * SEC);
     assert_in_range(w->kube.started - before, 9, 12); /* as often as ever */
+    world_free(w);
+}
+
+/* Many questions of a group that is not served are asked more rarely each. */
+static void test_not_served_to_many(void **state) {
+    (void)state;
+    struct world *w = world_new();
+    char name[16];
+
+    rule(w, 0, "/apis/", (struct fake_answer){.status = 404, .text = not_served});
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "queue-%d", i);
+        follow_external(w, name);
+    }
+    fake_loop_run(w->loop, 60 * SEC); /* those that came first found few others */
+    int before = w->kube.started;
+    fake_loop_run(w->loop, 60 * SEC);
+    assert_in_range(w->kube.started - before, 450, 600);
     world_free(w);
 }
 
@@ -613,6 +631,7 @@ int main(void) {
         cmocka_unit_test(test_object_waits_for_discovery),
         cmocka_unit_test(test_old_custom_api),
         cmocka_unit_test(test_not_served),
+        cmocka_unit_test(test_not_served_to_many),
         cmocka_unit_test(test_failures_are_told_at_once),
         cmocka_unit_test(test_one_api_that_hangs),
         cmocka_unit_test(test_max_age),
