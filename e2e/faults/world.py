@@ -266,6 +266,7 @@ class World:
         self.prometheus_gate = proxy.HttpProxy(self.loop, "127.0.0.1", self.prometheus.port)
         self.prometheus_wire = proxy.TcpProxy(self.loop, self.prometheus_gate.port)
         self.operators = []
+        self.adapter = None  # of the metrics APIs; started by the first test that wants it
         self.install_crd()
         self.operator = self.start_operator("operator")
 
@@ -292,5 +293,7 @@ class World:
     def close(self):
         for operator in self.operators:
             operator.stop()
+        if self.adapter:
+            self.adapter.stop()
         self.prometheus.stop()
         self.plane.close()
