@@ -142,10 +142,10 @@ static void fits(const json_t *value, const json_t *schema, const char *name) {
         return;
     if (!type)
         fail_msg("status has the field %s, which the definition does not know", name);
-    assert_int_equal(strcmp(type, "object") == 0, json_is_object(value));
-    assert_int_equal(strcmp(type, "array") == 0, json_is_array(value));
-    assert_int_equal(strcmp(type, "string") == 0, json_is_string(value));
-    assert_int_equal(strcmp(type, "integer") == 0, json_is_integer(value));
+    assert_int_equal(str_eq(type, "object"), json_is_object(value));
+    assert_int_equal(str_eq(type, "array"), json_is_array(value));
+    assert_int_equal(str_eq(type, "string"), json_is_string(value));
+    assert_int_equal(str_eq(type, "integer"), json_is_integer(value));
     json_object_foreach((json_t *)(uintptr_t)value, key, item)
         fits(item, member(schema, "properties", key), key);
     json_array_foreach(value, i, item) fits(item, json_object_get(schema, "items"), name);
