@@ -350,7 +350,7 @@ static void test_malformed_bytes(void **state) {
         {32, 255, "is cut short"},
         {76, 255, "is cut short"},
         {83, 0, NULL}, /* no types */
-        {75, 1, NULL}, /* a leap second */
+        {75, 1, NULL}, /* a leap second, and no room for it */
         {TINY_INDEX, 2, "names a type that it does not have"},
         {TINY_TYPES, 0x7f, "has an offset of 2130706432 seconds"},
         {TINY_SIZE - 7, 'x', "ends without a rule"},
@@ -367,6 +367,28 @@ static void test_malformed_bytes(void **state) {
         data[cases[i].at] = cases[i].byte;
         expect_refused(data, TINY_SIZE, cases[i].text);
     }
+}
+
+/* A file with `extra` bytes put in at a place of tiny, and one count made two or one. */
+static void expect_refused_with(size_t count_at, unsigned char count, size_t at, const char *extra,
+                                size_t size, const char *text) {
+    unsigned char data[TINY_SIZE + 32];
+
+    memcpy(data, tiny, at);
+    memcpy(data + at, extra, size);
+    memcpy(data + at + size, tiny + at, TINY_SIZE - at);
+    data[count_at] = count;
+    expect_refused(data, TINY_SIZE + size, text);
+}
+
+static void test_disorder(void **state) {
+    (void)state;
+    /* a second change, at the same second, and its type */
+    expect_refused_with(79, 2, TINY_INDEX, "\0\0\0\0\0\0\x0e\x10\1", 9, "has changes that are not in order");
+    expect_refused_with(79, 2, TINY_INDEX, "\0\0\0\0\0\0\x0e\x0f\1", 9, "has changes that are not in order");
+    /* a leap second behind the names */
+    expect_refused_with(75, 1, TINY_SIZE - 7, "\0\0\0\0\0\0\0\1\0\0\0\1", 12,
+                        "counts leap seconds, which no other clock here does");
 }
 
 /* What a directory of one's own holds. */
@@ -406,6 +428,7 @@ int main(void) {
         cmocka_unit_test(test_utc_needs_no_file),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_malformed_bytes),
+        cmocka_unit_test(test_disorder),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
