@@ -4,11 +4,6 @@
 #include "autoscaler/stages.h"
 #include <string.h>
 
-/* Metrics that tell something while there are no pods. */
-bool metric_at_zero(enum metric_type type) {
-    return !metric_of_pods(type) && type != METRIC_UNKNOWN;
-}
-
 /* Where some metrics carry an activation, those decide; else all that exist at zero do, above 0. */
 static bool decides(const struct policy_spec *spec, uint32_t i) {
     for (uint32_t k = 0; k < spec->metric_count; k++)

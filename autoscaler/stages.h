@@ -77,8 +77,6 @@ void missing_apply(struct decide_run *run);
 /* Whether a metric is above its activation, and if none is, since when; keeps the condition Active, whose
  * transition is the memory of it. Only where the floor in force is 0. */
 void activation_look(struct decide_run *run);
-/* Metrics that tell something while there are no pods. */
-bool metric_at_zero(enum metric_type type);
 /* Wall time at which the policy falls asleep if nothing changes; 0: none. */
 usec_t activation_changes_at(const struct decide_run *run);
 

@@ -29,6 +29,10 @@ const char *metric_type_name(enum metric_type type);
 static inline bool metric_of_pods(enum metric_type type) {
     return type <= METRIC_PODS;
 }
+/* Has a value while the workload has no pod. */
+static inline bool metric_at_zero(enum metric_type type) {
+    return type > METRIC_PODS && type != METRIC_UNKNOWN;
+}
 
 enum target_type { TARGET_UTILIZATION, TARGET_VALUE, TARGET_AVERAGE_VALUE };
 const char *target_type_name(enum target_type type);

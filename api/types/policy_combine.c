@@ -53,7 +53,7 @@ int policy_read_fallback(struct reader *r, const json_t *spec, const struct path
 /* Whether some metric has a value while there are no pods, of those with an activation or of all. */
 static bool some_at_zero(const struct policy_spec *s, bool with_activation) {
     for (uint32_t i = 0; i < s->metric_count; i++)
-        if (policy_exists_at_zero(s->metrics[i].type) && (s->metrics[i].has_activation || !with_activation))
+        if (metric_at_zero(s->metrics[i].type) && (s->metrics[i].has_activation || !with_activation))
             return true;
     return false;
 }

@@ -4,10 +4,6 @@
 #include "api/types/selector.h"
 #include <string.h>
 
-bool policy_exists_at_zero(enum metric_type type) {
-    return !metric_of_pods(type) && type != METRIC_UNKNOWN;
-}
-
 /* A label selector as text. HPA takes any at admission and fails the metric where it is not one. */
 static void read_selector(struct reader *r, const json_t *object, const struct path *path,
                           struct metric_spec *m) {

@@ -81,7 +81,5 @@ int policy_read_target(struct reader *r, const json_t *parent, const struct path
 /* scaleTargetRef and describedObject. */
 int policy_read_reference(struct reader *r, const json_t *parent, const struct path *path,
                           struct object_reference *ret);
-/* Whether a metric of this type has a value while the workload has no pod. */
-bool policy_exists_at_zero(enum metric_type type);
 
 #endif
