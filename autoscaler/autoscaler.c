@@ -136,7 +136,7 @@ static bool settled(const struct informer *informer) {
 /* Nothing is decided before policies and HPAs are all in: a target shared by two of them must be seen with
  * both. */
 static bool may_decide(const struct autoscaler *as) {
-    return informer_synced(as->policies) && rivals_settled(as) && settled(as->pods) &&
+    return informer_synced(as->policies) && rivals_settled(as) && past_settled(as) && settled(as->pods) &&
            settled(as->replicasets);
 }
 
@@ -200,6 +200,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
     as->timer = loop_timer_new(world->loop, on_timer, as);
     as->policies = informers_open(world->informers, &policies_resource, OBJECT_POLICY, on_policy, as);
     rivals_open(as);
+    past_open(as);
     discovery_on_change(world->discovery, on_discovery, as);
     loop_on_turn(world->loop, on_turn, as);
     return as;
@@ -230,6 +231,7 @@ void autoscaler_free(struct autoscaler *as) {
         return;
     free_entries(as);
     rivals_close(as);
+    past_close(as);
     informer_close(as->policies);
     loop_timer_free(as->timer);
     workqueue_free(as->queue);

@@ -11,7 +11,8 @@ struct autoscaler;
 
 struct autoscaler_options {
     struct decide_flags flags;
-    bool dry_run;           /* every policy as if in Preview */
+    bool dry_run;                  /* every policy as if in Preview */
+    const char *const *namespaces; /* those that are followed, NULL-terminated; NULL: all. Borrowed */
     usec_t status_interval; /* least time between two status writes that only carry new values; 0: 15 s */
     usec_t retry_interval;  /* after a failed write, doubled up to 10 s; 0: 1 s */
 };

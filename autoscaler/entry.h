@@ -8,6 +8,7 @@
 
 #include "autoscaler/autoscaler.h"
 #include "autoscaler/eventlog.h"
+#include "autoscaler/past.h"
 #include "autoscaler/recordlog.h"
 #include "autoscaler/rivals.h"
 #include "informers/workqueue.h"
@@ -82,7 +83,7 @@ struct entry {
     usec_t not_before; /* monotonic: a failed write is not followed by another decision before this */
 
     struct eventlog events;
-    struct recordlog *log; /* the last decisions */
+    struct recordlog *log;                        /* the last decisions */
     usec_t born, last_decided, last_status_write; /* monotonic; 0: never */
     bool sampled;                                 /* a sample has come since the last decision */
     usec_t last_sampled; /* monotonic time of the last decision that a sample asked for; 0: never */
@@ -99,6 +100,7 @@ struct autoscaler {
     struct autoscaler_stats stats;
     struct informer *policies;
     struct rivals rivals;
+    struct past past;
     struct informer *pods, *replicasets; /* open while a policy needs pods */
     unsigned pod_users;
     struct pod_list pod_list;

@@ -31,12 +31,14 @@ static void recommend(struct history *history, usec_t at, int32_t replicas) {
     history_put(&history->recommendations, -1, (struct history_entry){.at = at, .value = replicas});
 }
 
-/* From one size to the next; HPA keeps such events only where there is behavior. */
-static void add_rescale(struct history *history, const struct policy_spec *spec, int32_t from,
-                        const struct past_rescale *to) {
-    recommend(history, to->at, to->size);
-    if (from >= 0 && from != to->size)
-        history_store_scale(history, spec, from, to->size, to->at);
+/* HPA keeps changes only where there is behavior. */
+static void add_rescale(struct history *history, const struct policy_spec *spec, int32_t before,
+                        const struct past_rescale *change) {
+    int32_t from = change->from >= 0 ? change->from : before;
+
+    recommend(history, change->at, change->size);
+    if (from >= 0 && from != change->size)
+        history_store_scale(history, spec, from, change->size, change->at);
 }
 
 /* Events are courtesies: the last rescale may have left its trace in the status alone. */
@@ -47,15 +49,15 @@ static bool lacks_last(const struct rebuild_input *in) {
 }
 
 static void add_past(struct history *history, const struct rebuild_input *in) {
-    int32_t from = -1; /* the size before the first is not known */
+    int32_t before = -1;
 
     for (uint32_t i = 0; i < in->count; i++) {
-        add_rescale(history, in->spec, from, &in->past[i]);
-        from = in->past[i].size;
+        add_rescale(history, in->spec, before, &in->past[i]);
+        before = in->past[i].size;
     }
     if (lacks_last(in))
-        add_rescale(history, in->spec, from,
-                    &(struct past_rescale){in->status->last_scale_time, in->status->desired_replicas});
+        add_rescale(history, in->spec, before,
+                    &(struct past_rescale){in->status->last_scale_time, in->status->desired_replicas, -1});
 }
 
 /* The window of the direction in which the metrics pulled. */

@@ -10,6 +10,7 @@
 struct past_rescale {
     usec_t at;
     int32_t size;
+    int32_t from; /* the size before; -1: not known, then that of the change before */
 };
 
 struct rebuild_input {

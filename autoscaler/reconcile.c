@@ -295,6 +295,7 @@ void entry_reconcile(struct entry *e) {
         return;
     }
     entry_find_rival(e);
+    entry_remember(e);
     keep_policy(e);
     e->last_decided = now_mono(e);
     if (e->sampled)

@@ -215,6 +215,16 @@ static void post(struct autoscaler *as, enum kube_verb verb, const char *path, j
     json_decref(body);
 }
 
+/* What the size was before a rescale; HPA's message does not say, and a new start wants to know (past.c). */
+static json_t *event_annotations(const struct entry *e, const struct decision_event *event) {
+    json_t *annotations = json_object();
+
+    if (str_eq(event->reason, "SuccessfulRescale"))
+        json_object_set_new(annotations, "autoscaling.trimtab.dev/from",
+                            json_sprintf("%d", (int)e->decision.current));
+    return annotations;
+}
+
 /* core/v1 Event, as client-go's recorder writes it. */
 static json_t *event_document(const struct entry *e, const struct decision_event *event,
                               const struct eventlog_slot *slot) {
@@ -222,14 +232,15 @@ static json_t *event_document(const struct entry *e, const struct decision_event
     char first[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
 
     return json_pack(
-        "{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s}, s:s, s:s, s:s, "
-        "s:I}",
+        "{s:s, s:s, s:{s:s, s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s}, s:s, s:s, "
+        "s:s, s:I}",
         "apiVersion", "v1", "kind", "Event", "metadata", "name", slot->name, "namespace", o->ns,
-        "involvedObject", "apiVersion", "autoscaling.trimtab.dev/v1", "kind", "AutoscalingPolicy",
-        "namespace", o->ns, "name", o->name, "uid", o->uid, "resourceVersion", o->resource_version, "reason",
-        event->reason, "message", event->message, "type", event->warning ? "Warning" : "Normal", "source",
-        "component", "trimtab", "firstTimestamp", clock_format(slot->first, first), "lastTimestamp",
-        clock_format(slot->last, last), "reportingComponent", "trimtab", "count", (json_int_t)slot->count);
+        "annotations", event_annotations(e, event), "involvedObject", "apiVersion",
+        "autoscaling.trimtab.dev/v1", "kind", "AutoscalingPolicy", "namespace", o->ns, "name", o->name, "uid",
+        o->uid, "resourceVersion", o->resource_version, "reason", event->reason, "message", event->message,
+        "type", event->warning ? "Warning" : "Normal", "source", "component", "trimtab", "firstTimestamp",
+        clock_format(slot->first, first), "lastTimestamp", clock_format(slot->last, last),
+        "reportingComponent", "trimtab", "count", (json_int_t)slot->count);
 }
 
 static void create_event(struct entry *e, const struct decision_event *event, struct eventlog_slot *slot) {
@@ -242,13 +253,14 @@ static void create_event(struct entry *e, const struct decision_event *event, st
     post(as, KUBE_CREATE, path, event_document(e, event, slot));
 }
 
-static void count_event(struct entry *e, const struct eventlog_slot *slot) {
+static void count_event(struct entry *e, const struct decision_event *event,
+                        const struct eventlog_slot *slot) {
     char last[CLOCK_TEXT_MAX];
     cleanup_free char *path = xasprintf("/api/v1/namespaces/%s/events/%s", e->policy->meta.ns, slot->name);
 
     post(e->autoscaler, KUBE_MERGE_PATCH, path,
-         json_pack("{s:I, s:s}", "count", (json_int_t)slot->count, "lastTimestamp",
-                   clock_format(slot->last, last)));
+         json_pack("{s:{s:o}, s:I, s:s}", "metadata", "annotations", event_annotations(e, event), "count",
+                   (json_int_t)slot->count, "lastTimestamp", clock_format(slot->last, last)));
 }
 
 void write_event(struct entry *e, const struct decision_event *event) {
@@ -264,7 +276,7 @@ void write_event(struct entry *e, const struct decision_event *event) {
     if (action == EVENTLOG_CREATE)
         create_event(e, event, slot);
     else
-        count_event(e, slot);
+        count_event(e, event, slot);
 }
 
 void writes_cancel(struct entry *e) {

@@ -109,7 +109,8 @@ static void start_autoscaler(struct app *app) {
                                                    .downscale_stabilization = o->downscale_stabilization,
                                                    .cpu_initialization_period = o->cpu_initialization_period,
                                                    .initial_readiness_delay = o->initial_readiness_delay},
-                                         .dry_run = o->dry_run};
+                                         .dry_run = o->dry_run,
+                                         .namespaces = o->namespaces.items};
 
     app->autoscaler = autoscaler_new(&world, &options);
 }

@@ -291,11 +291,34 @@ static void serve_hpa(struct kube_call *c, const struct kube_request *r) {
     c->body = json_pack("{s:s, s:s}", "kind", "Status", "status", "Success");
 }
 
+/* Those that the shell asks for at its start. */
+static json_t *rescales(void) {
+    json_t *event, *list = json_array();
+    size_t i;
+
+    json_array_foreach(w.events_held, i, event) {
+        if (str_eq(json_string_value(json_object_get(event, "reason")), "SuccessfulRescale"))
+            json_array_append(list, event);
+    }
+    return list;
+}
+
 static void serve_events(struct kube_call *c, const struct kube_request *r) {
-    if (r->verb == KUBE_GET)
-        c->body = json_pack("{s:{}, s:O}", "metadata", "items", w.past ? w.past : json_array());
+    json_t *event;
+    size_t i;
+
+    if (r->verb == KUBE_GET) {
+        c->body = json_pack("{s:{}, s:o}", "metadata", "items", rescales());
+        return;
+    }
+    w.events++;
+    if (r->verb == KUBE_CREATE)
+        json_array_append_new(w.events_held, json_deep_copy(r->body));
     else
-        w.events++;
+        json_array_foreach(w.events_held, i, event) {
+            if (str_ends(r->path, at(event, "metadata", "name")))
+                merge(event, r->body);
+        }
 }
 
 static void serve(struct kube_call *c, const struct kube_request *r) {
@@ -445,36 +468,39 @@ static const char policy_text[] =
     "\"target\":{\"type\":\"AverageValue\",\"averageValue\":\"100\"}}}],\"behavior\":{\"scaleDown\":{"
     "\"stabilizationWindowSeconds\":0}}}}";
 
+/* The process of the operator: its loop and the autoscaler on it. */
 static void start_autoscaler(void) {
-    struct autoscaler_world world = {.loop = w.loop, .sources = {[METRIC_PROMETHEUS] = &fake_source}};
     struct autoscaler_options options = {.flags = {.tolerance = 0.1},
                                          .status_interval = 50 * USEC_PER_MSEC,
                                          .retry_interval = 20 * USEC_PER_MSEC};
-
-    w.autoscaler = autoscaler_new(&world, &options);
-}
-
-void world_begin(int fault_at, enum fault fault) {
     struct err err = {0};
 
-    memset(&w, 0, sizeof(w));
-    w.fault_at = fault_at;
-    w.fault = fault;
-    w.kind_known = true;
-    w.hpas.synced = true;
-    w.sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
-    str_pool_init(&w.pool);
     assert_int_equal(loop_new(&w.loop, &err), 0);
     w.timer = loop_timer_new(w.loop, answer, NULL);
-    start_autoscaler();
-    w.document = json_loads(policy_text, 0, NULL);
-    assert_non_null(w.document);
+    struct autoscaler_world world = {.loop = w.loop, .sources = {[METRIC_PROMETHEUS] = &fake_source}};
+    w.autoscaler = autoscaler_new(&world, &options);
 }
 
 static void stop_autoscaler(void) {
     autoscaler_free(w.autoscaler);
     while (w.calls)
         kube_cancel(w.calls);
+    loop_timer_free(w.timer);
+    loop_free(w.loop);
+}
+
+void world_begin(int fault_at, enum fault fault) {
+    memset(&w, 0, sizeof(w));
+    w.fault_at = fault_at;
+    w.fault = fault;
+    w.kind_known = true;
+    w.hpas.synced = true;
+    w.sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
+    w.events_held = json_array();
+    str_pool_init(&w.pool);
+    start_autoscaler();
+    w.document = json_loads(policy_text, 0, NULL);
+    assert_non_null(w.document);
 }
 
 void world_restart(void) {
@@ -488,8 +514,6 @@ void world_restart(void) {
 
 void world_end(void) {
     stop_autoscaler();
-    loop_timer_free(w.timer);
-    loop_free(w.loop);
     drop(w.workload);
     drop(w.seen);
     object_unref(w.hpa_seen);
@@ -498,7 +522,7 @@ void world_end(void) {
     json_decref(w.document);
     json_decref(w.second);
     json_decref(w.hpa);
-    json_decref(w.past);
+    json_decref(w.events_held);
     str_pool_done(&w.pool);
 }
 

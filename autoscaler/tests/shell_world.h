@@ -52,7 +52,7 @@ struct world {
     bool hpa_lingers;                             /* it has a finalizer: deleting only marks it */
     json_t *hpa;                                  /* as the server has it; NULL: none */
     const struct object *hpa_seen;                /* in the cache */
-    json_t *past;                                 /* Events of before; NULL: none */
+    json_t *events_held;                          /* by the server */
     int version;
     struct kube_call *calls;
     struct loop_timer *timer;

@@ -43,7 +43,7 @@ static void test_grow_and_shrink(void **state) {
 static void test_every_fault(void **state) {
     (void)state;
     for (enum fault f = FAULT_LOST; f < FAULTS; f++)
-        for (int n = 1; n <= 6; n++)
+        for (int n = 1; n <= 7; n++)
             grow_and_shrink(n, f);
 }
 
@@ -54,7 +54,7 @@ static void test_nothing_before_lists(void **state) {
     world_set_policy(w.document);
     world_set_value(1000);
     turn_for(100 * USEC_PER_MSEC);
-    assert_int_equal(w.requests, 0);
+    assert_int_equal(w.scale_patches + w.status_patches, 0);
     w.policies.synced = true;
     world_set_value(1000);
     turn_for(100 * USEC_PER_MSEC);
@@ -137,6 +137,79 @@ static void test_noise_is_not_written(void **state) {
     world_end();
 }
 
+static void set_behavior(const char *json) {
+    json_object_set_new(json_object_get(w.document, "spec"), "behavior", json_loads(json, 0, NULL));
+}
+
+static void wait_for_decisions(void) {
+    struct autoscaler_stats stats;
+
+    autoscaler_stats(w.autoscaler, &stats);
+    for (uint64_t before = stats.decisions; stats.decisions < before + 2;
+         autoscaler_stats(w.autoscaler, &stats)) {
+        world_set_value(w.sample.value);
+        turn_for(20 * USEC_PER_MSEC);
+    }
+}
+
+/* A start in the middle of a stabilization window: nothing shrinks at once, and the window ends when it would
+ * have ended. */
+static void test_restart_keeps_the_window(void **state) {
+    char until[64];
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    set_behavior("{\"scaleDown\":{\"stabilizationWindowSeconds\":300}}");
+    world_sync_all();
+    world_set_workload(2);
+    world_set_policy(w.document);
+    world_set_value(200);
+    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    world_set_value(100);
+    TURN_UNTIL(str_eq(decided("reason"), "Stabilized"));
+    snprintf(until, sizeof(until), "%s", decided("heldUntil"));
+    turn_for(1100 * USEC_PER_MSEC); /* a new window would end a second later, and say so */
+    world_restart();
+    wait_for_decisions();
+    turn_for(100 * USEC_PER_MSEC);
+    assert_int_equal(w.scale_patches, 0);
+    assert_string_equal(decided("reason"), "Stabilized");
+    assert_string_equal(decided("heldUntil"), until);
+    assert_string_not_equal(until, "");
+    world_end();
+}
+
+/* What was added before the start counts against what may be added in a period. */
+static void test_restart_keeps_the_rate(void **state) {
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    set_behavior("{\"scaleUp\":{\"policies\":[{\"type\":\"Pods\",\"value\":2,\"periodSeconds\":600}]}}");
+    world_sync_all();
+    world_set_workload(1);
+    world_set_policy(w.document);
+    world_set_value(900);
+    TURN_UNTIL(w.workload->spec_replicas == 3);
+    TURN_UNTIL(str_eq(decided("reason"), "RateLimited"));
+    world_restart();
+    wait_for_decisions();
+    turn_for(100 * USEC_PER_MSEC);
+    assert_int_equal(w.workload->spec_replicas, 3);
+    world_end();
+}
+
+/* Events may be forbidden: then the window is still known from the status. */
+static void test_start_without_events(void **state) {
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    w.forbidden = "/events";
+    world_sync_all();
+    world_set_workload(1);
+    world_set_policy(w.document);
+    world_set_value(300);
+    world_restart();
+    TURN_UNTIL(w.workload->spec_replicas == 3);
+    world_end();
+}
+
 static void test_deleted_policy_stops(void **state) {
     (void)state;
     begin_steady();
@@ -157,6 +230,9 @@ int main(void) {
         cmocka_unit_test(test_failed_metric_holds),
         cmocka_unit_test(test_steady_state_writes_nothing),
         cmocka_unit_test(test_noise_is_not_written),
+        cmocka_unit_test(test_restart_keeps_the_window),
+        cmocka_unit_test(test_restart_keeps_the_rate),
+        cmocka_unit_test(test_start_without_events),
         cmocka_unit_test(test_deleted_policy_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void test_steady_before(void **state) {
 
 /* A rescale of a minute ago still counts against the rate; up and down by the sizes in a row. */
 static void test_rate_is_kept(void **state) {
-    const struct past_rescale past[] = {{ago(100), 8}, {ago(50), 11}, {ago(20), 10}};
+    const struct past_rescale past[] = {{ago(100), 8, -1}, {ago(50), 11, -1}, {ago(20), 10, -1}};
     const struct policy_status status = {
         .observed_generation = 1, .desired_replicas = 10, .proposed = 10, .last_scale_time = ago(20)};
     struct history h;
@@ -123,15 +123,16 @@ static void test_rate_is_kept(void **state) {
 
 /* An event that got lost: status.lastScaleTime stands for it. */
 static void test_last_rescale_from_status(void **state) {
-    const struct past_rescale past[] = {{ago(50), 6}};
+    const struct past_rescale past[] = {{ago(50), 6, 2}};
     const struct policy_status status = {
         .observed_generation = 1, .desired_replicas = 10, .proposed = 10, .last_scale_time = ago(10)};
     struct history h;
     (void)state;
     rebuild(&h, &behaved, &status, past, 1);
-    assert_int_equal(h.up_events.count, 1);
-    assert_int_equal(h.up_events.items[0].value, 4);
-    assert_int_equal(h.up_events.items[0].at, ago(10));
+    assert_int_equal(h.up_events.count, 2);
+    assert_int_equal(h.up_events.items[0].value, 4); /* from 2, as the event says */
+    assert_int_equal(h.up_events.items[1].value, 4);
+    assert_int_equal(h.up_events.items[1].at, ago(10));
     history_done(&h);
 }
 

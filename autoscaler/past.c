@@ -1,0 +1,194 @@
+/* The events of the last hour, in pages. Events are a courtesy of the cluster: they may be gone, forbidden,
+ * or slow, and nothing waits for them for long. */
+#include "autoscaler/entry.h"
+
+#include "autoscaler/rebuild.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/url.h"
+#include <stdlib.h>
+
+enum { EVENTS_MAX = 20000, OF_POLICY_MAX = 512 };
+static const usec_t patience = 5 * USEC_PER_SEC;
+static const usec_t age_max = USEC_PER_HOUR; /* the longest window and the longest period there may be */
+
+struct past_of_policy {
+    char *uid;
+    struct past_rescale *items;
+    uint32_t count, cap;
+};
+
+static void free_policy(struct past_of_policy *p) {
+    free(p->items);
+    free(p->uid);
+    free(p);
+}
+
+static void finish(struct autoscaler *as) {
+    as->past.done = true;
+    loop_timer_cancel(as->past.deadline);
+}
+
+/* ---- what an event tells ---- */
+
+static void add(struct autoscaler *as, const char *uid, const struct past_rescale *change) {
+    struct past_of_policy *p = map_get(&as->past.of_policies, uid);
+
+    if (change->at < clock_wall() - age_max)
+        return;
+    if (!p) {
+        p = XNEW(struct past_of_policy);
+        p->uid = xstrdup(uid);
+        map_put(&as->past.of_policies, p->uid, p);
+    }
+    if (p->count == OF_POLICY_MAX)
+        return;
+    if (p->count == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 4;
+        p->items = xrealloc(p->items, p->cap * sizeof(*p->items));
+    }
+    p->items[p->count++] = *change;
+}
+
+static const char *text_at(const json_t *object, const char *key) {
+    return str_or_empty(json_string_value(json_object_get(object, key)));
+}
+
+static usec_t time_at(const json_t *event, const char *key) {
+    usec_t t = 0;
+
+    return clock_parse(text_at(event, key), &t) == 0 ? t : 0;
+}
+
+static int32_t from_of(const json_t *event) {
+    const json_t *annotations = json_object_get(json_object_get(event, "metadata"), "annotations");
+    int64_t from;
+
+    if (str_to_i64(text_at(annotations, "autoscaling.trimtab.dev/from"), &from) < 0 || from > INT32_MAX)
+        return -1;
+    return (int32_t)from;
+}
+
+/* An event that was said several times knows when it was said first and last, and the rest of the last. */
+static void take_event(struct autoscaler *as, const json_t *event) {
+    const char *uid = text_at(json_object_get(event, "involvedObject"), "uid");
+    struct past_rescale last = {.at = time_at(event, "lastTimestamp"), .from = from_of(event)};
+    struct past_rescale first = {.at = time_at(event, "firstTimestamp"), .from = -1};
+
+    if (!*uid || past_rescale_parse(text_at(event, "message"), &last.size) < 0)
+        return;
+    first.size = last.size;
+    add(as, uid, &last);
+    if (first.at != last.at)
+        add(as, uid, &first);
+}
+
+/* ---- the list ---- */
+
+static void list_page(struct autoscaler *as, const char *token);
+
+static void next_namespace(struct autoscaler *as) {
+    if (as->past.ns && *++as->past.ns)
+        list_page(as, "");
+    else
+        finish(as);
+}
+
+static void on_page(void *arg, const struct kube_reply *reply) {
+    struct autoscaler *as = arg;
+    const json_t *items = json_object_get(reply->body, "items"), *event;
+    size_t i;
+
+    as->past.call = NULL;
+    if (reply->err.code) {
+        log_info(NULL, "what was scaled before this start is not known: listing events: %s",
+                 err_text(&reply->err));
+        finish(as);
+        return;
+    }
+    json_array_foreach(items, i, event) {
+        take_event(as, event);
+    }
+    as->past.seen += (uint32_t)json_array_size(items);
+    const char *token = text_at(json_object_get(reply->body, "metadata"), "continue");
+    if (as->past.seen >= EVENTS_MAX)
+        finish(as);
+    else if (*token)
+        list_page(as, token);
+    else
+        next_namespace(as);
+}
+
+static void list_page(struct autoscaler *as, const char *token) {
+    const char *ns = as->past.ns ? *as->past.ns : NULL;
+    cleanup_free char *fields = url_escape("reason=SuccessfulRescale,involvedObject.kind=AutoscalingPolicy");
+    cleanup_free char *from = url_escape(token);
+    cleanup_free char *path =
+        xasprintf("/api/v1%s%s/events?limit=500&fieldSelector=%s%s%s", ns ? "/namespaces/" : "",
+                  str_or_empty(ns), fields, *token ? "&continue=" : "", from);
+
+    as->past.call =
+        kube_start(as->world.kube,
+                   &(struct kube_request){
+                       .verb = KUBE_GET, .path = path, .timeout = patience, .on_done = on_page, .arg = as});
+}
+
+static void on_deadline(void *arg) {
+    struct autoscaler *as = arg;
+
+    log_info(NULL, "what was scaled before this start is not known: listing events takes too long");
+    kube_cancel(as->past.call);
+    as->past.call = NULL;
+    as->past.done = true;
+}
+
+void past_open(struct autoscaler *as) {
+    map_init(&as->past.of_policies);
+    as->past.ns = as->options.namespaces;
+    as->past.deadline = loop_timer_new(as->world.loop, on_deadline, as);
+    loop_timer_set(as->past.deadline, patience);
+    list_page(as, "");
+}
+
+void past_close(struct autoscaler *as) {
+    struct map_iter it = {0};
+    void *p;
+
+    kube_cancel(as->past.call);
+    loop_timer_free(as->past.deadline);
+    while (map_next(&as->past.of_policies, &it, NULL, &p))
+        free_policy(p);
+    map_done(&as->past.of_policies);
+}
+
+bool past_settled(const struct autoscaler *as) {
+    return as->past.done;
+}
+
+/* ---- to the policy ---- */
+
+static int by_time(const void *a, const void *b) {
+    const struct past_rescale *p = a, *q = b;
+
+    return p->at < q->at ? -1 : p->at > q->at;
+}
+
+void entry_remember(struct entry *entry) {
+    const struct decide_input *in = &entry->input;
+
+    if (entry->history.has_recommendations || !in->scale.known || in->conflict)
+        return;
+    struct past_of_policy *p = map_remove(&entry->autoscaler->past.of_policies, entry->policy->meta.uid);
+    if (p)
+        qsort(p->items, p->count, sizeof(*p->items), by_time);
+    const struct rebuild_input rebuild = {.now = in->now,
+                                          .spec = in->spec,
+                                          .status = in->status,
+                                          .flags = in->flags,
+                                          .past = p ? p->items : NULL,
+                                          .count = p ? p->count : 0,
+                                          .current = in->scale.spec_replicas};
+    history_rebuild(&entry->history, &rebuild);
+    if (p)
+        free_policy(p);
+}
