@@ -331,8 +331,8 @@ static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *me
 }
 
 static struct metric_subscription *subscribe(struct metric_source *source,
-                                             const struct metric_request *request,
-                                             metric_changed_fn *changed, void *arg) {
+                                             const struct metric_request *request, metric_changed_fn *changed,
+                                             void *arg) {
     struct prometheus *s = (struct prometheus *)source;
     struct metric_subscription *sub = XNEW(struct metric_subscription);
     const struct metric_spec *metric = request->metric;
