@@ -4,6 +4,7 @@
 #include "autoscaler/propose_internal.h"
 #include <math.h>
 
+/* behavior's tolerance replaces the flag's, one direction at a time; 0 is a tolerance too. */
 struct tolerances propose_tolerances(const struct policy_spec *spec, const struct decide_flags *flags) {
     struct tolerances t = {flags->tolerance, flags->tolerance};
 
@@ -23,6 +24,7 @@ bool propose_within(const struct tolerances *t, double ratio) {
 int32_t propose_ceil_go(double x) {
     double up = ceil(x);
 
+    /* The comparison fails for NaN too, which is what the instruction makes of it. */
     if (!(up >= (double)INT32_MIN && up <= (double)INT32_MAX))
         return INT32_MIN;
     return (int32_t)up;
@@ -47,6 +49,7 @@ bool propose_has_value(const struct sample *s) {
     return s->quality == QUALITY_VALUE || s->quality == QUALITY_ZERO;
 }
 
+/* A sample's age is all that changes by itself here; metrics of pods are read again before it matters. */
 usec_t propose_changes_at(const struct decide_input *in, uint32_t i) {
     const struct metric_spec *m = &in->spec->metrics[i];
     const struct sample *s = &in->samples[i];

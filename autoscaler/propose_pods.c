@@ -26,6 +26,7 @@ static int64_t narrow(const struct propose_args *a, pods_sum_t x) {
     return x < INT64_MIN ? INT64_MIN : (int64_t)x;
 }
 
+/* Cut off to whole percent before it is compared, as HPA does: 54.99 % against 50 is 1.08. */
 static int32_t percent_of(const struct propose_args *a, const struct set *set) {
     pods_sum_t percent;
 
@@ -33,6 +34,7 @@ static int32_t percent_of(const struct propose_args *a, const struct set *set) {
         percent = set->value * 100 / set->request;
         return percent > INT32_MAX ? INT32_MAX : percent < 0 ? 0 : (int32_t)percent;
     }
+    /* Every step as Go has it, which wraps, and at last int32(). */
     percent = narrow(a, (pods_sum_t)narrow(a, set->value) * 100);
     return (int32_t)(uint32_t)(uint64_t)(percent / narrow(a, set->request));
 }
@@ -102,12 +104,14 @@ static const char *fill_text(const struct propose_args *a, const struct pods_sum
 
 /* ---- the answer ---- */
 
+/* The operands are in HPA's order: doubles do not forgive another. */
 static int32_t ceil_times(const struct propose_args *a, double ratio, uint32_t count) {
     double x = ratio * (double)count;
 
     return a->hpa ? propose_ceil_go(x) : propose_ceil(x);
 }
 
+/* What was assumed would decide, not what was measured: nothing changes. */
 static void stay(const struct propose_args *a, struct proposal *p, const char *with, const char *why) {
     p->replicas = a->in->scale.spec_replicas;
     p->arithmetic = arena_printf(a->arena, "%s%s", with, why);
@@ -133,6 +137,7 @@ static void times_surge(const struct propose_args *a, struct proposal *p, double
              arena_printf(a->arena, "%" PRIu32 " surge pods not counted", p->counted_pods - (uint32_t)spec));
 }
 
+/* count: of the metrics in the ratio. with: what was assumed for it, in words. */
 static void times(const struct propose_args *a, struct proposal *p, double ratio, uint32_t count,
                   const char *with) {
     if (propose_surge(a, p->counted_pods)) {
@@ -186,6 +191,7 @@ static void settle_filled(const struct propose_args *a, struct proposal *p, cons
 
 /* ---- requests ---- */
 
+/* HPA's words, where the metric fails because of it. */
 static const char *request_error(const struct propose_args *a, const struct pods_query *q,
                                  const struct pod *pod) {
     const struct pod_container *c = pods_lacking(q, pod);
@@ -200,6 +206,7 @@ static const char *request_error(const struct propose_args *a, const struct pods
                         pod->meta.name);
 }
 
+/* The same for the note of a metric that can do without the pod. */
 static const char *lacking_text(const struct propose_args *a, const struct pods_query *q,
                                 const struct pod *pod) {
     const struct pod_container *c = pods_lacking(q, pod);
@@ -230,6 +237,9 @@ static bool requests_fail(const struct propose_args *a, const struct pods_query 
 
 /* ---- one metric ---- */
 
+/* HPA's two steps: what was measured gives the direction and what is shown; where something was not measured,
+ * a second ratio with it filled in gives the number. Metrics of unknown pods have no request, and count all
+ * the same in what the second ratio is multiplied with. */
 static void propose_sums(const struct propose_args *a, const struct pods_sums *s, struct proposal *p) {
     bool utilization = a->metric->target.type == TARGET_UTILIZATION;
     struct set set = {
@@ -275,14 +285,14 @@ void propose_pods(const struct propose_args *a, struct proposal *p) {
         return;
     }
     p->pods = a->in->pods;
-    p->quality = QUALITY_ABSENT;
+    p->quality = QUALITY_ABSENT; /* until something turns up */
     if (a->in->pods == 0 || !a->in->pod_list) {
         propose_fail(a, p, "no pods returned by selector while calculating replica count");
         return;
     }
     pods_sum(&q, &s);
     p->counted_pods = s.counted.count;
-    p->at = s.oldest;
+    p->at = s.oldest; /* the worst of them is what the decision rests on */
     if (s.counted.count + s.others.count == 0)
         propose_fail(a, p, "did not receive metrics for targeted pods (pods might be unready)");
     else if (!requests_fail(a, &q, &s, p))

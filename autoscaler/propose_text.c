@@ -1,5 +1,4 @@
 /* What a proposal says: names as in HPA's messages, why there is no value, and the TARGETS entry. */
-#include "api/types/quantity.h"
 #include "autoscaler/propose_internal.h"
 #include <inttypes.h>
 #include <string.h>
@@ -7,6 +6,12 @@
 enum { LABEL_MAX = 60 };
 
 /* ---- names ---- */
+
+enum quantity_format metric_format(const struct metric_spec *metric) {
+    bool resource = metric->type == METRIC_RESOURCE || metric->type == METRIC_CONTAINER_RESOURCE;
+
+    return resource && str_eq(metric->metric, "memory") ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI;
+}
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -33,6 +38,7 @@ static bool squeeze(const char *s, char *out, size_t size) {
     return *s == '\0';
 }
 
+/* A count has no name of its own: what is counted tells it. */
 static const char *workload_label(const struct metric_spec *m, struct arena *arena) {
     const char *what = m->workload == WORKLOAD_NODES ? "nodes" : "pods";
 
@@ -41,7 +47,7 @@ static const char *workload_label(const struct metric_spec *m, struct arena *are
     return arena_printf(arena, "%s %s", what, m->selector);
 }
 
-/* Queries are long and may have several lines. */
+/* Queries are long and may have several lines; names are used as they are, without a copy. */
 const char *metric_label(const struct metric_spec *metric, struct arena *arena) {
     const char *text = metric->name ? metric->name : metric->metric;
     char out[LABEL_MAX + 1];
@@ -55,6 +61,7 @@ const char *metric_label(const struct metric_spec *metric, struct arena *arena) 
     return ARENA_JOIN(arena, out, all ? "" : "...");
 }
 
+/* Go prints a slice without commas. */
 static const char *go_values(const json_t *list, struct arena *arena) {
     const char *text = "";
 
@@ -94,6 +101,7 @@ static const char *go_selector(const char *written, struct arena *arena) {
     return text;
 }
 
+/* HPA tells metrics of one name apart by their selector; to a person its text is enough. */
 static const char *external_name(const struct propose_args *a) {
     const struct metric_spec *m = a->metric;
     const char *metric = str_or_empty(m->metric);
@@ -120,7 +128,7 @@ const char *propose_name(const struct propose_args *a, const char *label) {
     case METRIC_PODS:
         return ARENA_JOIN(a->arena, "pods metric ", m->metric);
     case METRIC_OBJECT:
-        /* HPA calls it so where it is averaged. */
+        /* HPA calls it so where it is averaged, and its texts are what people search for. */
         if (m->target.type == TARGET_AVERAGE_VALUE)
             return external_name(a);
         return ARENA_JOIN(a->arena, str_or_empty(m->described.kind), " metric ", str_or_empty(m->metric));
@@ -171,6 +179,7 @@ static const char *api_of(enum metric_type type) {
     return NULL;
 }
 
+/* The source answered, and there was nothing. */
 static const char *absent_cause(const struct propose_args *a) {
     const char *api = api_of(a->metric->type);
 
@@ -179,6 +188,7 @@ static const char *absent_cause(const struct propose_args *a) {
     return a->metric->type == METRIC_PROMETHEUS ? "the query has no result" : "there is no value";
 }
 
+/* What the source says of itself comes first. An API's error is named as HPA's client names it. */
 static const char *cause_of(const struct propose_args *a) {
     const char *api = api_of(a->metric->type), *message = str_or_empty(a->sample->message);
 
@@ -202,6 +212,7 @@ static const char *cause_of(const struct propose_args *a) {
     return "the source did not answer";
 }
 
+/* HPA names the metric in front of the cause for resources alone; ours always do. */
 void propose_fail(const struct propose_args *a, struct proposal *p, const char *cause) {
     const struct metric_spec *m = a->metric;
 
@@ -215,6 +226,7 @@ void propose_fail(const struct propose_args *a, struct proposal *p, const char *
         p->failure = arena_printf(a->arena, "%s: %s", p->name, cause);
 }
 
+/* As HPA's replica calculator wraps the error of its metrics client. */
 void propose_fail_source(const struct propose_args *a, struct proposal *p) {
     const struct metric_spec *m = a->metric;
     const char *cause = cause_of(a);
@@ -270,10 +282,9 @@ static const char *stale_text(const struct propose_args *a) {
     return ARENA_JOIN(a->arena, " (stale ", clock_format_duration(age / step * step, text), ")");
 }
 
-/* As kubectl get hpa shows it. */
+/* As kubectl get hpa shows it: "41%/80%", "128Mi/100Mi", and "(avg)" where a total is shared out. */
 void propose_write_current(const struct propose_args *a, struct proposal *p) {
     const struct metric_spec *m = a->metric;
-    bool memory = metric_of_pods(m->type) && m->type != METRIC_PODS && str_eq(m->metric, "memory");
     bool averaged =
         m->target.type == TARGET_AVERAGE_VALUE && (m->type == METRIC_OBJECT || m->type == METRIC_EXTERNAL);
     const char *target = m->target.text ? m->target.text : "?", *after = averaged ? " (avg)" : "";
@@ -282,6 +293,6 @@ void propose_write_current(const struct propose_args *a, struct proposal *p) {
     if (p->has_current && m->target.type == TARGET_UTILIZATION)
         snprintf(value, sizeof(value), "%" PRId32 "%%", p->utilization);
     else if (p->has_current)
-        quantity_write(p->current_milli, memory ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, value);
+        quantity_write(p->current_milli, metric_format(m), value);
     p->current_text = ARENA_JOIN(a->arena, value, p->has_current ? stale_text(a) : "", "/", target, after);
 }

@@ -67,6 +67,7 @@ static void hold_unready(const struct propose_args *a, struct proposal *p) {
                                  p->ratio, p->replicas);
 }
 
+/* Who is not ready takes no part in the load that was measured, so the ratio is of those that are. */
 static void value_by_ready(const struct propose_args *a, struct proposal *p) {
     uint32_t ready = a->in->ready_pods;
     double x;
@@ -117,7 +118,8 @@ void propose_total(const struct propose_args *a, struct proposal *p) {
 
     p->quality = s->quality;
     p->at = s->at;
-    /* A stale value is shown, and what it would ask for is not used. */
+    /* The number may be useless while the text is not: a stale value is shown, and what it would ask for is
+     * not used. */
     p->has_current = known && isfinite(s->value);
     p->value = p->has_current ? s->value : 0;
     if (p->has_current && a->metric->target.type == TARGET_AVERAGE_VALUE)

@@ -3,6 +3,7 @@
 #ifndef AUTOSCALER_STAGES_H
 #define AUTOSCALER_STAGES_H
 
+#include "api/types/quantity.h"
 #include "autoscaler/decide.h"
 
 struct decide_run;
@@ -21,6 +22,8 @@ void propose(const struct decide_input *in, uint32_t i, struct arena *arena, str
 /* Wall time at which metric i says something else without a new sample: it becomes stale, or visibly staler;
  * 0: never. */
 usec_t propose_changes_at(const struct decide_input *in, uint32_t i);
+/* How values of the metric are printed: memory in powers of two, all else in powers of ten, as HPA does. */
+enum quantity_format metric_format(const struct metric_spec *metric);
 /* The metric's name where a person reads it: its own, else its query or metric, shortened. */
 const char *metric_label(const struct metric_spec *metric, struct arena *arena);
 

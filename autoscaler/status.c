@@ -41,14 +41,13 @@ static json_t *conditions_json(const struct decision *d) {
 
 /* ---- currentMetrics: HPA's shapes ---- */
 
-/* HPA prints memory in powers of two, and everything else in powers of ten. */
 static json_t *metric_quantity(const struct metric_spec *m, int64_t milli) {
-    bool memory = metric_of_pods(m->type) && m->type != METRIC_PODS && str_eq(m->metric, "memory");
     char text[QUANTITY_TEXT_MAX];
 
-    return json_string(quantity_write(milli, memory ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, text));
+    return json_string(quantity_write(milli, metric_format(m), text));
 }
 
+/* A utilization is told in percent and as the average that it is of. */
 static json_t *current_json(const struct metric_spec *m, const struct proposal *p) {
     const char *key = m->target.type == TARGET_VALUE ? "value" : "averageValue";
     json_t *current = json_object();
@@ -73,6 +72,7 @@ static json_t *identifier_json(const struct metric_spec *m) {
     return o;
 }
 
+/* apiVersion is optional in HPA's API, and kept as it was given. */
 static json_t *described_json(const struct object_reference *described) {
     json_t *o = json_object();
 
@@ -115,7 +115,8 @@ static json_t *source_json(const struct metric_spec *m) {
     return o;
 }
 
-/* As HPA: a metric that could not be read leaves an empty slot. */
+/* As HPA: a metric that could not be read leaves an empty slot. One that counts by whenMissing alone was not
+ * read either. */
 static json_t *current_metric_json(const struct metric_spec *m, const struct proposal *p) {
     static const char *const keys[] = {
         [METRIC_RESOURCE] = "resource", [METRIC_CONTAINER_RESOURCE] = "containerResource",
@@ -125,7 +126,7 @@ static json_t *current_metric_json(const struct metric_spec *m, const struct pro
     };
     json_t *source, *item = json_object();
 
-    if (!p->valid || !p->has_current) {
+    if (!p->valid || p->substituted || !p->has_current) {
         json_object_set_new(item, "type", json_string(""));
         return item;
     }
@@ -146,6 +147,7 @@ json_t *status_current_metrics(const struct decide_input *input, const struct de
 
 /* ---- metrics: ours ---- */
 
+/* Of pods the average, of anything else the total, whatever the target: that is what the source measured. */
 static void set_value(json_t *item, const struct metric_spec *m, const struct sample *s,
                       const struct proposal *p) {
     if (metric_of_pods(m->type) && p->has_current)
@@ -155,6 +157,7 @@ static void set_value(json_t *item, const struct metric_spec *m, const struct sa
         json_object_set_new(item, "value", metric_quantity(m, s->milli));
 }
 
+/* Unlike currentMetrics it also tells of metrics without a value, and why they have none. */
 static json_t *metric_json(const struct metric_spec *m, const struct sample *s, const struct proposal *p) {
     json_t *item = json_object();
 
