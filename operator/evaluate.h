@@ -177,7 +177,7 @@ struct evaluation {
     FILE *out, *complaints;
     bool text;       /* print each result as it is made */
     json_t *results; /* an array; owned by the caller */
-    unsigned cases, failed, compared, different, without_expect;
+    unsigned cases, printed, failed, compared, different, without_expect;
 };
 /* Evaluates all files together: plain objects of files without a policy belong to every file with one.
  * Results go to e->results, complaints to e->complaints, one line each. */

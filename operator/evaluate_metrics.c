@@ -410,6 +410,12 @@ struct join {
     usec_t newest;
 };
 
+/* A value of a pod that is not in the decision's list. One that is given is not selected; what the API
+ * answered for the selector, or has the selector's labels, is of a pod that was not given. */
+static bool may_be_other(const struct gathering *g, const char *name) {
+    return (g->c->recorded || g->api == API_RESOURCE) && !world_find(g->c->world, "Pod", g->c->ns, name);
+}
+
 static void join_value(struct join *j, const char *name, struct pod_value v) {
     uintptr_t nth = (uintptr_t)map_get(&j->pods, str_or_empty(name));
 
@@ -421,7 +427,7 @@ static void join_value(struct join *j, const char *name, struct pod_value v) {
     }
     if (nth)
         j->of_pods[nth - 1] = v;
-    else if (v.known && !world_find(j->g->c->world, "Pod", j->g->c->ns, name))
+    else if (v.known && may_be_other(j->g, name))
         j->others[j->other_count++] = v;
 }
 

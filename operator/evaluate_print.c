@@ -30,17 +30,20 @@ static void print_step(const struct evaluate_case *c, const json_t *result, FILE
     fprintf(out, "%s (%s): %s\n", c->name, c->level, str_or_empty(text));
 }
 
-void evaluate_print(const struct evaluate_case *c, const json_t *result, FILE *out) {
+static void print_decision(const struct evaluate_case *c, const json_t *result, FILE *out) {
     cleanup_buf struct buf text;
 
-    if (!str_eq(c->level, "reconcile")) {
-        print_step(c, result, out);
-        return;
-    }
     buf_init(&text, PRINTED_MAX);
     record_print(record_of(&c->in, &c->decision, c->arena), c->name, 0, &text);
     fputs(text.data, out);
     print_conditions(result, out);
+}
+
+void evaluate_print(const struct evaluate_case *c, const json_t *result, FILE *out) {
+    if (str_eq(c->level, "reconcile"))
+        print_decision(c, result, out);
+    else
+        print_step(c, result, out);
 }
 
 /* ---- YAML ---- */

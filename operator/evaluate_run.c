@@ -53,7 +53,7 @@ static void check(struct evaluation *e, const struct evaluate_case *c, const jso
 }
 
 static void print(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {
-    if (e->cases > 1)
+    if (e->printed++ > 0)
         fputs("\n", e->out);
     evaluate_print(c, result, e->out);
 }
