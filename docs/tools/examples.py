@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Runs the examples of the documentation: every indented line "$ trimtab evaluate -f docs/examples/…" of a page, with
+the lines after it as the output that it must have. Writes what it really gives, or with --check tells which page is not true any more.
+
+usage: examples.py [--check]     env: TRIMTAB (the binary; default build/dev/trimtab)
+"""
+import difflib
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+INDENT = "    "
+PROMPT = INDENT + "$ trimtab evaluate -f docs/examples/"
+
+
+def output(binary, line):
+    """What the command of this line prints, as lines of the page."""
+    words = shlex.split(line[len(INDENT) + 2:])
+    run = subprocess.run([binary] + words[1:], cwd=ROOT, capture_output=True, text=True, check=False)
+    return [(INDENT + text).rstrip() for text in (run.stdout + run.stderr).splitlines()]
+
+
+def rewritten(lines, binary):
+    """The page with every example's output replaced, and how many examples there are."""
+    out, count, at = [], 0, 0
+    while at < len(lines):
+        line = lines[at]
+        out.append(line)
+        at += 1
+        if not line.startswith(PROMPT):
+            continue
+        count += 1
+        while at < len(lines) and lines[at].startswith(INDENT) and not lines[at].startswith(INDENT + "$ "):
+            at += 1
+        out += output(binary, line)
+    return out, count
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    binary = os.path.abspath(os.environ.get("TRIMTAB", ROOT / "build/dev/trimtab"))
+    stale = examples = 0
+    for page in sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md"]:
+        before = page.read_text().splitlines()
+        after, count = rewritten(before, binary)
+        examples += count
+        if before == after:
+            continue
+        stale += 1
+        if check:
+            print("\n".join(difflib.unified_diff(before, after, str(page.relative_to(ROOT)), "as it runs", lineterm="", n=1)))
+        else:
+            page.write_text("\n".join(after) + "\n")
+    if examples == 0:
+        sys.exit("no example was found: nothing was tried")
+    print(f"{examples} examples, {stale} pages {'not true' if check else 'rewritten'}")
+    sys.exit(1 if check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()
