@@ -51,9 +51,9 @@ static void write_expressions(const json_t *list, struct buf *out) {
 static const char *go_selector(const json_t *selector, struct arena *arena) {
     cleanup_buf struct buf out;
 
+    buf_init(&out, SELECTOR_TEXT_MAX);
     if (!json_is_object(selector))
         return "nil";
-    buf_init(&out, SELECTOR_TEXT_MAX);
     buf_puts(&out, "&LabelSelector{MatchLabels:");
     write_labels(json_object_get(selector, "matchLabels"), arena, &out);
     buf_puts(&out, ",MatchExpressions:");
