@@ -82,7 +82,7 @@ struct record {
     const char *limited_by, *metric, *message;
     const char *trouble; /* why there is no scale, or who else scales the target; "" */
     int32_t current, desired, preview;
-    bool rescale, failed, metrics_read;
+    bool rescale, failed, write_failed, metrics_read;
     double tolerance_up, tolerance_down;
     uint32_t metric_total, metric_count; /* of the policy, and those kept here */
     struct record_metric *metrics;

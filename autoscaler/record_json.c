@@ -258,6 +258,7 @@ json_t *record_json(const struct record *record) {
         set(o, "previewReplicas", json_integer(r->preview));
     set(o, "rescale", json_boolean(r->rescale));
     set(o, "failed", json_boolean(r->failed));
+    set(o, "writeFailed", json_boolean(r->write_failed));
     set_text(o, "reason", decision_reason_name(r->reason));
     set_text(o, "limitedBy", r->limited_by);
     set_text(o, "metric", r->metric);

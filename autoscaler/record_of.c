@@ -136,6 +136,14 @@ static const char *trouble_of(const struct decide_input *in, const struct decisi
     return "";
 }
 
+/* Told by the condition alone: `failed` may also be that metrics are missing, while a pause sets the number.
+ */
+static bool write_failed(const struct decision *d) {
+    const struct condition *able = condition_find(d->conditions, d->condition_count, "AbleToScale");
+
+    return d->rescale && able && str_eq(able->reason, "FailedUpdateScale");
+}
+
 static void take_outcome(const struct decision *d, struct record *r) {
     r->path = d->steps.path;
     r->reason = d->reason;
@@ -147,6 +155,7 @@ static void take_outcome(const struct decision *d, struct record *r) {
     r->preview = d->preview;
     r->rescale = d->rescale;
     r->failed = d->failed;
+    r->write_failed = write_failed(d);
     r->metrics_read = d->metrics_read;
 }
 

@@ -334,7 +334,7 @@ static void code_record(struct codec *c, struct record *r) {
     code_i64(c, &r->at);
     CODE_ENUM(c, r->path, PATH_COMPUTED + 1);
     CODE_ENUM(c, r->reason, REASON_COUNT);
-    CODE_FLAGS(c, &r->rescale, &r->failed, &r->metrics_read);
+    CODE_FLAGS(c, &r->rescale, &r->failed, &r->write_failed, &r->metrics_read);
     code_i32(c, &r->current);
     code_i32(c, &r->desired);
     code_i32(c, &r->preview);

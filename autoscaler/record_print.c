@@ -169,7 +169,7 @@ static void print_change(const struct record *r, struct buf *out) {
     buf_printf(out, "%" PRId32 " -> %" PRId32 " replicas", r->current, r->desired);
     if (!r->rescale)
         buf_puts(out, " (Preview, not written)");
-    else if (r->failed)
+    else if (r->write_failed)
         buf_puts(out, " (the write failed)");
 }
 

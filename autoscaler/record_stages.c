@@ -148,9 +148,15 @@ static const char *deciding_label(const struct record *r) {
     return r->combined.best < r->metric_count ? r->metrics[r->combined.best].label : r->metric;
 }
 
+static bool some_ask(const struct record *r) {
+    for (uint32_t i = 0; i < r->metric_count; i++)
+        if (r->metrics[i].valid && !r->metrics[i].ignored)
+            return true;
+    return false;
+}
+
 static const char *combined_text(const struct chain *c) {
     const struct record *r = c->record;
-    bool some = r->combined.invalid < r->metric_total;
 
     if (r->combined.by_formula && r->combined.failed)
         return arena_printf(c->arena, "%s: %s", r->formula,
@@ -161,7 +167,8 @@ static const char *combined_text(const struct chain *c) {
                             r->combined.replicas);
     if (r->combined.failed)
         return arena_printf(c->arena, "%s: %s", proposals_text(c),
-                            some ? "what is missing never scales down" : "no metric has a usable value");
+                            some_ask(r) ? "what is missing never scales down"
+                                        : "no metric has a usable value");
     return arena_printf(c->arena, "%s = %" PRId32 ", from %s", proposals_text(c), r->combined.replicas,
                         deciding_label(r));
 }
