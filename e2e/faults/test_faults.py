@@ -23,6 +23,7 @@ import cases_basic  # noqa: E402, F401
 import cases_apiserver  # noqa: E402, F401
 import cases_prometheus  # noqa: E402, F401
 import cases_policies  # noqa: E402, F401
+import cases_rivals  # noqa: E402, F401
 import cases_metrics  # noqa: E402, F401
 import cases_explain  # noqa: E402, F401
 import cases_process  # noqa: E402, F401
