@@ -3,12 +3,31 @@
 
 #include <stddef.h>
 
+static void count_interval(struct subscribers *all, usec_t interval) {
+    if (all->at_least && interval > all->least)
+        return;
+    if (!all->at_least || interval < all->least)
+        all->at_least = 0;
+    all->least = interval;
+    all->at_least++;
+}
+
+/* The list is looked through only where the last one of the shortest interval goes: thousands may share it.
+ */
+static void uncount_interval(struct subscribers *all, usec_t interval) {
+    if (interval > all->least || --all->at_least)
+        return;
+    for (const struct subscriber *s = all->first; s; s = s->next)
+        count_interval(all, s->interval);
+}
+
 void subscribers_add(struct subscribers *all, struct subscriber *subscriber) {
     subscriber->prev = NULL;
     subscriber->next = all->first;
     if (all->first)
         all->first->prev = subscriber;
     all->first = subscriber;
+    count_interval(all, subscriber->interval);
 }
 
 void subscribers_remove(struct subscribers *all, struct subscriber *subscriber) {
@@ -20,6 +39,7 @@ void subscribers_remove(struct subscribers *all, struct subscriber *subscriber) 
         subscriber->prev->next = subscriber->next;
     else
         all->first = subscriber->next;
+    uncount_interval(all, subscriber->interval);
 }
 
 void subscribers_tell(struct subscribers *all) {
@@ -34,10 +54,5 @@ void subscribers_tell(struct subscribers *all) {
 }
 
 usec_t subscribers_interval(const struct subscribers *all) {
-    usec_t least = 0;
-
-    for (const struct subscriber *s = all->first; s; s = s->next)
-        if (!least || s->interval < least)
-            least = s->interval;
-    return least;
+    return all->first ? all->least : 0;
 }

@@ -8,7 +8,7 @@
 /* Embedded in a subscription; next and prev belong to the list. */
 struct subscriber {
     struct subscriber *next, *prev;
-    usec_t interval; /* how often it wants to be told */
+    usec_t interval; /* how often it wants to be told; unchanged while in a list */
     metric_changed_fn *changed;
     void *arg;
 };
@@ -17,7 +17,9 @@ struct subscriber {
 struct subscribers {
     struct subscriber *first;
     struct subscriber *next_told;
-    bool telling; /* the list's owner may not go now, but when subscribers_tell has returned */
+    usec_t least;      /* of the intervals */
+    uint32_t at_least; /* how many want exactly that */
+    bool telling;      /* the list's owner may not go now, but when subscribers_tell has returned */
 };
 
 void subscribers_add(struct subscribers *all, struct subscriber *subscriber);
