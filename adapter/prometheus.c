@@ -5,6 +5,7 @@
 #include "adapter/promjson.h"
 #include "adapter/promrequest.h"
 #include "adapter/queryplan.h"
+#include "adapter/subscribers.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -30,9 +31,6 @@ struct prometheus {
     struct map fetches; /* by key */
     struct prometheus_stats stats;
     char *outage; /* why the server is down; "" where it is not */
-    /* Subscribers may come and go while they are told: */
-    struct fetch *telling;
-    struct metric_subscription *next_told;
 };
 
 /* One query as it is asked for, whoever shares it. */
@@ -42,7 +40,7 @@ struct fetch {
     char *key; /* how it is combined, and the query */
     char *form;
     enum combine combine;
-    struct metric_subscription *users;
+    struct subscribers users;
     struct http_call *call;
     struct promjson *reader;
     bool refused; /* the reader ended the request */
@@ -55,11 +53,9 @@ struct fetch {
 };
 
 struct metric_subscription {
-    struct fetch *fetch; /* NULL: cannot be asked for, why says why not */
-    struct metric_subscription *next, *prev;
-    usec_t interval, max_age;
-    metric_changed_fn *changed;
-    void *arg;
+    struct subscriber head; /* in its fetch's list */
+    struct fetch *fetch;    /* NULL: cannot be asked for, why says why not */
+    usec_t max_age;
     const char *why;
     char *stale; /* the text of STALE, made when it is first needed */
     usec_t stale_at;
@@ -91,24 +87,15 @@ static void fetch_drop(struct fetch *f) {
     f->call = NULL;
     plan_remove(&s->plan, &f->planned);
     map_remove(&s->fetches, f->key);
-    if (s->telling != f)
+    if (!f->users.telling)
         fetch_free(f);
     arm(s);
 }
 
 /* Calls every subscriber; each may end its own or any other subscription meanwhile. */
 static void tell(struct fetch *f) {
-    struct prometheus *s = f->source;
-
-    s->telling = f;
-    for (struct metric_subscription *sub = f->users; sub; sub = s->next_told) {
-        s->next_told = sub->next;
-        if (sub->changed)
-            sub->changed(sub->arg);
-    }
-    s->telling = NULL;
-    s->next_told = NULL;
-    if (!f->users)
+    subscribers_tell(&f->users);
+    if (!f->users.first)
         fetch_free(f);
 }
 
@@ -330,6 +317,16 @@ static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *me
     return f;
 }
 
+/* Asks as often as the most eager subscriber wants. */
+static void pace(struct fetch *f) {
+    struct prometheus *s = f->source;
+    usec_t interval = subscribers_interval(&f->users);
+
+    if (interval != f->planned.interval)
+        plan_set_interval(&s->plan, &f->planned, interval, loop_now(s->loop));
+    arm(s);
+}
+
 static struct metric_subscription *subscribe(struct metric_source *source,
                                              const struct metric_request *request, metric_changed_fn *changed,
                                              void *arg) {
@@ -340,51 +337,29 @@ static struct metric_subscription *subscribe(struct metric_source *source,
 
     interval = interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
     interval += interval / DRIFT;
-    *sub = (struct metric_subscription){
-        .interval = interval, .max_age = metric->max_age, .changed = changed, .arg = arg};
+    sub->head = (struct subscriber){.interval = interval, .changed = changed, .arg = arg};
+    sub->max_age = metric->max_age;
     sub->why = unusable(metric);
     if (sub->why)
         return sub;
-    struct fetch *f = sub->fetch = fetch_of(s, metric, interval);
-    sub->next = f->users;
-    if (f->users)
-        f->users->prev = sub;
-    f->users = sub;
-    if (interval < f->planned.interval)
-        plan_set_interval(&s->plan, &f->planned, interval, loop_now(s->loop));
-    arm(s);
+    sub->fetch = fetch_of(s, metric, interval);
+    subscribers_add(&sub->fetch->users, &sub->head);
+    pace(sub->fetch);
     return sub;
 }
 
-/* Lengthens the interval where the one who wanted it that short has gone. */
-static void relax(struct fetch *f) {
-    struct prometheus *s = f->source;
-    usec_t least = f->users->interval;
-
-    for (const struct metric_subscription *u = f->users; u && least > f->planned.interval; u = u->next)
-        least = u->interval < least ? u->interval : least;
-    if (least > f->planned.interval)
-        plan_set_interval(&s->plan, &f->planned, least, loop_now(s->loop));
-}
-
 static void unsubscribe(struct metric_source *source, struct metric_subscription *sub) {
-    struct prometheus *s = (struct prometheus *)source;
     struct fetch *f = sub->fetch;
 
-    if (s->next_told == sub)
-        s->next_told = sub->next;
-    if (sub->next)
-        sub->next->prev = sub->prev;
-    if (sub->prev)
-        sub->prev->next = sub->next;
-    else if (f)
-        f->users = sub->next;
+    (void)source;
+    if (f)
+        subscribers_remove(&f->users, &sub->head);
     free(sub->stale);
     free(sub);
-    if (f && !f->users)
+    if (f && !f->users.first)
         fetch_drop(f);
     else if (f)
-        relax(f);
+        pace(f);
 }
 
 /* Names the time of the last value: a text that does not change every second, as an age would. */
