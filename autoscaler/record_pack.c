@@ -121,26 +121,38 @@ static void code_time(struct codec *c, usec_t base, usec_t *at) {
     *at = distance == 0 ? 0 : base + distance - 1;
 }
 
+/* A double that is a whole number of thousandths, as a number above 0; 0 for any other. */
+static uint64_t double_to_word(double value) {
+    double milli = value * 1000;
+    int64_t whole;
+
+    /* The way back must give the same double, and -0 is not 0. */
+    if (!(fabs(milli) < MILLI_LIMIT) || floor(milli) / 1000 != value || (milli == 0 && signbit(milli)))
+        return 0;
+    whole = (int64_t)milli;
+    return (((uint64_t)whole << 1) ^ (uint64_t)(whole >> 63)) + 1;
+}
+
+static double double_from_word(uint64_t word) {
+    return (double)((int64_t)((word - 1) >> 1) ^ -(int64_t)((word - 1) & 1)) / 1000;
+}
+
 /* Most values have three digits behind the point at most; the others take their eight bytes. */
 static void code_double(struct codec *c, double *value) {
-    double milli = *value * 1000;
-    uint64_t word = 0;
+    uint64_t word;
 
-    if (c->out && fabs(milli) < MILLI_LIMIT && milli == floor(milli) && floor(milli) / 1000 == *value &&
-        !(milli == 0 && signbit(milli))) {
-        int64_t whole = (int64_t)milli;
-        word = (((uint64_t)whole << 1) ^ (uint64_t)(whole >> 63)) + 1;
-    }
-    if (c->out)
+    if (c->out) {
+        word = double_to_word(*value);
         write_unsigned(c, word);
-    else
-        word = read_unsigned(c);
-    if (word != 0 && !c->out)
-        *value = (double)((int64_t)((word - 1) >> 1) ^ -(int64_t)((word - 1) & 1)) / 1000;
-    else if (word == 0 && c->out)
-        write_bytes(c, value, sizeof(*value));
-    else if (word == 0)
+        if (word == 0)
+            write_bytes(c, value, sizeof(*value));
+        return;
+    }
+    word = read_unsigned(c);
+    if (word == 0)
         read_bytes(c, value, sizeof(*value));
+    else
+        *value = double_from_word(word);
 }
 
 /* ---- texts ---- */
@@ -164,6 +176,7 @@ static size_t cut_length(const char *text, size_t most) {
 static void write_text(struct codec *c, const char *text) {
     size_t len = cut_length(text, c->text_max);
 
+    /* A metric's name stands in several places, and all metrics have the same few origins. */
     for (uint32_t i = 0; i < c->text_count; i++) {
         if (strcmp(c->texts[i], text) == 0) {
             write_unsigned(c, ((uint64_t)i << 1) | 1);
@@ -378,6 +391,7 @@ void record_pack(const struct record *record, struct buf *out) {
         r.metric_count = METRICS_MAX;
     if (r.limit.rule_count > RULES_MAX)
         r.limit.rule_count = RULES_MAX;
+    /* Whoever has very long texts loses their ends before whole metrics go. */
     while (!pack_cut(&r, text_max, &packed)) {
         if (text_max > TEXT_LEAST)
             text_max /= 2;

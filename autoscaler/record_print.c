@@ -69,18 +69,27 @@ static const char *quality_word(enum quality quality) {
     return words[quality];
 }
 
-/* "10 of 10 pods, sample 0.4 s old" */
+/* "sample 0.4 s old", "stale sample 5 min old", "failed" */
+static const char *age_text(const struct record *r, const struct record_metric *m, struct arena *arena) {
+    const char *word = quality_word(m->quality);
+    bool value = m->quality == QUALITY_VALUE || m->quality == QUALITY_ZERO || m->quality == QUALITY_STALE;
+
+    if (!m->at || !value)
+        return word;
+    return arena_printf(arena, "%ssample %s old", word,
+                        record_duration(r->at > m->at ? r->at - m->at : 0, arena));
+}
+
+/* "10 of 10 pods, sample 0.4 s old, metrics.k8s.io" */
 static const char *sample_cell(const struct record *r, const struct record_metric *m, struct arena *arena) {
-    const char *pods = "", *sample = quality_word(m->quality), *origin = "";
+    const char *parts[3] = {"", age_text(r, m, arena), m->origin}, *text = "";
 
     if (metric_of_pods(m->type) && m->pods > 0)
-        pods = arena_printf(arena, "%" PRIu32 " of %" PRIu32 " pods", m->counted_pods, m->pods);
-    if (m->at && (m->quality == QUALITY_VALUE || m->quality == QUALITY_ZERO || m->quality == QUALITY_STALE))
-        sample = arena_printf(arena, "%ssample %s old", sample,
-                              record_duration(r->at > m->at ? r->at - m->at : 0, arena));
-    if (m->origin[0] != '\0')
-        origin = arena_printf(arena, "%s%s", pods[0] || sample[0] ? ", " : "", m->origin);
-    return arena_printf(arena, "%s%s%s%s", pods, pods[0] && sample[0] ? ", " : "", sample, origin);
+        parts[0] = arena_printf(arena, "%" PRIu32 " of %" PRIu32 " pods", m->counted_pods, m->pods);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (parts[i][0] != '\0')
+            text = arena_printf(arena, "%s%s%s", text, text[0] ? ", " : "", parts[i]);
+    return text;
 }
 
 static const char *result_cell(const struct record_metric *m, struct arena *arena) {
@@ -99,6 +108,7 @@ static struct line line_of(const struct record *r, const struct record_metric *m
 
 /* ---- the lines ---- */
 
+/* Cells that are wider than most do not push the columns of the others apart. */
 static size_t widest(const struct line *lines, uint32_t count, int cell, size_t most) {
     size_t width = 0;
 

@@ -42,6 +42,7 @@ static uint64_t key_of(const struct decision *d) {
     mix(&key, (uint64_t)d->rescale | (uint64_t)d->failed << 1 | (uint64_t)d->steps.paused << 2);
     mix_text(&key, d->limited_by);
     mix_text(&key, d->steps.scheduled.names);
+    /* Whether a metric has a value counts, which one does not: values change all the time. */
     for (uint32_t i = 0; i < d->proposal_count; i++) {
         const struct proposal *p = &d->proposals[i];
         mix(&key, (uint64_t)p->quality << 3 | (uint64_t)p->valid << 2 | (uint64_t)p->ignored << 1 |
@@ -74,11 +75,13 @@ static struct kept **new_slot(struct recordlog *log) {
         return &log->kept[log->count++];
     at = victim(log);
     old = log->kept[at];
-    memmove(&log->kept[at], &log->kept[at + 1], (RECORDLOG_SLOTS - at - 1) * sizeof(log->kept[0]));
+    for (; at + 1 < RECORDLOG_SLOTS; at++)
+        log->kept[at] = log->kept[at + 1];
     log->kept[RECORDLOG_SLOTS - 1] = old;
     return &log->kept[RECORDLOG_SLOTS - 1];
 }
 
+/* In steps, so that a record which is a byte longer than the last one costs no new memory. */
 static struct kept *fit(struct kept *kept, size_t len) {
     size_t cap = (len + ROUND - 1) / ROUND * ROUND;
     bool fresh = !kept;

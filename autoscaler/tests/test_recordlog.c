@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 enum { METRICS = 64, POLICIES = 10000, MOST = 100 << 20 };
-static const usec_t noon = 1767268800 * USEC_PER_SEC;
+#define NOON (1767268800 * USEC_PER_SEC)
+static const usec_t noon = NOON; /* 2026-01-01T12:00:00Z */
 
 struct world {
     struct arena arena;
@@ -29,37 +30,43 @@ struct world {
 static const struct scaling_policy up_rules[] = {{SCALING_PERCENT, 100, 15}, {SCALING_PODS, 4, 15}};
 static const struct scaling_policy down_rules[] = {{SCALING_PERCENT, 10, 60}};
 
-/* requests of each pod by its own value, cpu by utilization, and more of both for policies of more metrics.
- */
-static void set_metric(struct world *w, uint32_t i) {
-    bool cpu = i % 2 == 1;
-    const char *name = i == 0 ? "requests" : i == 1 ? "cpu" : arena_printf(&w->arena, "metric-%" PRIu32, i);
+/* 139.2 requests of each pod against 100 ask for 14; 41 % of cpu against 80 % ask for 6. */
+static const struct metric_spec metric_kinds[] = {
+    {.type = METRIC_PODS, .target = {.type = TARGET_AVERAGE_VALUE, .milli = 100000, .text = "100"}},
+    {.type = METRIC_RESOURCE, .target = {.type = TARGET_UTILIZATION, .utilization = 80, .text = "80%"}},
+};
+static const struct proposal proposal_kinds[] = {
+    {.replicas = 14,
+     .ratio = 1.392,
+     .arithmetic = "ceil(1.392 x 10) = 14",
+     .at = NOON - 400 * USEC_PER_MSEC,
+     .current_milli = 139200,
+     .utilization = -1,
+     .value = 139.2},
+    {.replicas = 6,
+     .ratio = 0.5125,
+     .arithmetic = "ceil(0.512 x 10) = 6",
+     .at = NOON - 12 * USEC_PER_SEC,
+     .current_milli = 205000,
+     .utilization = 41,
+     .value = 0.205},
+};
 
-    w->metrics[i] = (struct metric_spec){.type = cpu ? METRIC_RESOURCE : METRIC_PODS, .metric = name};
-    w->samples[i] =
-        (struct sample){.quality = QUALITY_VALUE, .origin = cpu ? "metrics.k8s.io" : "custom.metrics.k8s.io"};
-    if (cpu)
-        w->metrics[i].target =
-            (struct metric_target){.type = TARGET_UTILIZATION, .utilization = 80, .text = "80%"};
-    else
-        w->metrics[i].target =
-            (struct metric_target){.type = TARGET_AVERAGE_VALUE, .milli = 100000, .text = "100"};
-    w->proposals[i] = (struct proposal){
-        .valid = true,
-        .replicas = cpu ? 6 : 14,
-        .ratio = cpu ? 0.5125 : 1.392,
-        .label = name,
-        .name = name,
-        .arithmetic = cpu ? "ceil(0.512 x 10) = 6" : "ceil(1.392 x 10) = 14",
-        .quality = QUALITY_VALUE,
-        .at = cpu ? noon - 12 * USEC_PER_SEC : noon - 400 * USEC_PER_MSEC,
-        .current_milli = cpu ? 205000 : 139200,
-        .has_current = true,
-        .utilization = cpu ? 41 : -1,
-        .value = cpu ? 0.205 : 139.2,
-        .counted_pods = 10,
-        .pods = 10,
-    };
+/* The two by turns. */
+static void set_metric(struct world *w, uint32_t i) {
+    static const char *const origins[] = {"custom.metrics.k8s.io", "metrics.k8s.io"};
+    static const char *const names[] = {"requests", "cpu"};
+    struct proposal *p = &w->proposals[i];
+    const char *name = i < 2 ? names[i] : arena_printf(&w->arena, "metric-%" PRIu32, i);
+
+    w->metrics[i] = metric_kinds[i % 2];
+    w->metrics[i].metric = name;
+    w->samples[i] = (struct sample){.quality = QUALITY_VALUE, .origin = origins[i % 2]};
+    *p = proposal_kinds[i % 2];
+    p->label = p->name = name;
+    p->quality = QUALITY_VALUE;
+    p->valid = p->has_current = true;
+    p->counted_pods = p->pods = 10;
 }
 
 static void world_init(struct world *w, uint32_t metrics) {
