@@ -19,7 +19,7 @@ static void put_age(struct buf *out, const char *time, usec_t now) {
 
 static void put_head(const json_t *status, const json_t *decision, const char *title, usec_t now,
                      struct buf *out) {
-    buf_printf(out, "%s  %s  ", title, text(status, "reference"));
+    buf_printf(out, "%s  %s%s", title, text(status, "reference"), *text(status, "reference") ? "  " : "");
     if (!decision) {
         buf_puts(out, "nothing has been decided yet\n");
         return;
