@@ -458,71 +458,83 @@ static double model_ratio(const struct metric_spec *m, const struct model_set *s
     return trunc(values / set->count) / (double)m->target.milli;
 }
 
-enum model_group { MODEL_GONE, MODEL_UNREADY, MODEL_MISSING, MODEL_COUNTED };
+enum model_group { MODEL_GONE, MODEL_UNREADY, MODEL_MISSING, MODEL_COUNTED, MODEL_GROUPS };
+
+/* A pod's cpu counts once it has settled. */
+static bool model_settling(const struct world *w, const struct pod *pod, const struct pod_value *v) {
+    bool unready = pod->ready == CONDITION_FALSE;
+
+    if (pod->ready == CONDITION_ABSENT || pod->start_time == 0)
+        return true;
+    if (pod->start_time + w->flags.cpu_initialization_period > w->in.now)
+        return unready || v->at < pod->ready_transition + v->window;
+    return unready && pod->start_time + w->flags.initial_readiness_delay > pod->ready_transition;
+}
 
 static enum model_group model_group(const struct world *w, uint32_t metric, int p) {
     const struct pod *pod = &w->pods[p];
-    const struct pod_value *v = &w->values[metric][p];
     const struct metric_spec *m = &w->spec.metrics[metric];
+    bool cpu = m->type != METRIC_PODS && strcmp(m->metric, "cpu") == 0;
 
     if (pod->meta.deleting || pod->phase == POD_FAILED)
         return MODEL_GONE;
     if (pod->phase == POD_PENDING)
         return MODEL_UNREADY;
-    if (!v->known)
+    if (!w->values[metric][p].known)
         return MODEL_MISSING;
-    if (m->type == METRIC_PODS || strcmp(m->metric, "cpu") != 0)
-        return MODEL_COUNTED;
-    if (pod->ready == CONDITION_ABSENT || pod->start_time == 0)
-        return MODEL_UNREADY;
-    bool unready = pod->ready == CONDITION_FALSE;
-    if (pod->start_time + w->flags.cpu_initialization_period > w->in.now)
-        return unready || v->at < pod->ready_transition + v->window ? MODEL_UNREADY : MODEL_COUNTED;
-    return unready && pod->start_time + w->flags.initial_readiness_delay > pod->ready_transition
-               ? MODEL_UNREADY
-               : MODEL_COUNTED;
+    return cpu && model_settling(w, pod, &w->values[metric][p]) ? MODEL_UNREADY : MODEL_COUNTED;
 }
 
 static bool model_within(double ratio) {
     return 1.0 - 0.1 <= ratio && ratio <= 1.0 + 0.1;
 }
 
+/* What a pod is taken to use. */
+static double model_value(const struct world *w, uint32_t metric, int p, double ratio) {
+    const struct metric_spec *m = &w->spec.metrics[metric];
+    double percent = m->target.utilization > 100 ? m->target.utilization : 100;
+    enum model_group g = model_group(w, metric, p);
+
+    if (g == MODEL_COUNTED)
+        return (double)w->values[metric][p].milli;
+    if (g == MODEL_UNREADY || ratio > 1)
+        return 0;
+    return m->target.type == TARGET_UTILIZATION ? trunc(model_request(w, m, p) * percent / 100)
+                                                : (double)m->target.milli;
+}
+
+/* The ratio over the pods of these groups; adds them up anew each time. */
+static double model_over(const struct world *w, uint32_t metric, const bool groups[MODEL_GROUPS],
+                         double ratio, int *ret_count) {
+    struct model_set set = {0};
+
+    for (int p = 0; p < PODS; p++)
+        if (groups[model_group(w, metric, p)])
+            model_add(&set, model_value(w, metric, p, ratio),
+                      w->spec.metrics[metric].type == METRIC_PODS
+                          ? 0
+                          : model_request(w, &w->spec.metrics[metric], p));
+    *ret_count = set.count;
+    return set.count > 0 ? model_ratio(&w->spec.metrics[metric], &set) : 0;
+}
+
 /* -1: it cannot be computed. */
 static int32_t model(const struct world *w, uint32_t metric) {
-    const struct metric_spec *m = &w->spec.metrics[metric];
-    struct model_set set = {0};
-    double assumed = m->target.utilization > 100 ? m->target.utilization : 100, ratio, again;
-    int spec = w->in.scale.spec_replicas, unready = 0, missing = 0;
+    const bool counted[MODEL_GROUPS] = {[MODEL_COUNTED] = true};
+    bool filled[MODEL_GROUPS] = {[MODEL_COUNTED] = true};
+    int spec = w->in.scale.spec_replicas, count, all;
+    double ratio = model_over(w, metric, counted, 1, &count), again;
 
-    for (int p = 0; p < PODS; p++) {
-        enum model_group g = model_group(w, metric, p);
-        unready += g == MODEL_UNREADY;
-        missing += g == MODEL_MISSING;
-        if (g == MODEL_COUNTED)
-            model_add(&set, (double)w->values[metric][p].milli,
-                      m->type == METRIC_PODS ? 0 : model_request(w, m, p));
-    }
-    if (set.count == 0)
+    if (count == 0)
         return -1;
-    ratio = model_ratio(m, &set);
-    if (missing == 0 && !(unready > 0 && ratio > 1))
-        return model_within(ratio) ? spec : (int32_t)ceil(ratio * set.count);
-    for (int p = 0; p < PODS; p++) {
-        enum model_group g = model_group(w, metric, p);
-        double request = m->type == METRIC_PODS ? 0 : model_request(w, m, p);
-        if (g == MODEL_MISSING && ratio < 1)
-            model_add(&set,
-                      m->target.type == TARGET_UTILIZATION ? trunc(request * assumed / 100)
-                                                           : (double)m->target.milli,
-                      request);
-        else if ((g == MODEL_MISSING && ratio > 1) || (g == MODEL_UNREADY && ratio > 1))
-            model_add(&set, 0, request);
-    }
-    again = model_ratio(m, &set);
-    if (model_within(again) || (ratio < 1 && again > 1) || (ratio > 1 && again < 1))
+    filled[MODEL_MISSING] = ratio != 1;
+    filled[MODEL_UNREADY] = ratio > 1;
+    again = model_over(w, metric, filled, ratio, &all);
+    if (model_within(again) || (ratio - 1) * (again - 1) < 0)
         return spec;
-    int32_t n = (int32_t)ceil(again * set.count);
-    return (again < 1 && n > spec) || (again > 1 && n < spec) ? spec : n;
+    int32_t n = (int32_t)ceil(again * all);
+    bool assumed = all > count;
+    return assumed && ((again < 1 && n > spec) || (again > 1 && n < spec)) ? spec : n;
 }
 
 static void pods_as_the_model(struct world *w) {
