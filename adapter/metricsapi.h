@@ -12,7 +12,7 @@
 
 struct metricsapi_options {
     usec_t interval;    /* between two requests for the same thing; 0: 15 s, as metrics-server's resolution */
-    int max_concurrent; /* requests under way at once; 0: 8 */
+    int max_concurrent; /* requests under way at once to each of the three; 0: 8 */
 };
 
 struct metricsapi_stats {
