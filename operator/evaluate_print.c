@@ -57,11 +57,11 @@ static int emit_scalar(yaml_emitter_t *emitter, const json_t *value) {
     cleanup_free char *written = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
     const char *text = written ? written : str_or_empty(json_string_value(value));
     yaml_scalar_style_t style = written ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-    cleanup_free yaml_char_t *copy = (yaml_char_t *)strdup(text);
     yaml_event_t event;
 
     return emit(emitter,
-                yaml_scalar_event_initialize(&event, NULL, NULL, copy, (int)strlen(text), 1, 1, style),
+                yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text),
+                                             1, 1, style),
                 &event);
 }
 
@@ -79,13 +79,12 @@ static int emit_list(yaml_emitter_t *emitter, json_t *list) {
 }
 
 static int emit_key(yaml_emitter_t *emitter, const char *key) {
-    cleanup_free yaml_char_t *copy = (yaml_char_t *)strdup(key);
     yaml_event_t event;
 
-    return emit(
-        emitter,
-        yaml_scalar_event_initialize(&event, NULL, NULL, copy, (int)strlen(key), 1, 1, YAML_ANY_SCALAR_STYLE),
-        &event);
+    return emit(emitter,
+                yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)key, (int)strlen(key),
+                                             1, 1, YAML_ANY_SCALAR_STYLE),
+                &event);
 }
 
 static int emit_map(yaml_emitter_t *emitter, json_t *map) {

@@ -76,7 +76,7 @@ static int read_numbers(const struct evaluate_case *c, struct numbers *ret, stru
 static int step_limit(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct limit_input in = {.spec = &c->spec, .flags = &c->flags, .history = &c->history, .now = c->in.now};
     struct limited limited;
-    struct numbers n;
+    struct numbers n = {0};
 
     if (read_numbers(c, &n, err) < 0)
         return -EINVAL;
@@ -92,7 +92,7 @@ static int step_limit(struct evaluate_case *c, json_t **ret_result, struct err *
 }
 
 static int step_policy_limit(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    struct numbers n;
+    struct numbers n = {0};
 
     if (read_numbers(c, &n, err) < 0)
         return -EINVAL;
@@ -105,7 +105,7 @@ static int step_policy_limit(struct evaluate_case *c, json_t **ret_result, struc
 
 static int step_stabilize(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct stabilized s = {0};
-    struct numbers n;
+    struct numbers n = {0};
 
     if (read_numbers(c, &n, err) < 0)
         return -EINVAL;
@@ -123,7 +123,7 @@ static int step_stabilize(struct evaluate_case *c, json_t **ret_result, struct e
 
 static int step_store_event(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     const usec_t window = USEC_PER_MIN;
-    struct numbers n;
+    struct numbers n = {0};
     int64_t change = 0;
 
     if (read_numbers(c, &n, err) < 0)
@@ -379,10 +379,12 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
 static int client_list(const struct evaluate_case *c, enum input_kind kind, json_t *values, usec_t *first,
                        struct err *err) {
     const struct input_object *list = c->world->of[kind].items;
-    const json_t *items = list ? json_object_get(list->json, "items") : NULL, *json;
+    const json_t *json;
     size_t i;
 
-    json_array_foreach(items, i, json) {
+    if (!list)
+        return 0;
+    json_array_foreach(json_object_get(list->json, "items"), i, json) {
         struct metric_item item = {
             .json = json, .place = list->place, .prefix = arena_printf(c->arena, "items[%zu].", i)};
         struct pod_value v = {.window = USEC_PER_MIN};

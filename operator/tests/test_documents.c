@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -75,18 +76,23 @@ static void test_deep_and_large(void **state) {
 
 /* Nine aliases of nine aliases of …: few bytes that stand for more than there is room for. */
 static void test_aliases_are_bounded(void **state) {
-    char text[2048] = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
     struct document_file file;
     struct err err = {0};
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
 
     (void)state;
+    fprintf(out, "a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 10; i++) {
-        char line[128];
-        snprintf(line, sizeof(line), "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i,
-                 i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
-        strncat(text, line, sizeof(text) - strlen(text) - 1);
+        fprintf(out, "a%d: &a%d [", i, i);
+        for (int k = 0; k < 9; k++)
+            fprintf(out, "%s*a%d", k ? ", " : "", i - 1);
+        fprintf(out, "]\n");
     }
-    assert_int_equal(documents_parse("in", text, strlen(text), &file, &err), -EINVAL);
+    fclose(out);
+    assert_int_equal(documents_parse("in", text, len, &file, &err), -EINVAL);
+    free(text);
     assert_string_equal(err.text, "in:1: too large");
 }
 

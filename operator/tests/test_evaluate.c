@@ -241,7 +241,8 @@ static void test_page_shows_what_is_printed(void **state) {
     add_path(&x, DOCS_DIR "/examples/evaluate/web.yaml");
     run(&x);
     assert_int_equal(x.e.failed, 0);
-    assert_true(strlen(x.out) > 0);
+    assert_non_null(x.out);
+    assert_true(*x.out != '\0');
     rest = page;
     for (char *at = x.out; (line = strsep(&at, "\n")) && *line;) {
         char *shown = xasprintf("\n    %s\n", line);
