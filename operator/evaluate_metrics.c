@@ -349,11 +349,14 @@ static void set_total(const struct gathering *g, double value, int64_t milli, st
     s->message = stale ? stale_text(g, s->at) : "";
 }
 
-/* HPA's running sums: it takes a negative one by AverageValue for an overflow, and so do we for it. */
+/* HPA's running sums: it takes a negative one by AverageValue for an overflow, and so do we for it. After an
+ * overflow it adds nothing more. */
 static void add_value(const struct gathering *g, int64_t milli, int64_t *sum) {
-    bool suspicious =
-        g->c->hpa && g->metric->type == METRIC_EXTERNAL && g->metric->target.type == TARGET_AVERAGE_VALUE;
+    bool external = g->c->hpa && g->metric->type == METRIC_EXTERNAL;
+    bool suspicious = external && g->metric->target.type == TARGET_AVERAGE_VALUE;
 
+    if (external && *sum == INT64_MAX)
+        return;
     if (__builtin_add_overflow(*sum, milli, sum))
         *sum = milli > 0 ? INT64_MAX : INT64_MIN;
     if (suspicious && *sum < 0)
