@@ -28,6 +28,11 @@ static int32_t capacity(const struct propose_args *a) {
     return surge ? scale->spec_replicas : scale->status_replicas;
 }
 
+/* HPA shows an External total at the end of its range as it is, not by replica. */
+static bool overflown(const struct propose_args *a, int64_t total) {
+    return a->hpa && a->metric->type == METRIC_EXTERNAL && (double)total >= (double)INT64_MAX;
+}
+
 /* HPA does not cap Object's. */
 static int32_t average_replicas(const struct propose_args *a, double x) {
     bool capped = a->metric->type != METRIC_OBJECT && x > 0;
@@ -45,7 +50,7 @@ static void propose_average(const struct propose_args *a, struct proposal *p) {
     p->ratio = (double)total / ((double)target * (double)replicas);
     p->within = propose_within(&a->tolerances, p->ratio);
     p->current_milli = total;
-    if (replicas > 0 && total != INT64_MAX)
+    if (replicas > 0 && !overflown(a, total))
         p->current_milli = saturate(ceil((double)total / (double)replicas));
     if (propose_surge(a, (uint32_t)a->in->scale.status_replicas))
         p->note = arena_printf(a->arena, "%" PRId32 " surge pods not counted",
