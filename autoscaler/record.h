@@ -27,10 +27,10 @@ json_t *record_json(const struct record *record);
  * out. */
 void record_print(const struct record *record, const char *name, usec_t now, struct buf *out);
 
-/* Appends the packed form to out; at most RECORD_PACKED_MAX bytes, longer texts are cut. Unpacking gives a
+/* Writes the packed form and returns its length; texts that are too long for it are cut. Unpacking gives a
  * record that prints the same but for those. -EINVAL where the bytes are none of record_pack. */
 enum { RECORD_PACKED_MAX = 2048 };
-void record_pack(const struct record *record, struct buf *out);
+size_t record_pack(const struct record *record, unsigned char out[RECORD_PACKED_MAX]);
 int record_unpack(const void *data, size_t len, struct arena *arena, const struct record **ret_record);
 
 #endif

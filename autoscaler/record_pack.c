@@ -17,19 +17,26 @@ enum {
 };
 
 struct codec {
-    struct buf *out; /* writing; NULL: reading */
+    unsigned char *out, *out_end; /* writing; NULL: reading */
     const unsigned char *at, *end;
     struct arena *arena; /* of what is read */
     bool bad;            /* reading: none of ours; writing: no room */
     size_t text_max;
-    const char *texts[TEXTS_MAX];
+    struct {
+        const char *text;
+        size_t len; /* as kept */
+    } texts[TEXTS_MAX];
     uint32_t text_count;
 };
 
 /* ---- numbers ---- */
 
 static void write_bytes(struct codec *c, const void *data, size_t len) {
-    c->bad |= buf_append(c->out, data, len) < 0;
+    c->bad |= (size_t)(c->out_end - c->out) < len;
+    if (c->bad)
+        return;
+    memcpy(c->out, data, len);
+    c->out += len;
 }
 
 static bool read_bytes(struct codec *c, void *out, size_t len) {
@@ -157,9 +164,11 @@ static void code_double(struct codec *c, double *value) {
 
 /* ---- texts ---- */
 
-static void remember(struct codec *c, const char *text) {
-    if (c->text_count < TEXTS_MAX)
-        c->texts[c->text_count++] = text;
+static void remember(struct codec *c, const char *text, size_t len) {
+    if (c->text_count == TEXTS_MAX)
+        return;
+    c->texts[c->text_count].text = text;
+    c->texts[c->text_count++].len = len;
 }
 
 /* The text's length, or less where it is longer than may be; a character is never cut in two. */
@@ -178,7 +187,7 @@ static void write_text(struct codec *c, const char *text) {
 
     /* A metric's name stands in several places, and all metrics have the same few origins. */
     for (uint32_t i = 0; i < c->text_count; i++) {
-        if (strcmp(c->texts[i], text) == 0) {
+        if (c->texts[i].len == len && memcmp(c->texts[i].text, text, len) == 0) {
             write_unsigned(c, ((uint64_t)i << 1) | 1);
             return;
         }
@@ -186,7 +195,7 @@ static void write_text(struct codec *c, const char *text) {
     write_unsigned(c, (uint64_t)len << 1);
     write_bytes(c, text, len);
     if (len > 0)
-        remember(c, text);
+        remember(c, text, len);
 }
 
 static const char *read_text(struct codec *c) {
@@ -195,7 +204,7 @@ static const char *read_text(struct codec *c) {
 
     if (word & 1) {
         c->bad |= word >> 1 >= c->text_count;
-        return c->bad ? "" : c->texts[word >> 1];
+        return c->bad ? "" : c->texts[word >> 1].text;
     }
     if (c->bad || len == 0)
         return "";
@@ -205,7 +214,7 @@ static const char *read_text(struct codec *c) {
     }
     const char *text = arena_strndup(c->arena, (const char *)c->at, len);
     c->at += len;
-    remember(c, text);
+    remember(c, text, len);
     return text;
 }
 
@@ -372,33 +381,30 @@ static void code_record(struct codec *c, struct record *r) {
 
 /* ---- both ways ---- */
 
-/* Whether the record fitted with its texts cut to text_max. */
-static bool pack_cut(struct record *r, size_t text_max, struct buf *packed) {
-    struct codec c = {.out = packed, .text_max = text_max};
+/* The size of the record with its texts cut to text_max; 0 where it is too long even so. */
+static size_t pack_cut(struct record *r, size_t text_max, unsigned char out[RECORD_PACKED_MAX]) {
+    struct codec c = {.out = out, .out_end = out + RECORD_PACKED_MAX, .text_max = text_max};
 
-    buf_reset(packed);
     code_record(&c, r);
-    return !c.bad;
+    return c.bad ? 0 : (size_t)(c.out - out);
 }
 
-void record_pack(const struct record *record, struct buf *out) {
+size_t record_pack(const struct record *record, unsigned char out[RECORD_PACKED_MAX]) {
     struct record r = *record;
-    size_t text_max = TEXT_MAX;
-    cleanup_buf struct buf packed;
+    size_t text_max = TEXT_MAX, len;
 
-    buf_init(&packed, RECORD_PACKED_MAX);
     if (r.metric_count > METRICS_MAX)
         r.metric_count = METRICS_MAX;
     if (r.limit.rule_count > RULES_MAX)
         r.limit.rule_count = RULES_MAX;
     /* Whoever has very long texts loses their ends before whole metrics go. */
-    while (!pack_cut(&r, text_max, &packed)) {
+    while ((len = pack_cut(&r, text_max, out)) == 0) {
         if (text_max > TEXT_LEAST)
             text_max /= 2;
         else
             r.metric_count /= 2;
     }
-    buf_append(out, packed.data, packed.len);
+    return len;
 }
 
 int record_unpack(const void *data, size_t len, struct arena *arena, const struct record **ret_record) {

@@ -100,22 +100,21 @@ void recordlog_add(struct recordlog **log, const struct decide_input *input, con
     uint64_t key = key_of(decision);
     struct recordlog *l = *log ? *log : (*log = XNEW(struct recordlog));
     struct kept **slot = l->count ? &l->kept[l->count - 1] : NULL;
-    cleanup_buf struct buf packed;
+    unsigned char packed[RECORD_PACKED_MAX];
+    size_t len = record_pack(record_of(input, decision, scratch), packed);
     bool again = slot && (*slot)->key == key;
 
-    buf_init(&packed, RECORD_PACKED_MAX);
-    record_pack(record_of(input, decision, scratch), &packed);
     if (!again)
         slot = new_slot(l);
-    *slot = fit(*slot, packed.len);
+    *slot = fit(*slot, len);
     struct kept *k = *slot;
     k->count = again ? k->count + 1 : 1;
     k->first = again ? k->first : input->now;
     k->last = input->now;
     k->key = key;
     k->change = decision->desired != decision->current;
-    k->len = (uint16_t)packed.len;
-    memcpy(k->packed, packed.data, packed.len);
+    k->len = (uint16_t)len;
+    memcpy(k->packed, packed, len);
 }
 
 void recordlog_free(struct recordlog *log) {

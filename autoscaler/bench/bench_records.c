@@ -15,17 +15,17 @@ struct bench {
     struct bench_world world;
     struct bench_gather gather;
     struct recordlog **logs;
-    struct buf packed;
     usec_t now, adding;
     uint64_t records, packed_bytes, packed_most;
 };
 
 static void count_packed(struct bench *b, const struct decide_input *in, const struct decision *d) {
-    buf_reset(&b->packed);
-    record_pack(record_of(in, d, &b->gather.arena), &b->packed);
+    unsigned char packed[RECORD_PACKED_MAX];
+    size_t len = record_pack(record_of(in, d, &b->gather.arena), packed);
+
     b->records++;
-    b->packed_bytes += b->packed.len;
-    b->packed_most = b->packed.len > b->packed_most ? b->packed.len : b->packed_most;
+    b->packed_bytes += len;
+    b->packed_most = len > b->packed_most ? len : b->packed_most;
 }
 
 static void decide_and_keep(struct bench *b, uint32_t i) {
@@ -89,7 +89,6 @@ int main(int argc, char **argv) {
 
     bench_world_init(&b.world, policies, pods);
     bench_gather_init(&b.gather, &b.world);
-    buf_init(&b.packed, RECORD_PACKED_MAX);
     b.now = b.world.start;
     size_t before = heap();
     b.logs = xcalloc(policies, sizeof(struct recordlog *));
@@ -98,7 +97,6 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; i < policies; i++)
         recordlog_free(b.logs[i]);
     free(b.logs);
-    buf_done(&b.packed);
     bench_gather_done(&b.gather);
     bench_world_done(&b.world);
     return 0;

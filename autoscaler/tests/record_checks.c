@@ -70,17 +70,16 @@ static void assert_cut_is_refused(const unsigned char *data, size_t len) {
 
 size_t assert_record_kept(const struct decide_input *input, const struct decision *decision) {
     cleanup_arena struct arena arena;
-    cleanup_buf struct buf packed;
+    unsigned char packed[RECORD_PACKED_MAX];
     const struct record *record, *again;
 
     arena_init(&arena, 0);
-    buf_init(&packed, TEXT_ROOM);
     record = record_of(input, decision, &arena);
-    record_pack(record, &packed);
-    assert_true(packed.len <= RECORD_PACKED_MAX);
-    assert_int_equal(record_unpack(packed.data, packed.len, &arena, &again), 0);
+    size_t len = record_pack(record, packed);
+    assert_in_range(len, 1, RECORD_PACKED_MAX);
+    assert_int_equal(record_unpack(packed, len, &arena, &again), 0);
     assert_same(record, again);
-    assert_cut_is_refused((unsigned char *)packed.data, packed.len);
-    try_damaged((unsigned char *)packed.data, packed.len);
-    return packed.len;
+    assert_cut_is_refused(packed, len);
+    try_damaged(packed, len);
+    return len;
 }
