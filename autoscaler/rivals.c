@@ -42,7 +42,7 @@ static void keep_hpa(struct autoscaler *as, const struct hpa_object *hpa) {
 
     if (!h)
         h = XNEW(struct hpa_claim);
-    h->gone = h->gone && str_eq(old->uid, hpa->meta.uid);
+    h->gone = h->gone && old && str_eq(old->uid, hpa->meta.uid);
     h->object = (const struct hpa_object *)object_ref(&hpa->meta);
     map_put(&as->rivals.of_hpas, hpa->meta.key, h); /* the key is the present object's */
     if (!h->gone)

@@ -72,6 +72,19 @@ static void put_hpa(struct buf *out, const struct hpa_object *hpa) {
     put_text(out, "", hpa->target_name);
 }
 
+static void put_typed(struct buf *out, const struct object *o) {
+    if (o->type == OBJECT_POD)
+        put_pod(out, (const struct pod *)o);
+    if (o->type == OBJECT_NODE)
+        put_node(out, (const struct node *)o);
+    if (o->type == OBJECT_WORKLOAD)
+        put_workload(out, (const struct workload *)o);
+    if (o->type == OBJECT_HPA)
+        put_hpa(out, (const struct hpa_object *)o);
+    if (o->type == OBJECT_POLICY)
+        put_number(out, "max", ((const struct policy_object *)o)->spec.max_replicas, -1);
+}
+
 static void put_object(struct buf *out, const struct object *o) {
     put_text(out, "key", o->key);
     put_text(out, "ns", *o->ns ? o->ns : NULL);
@@ -85,16 +98,7 @@ static void put_object(struct buf *out, const struct object *o) {
     put_text(out, "owner", o->owner_name);
     put_text(out, "kind", o->owner_kind);
     put_text(out, "ouid", o->owner_uid);
-    if (o->type == OBJECT_POD)
-        put_pod(out, (const struct pod *)o);
-    if (o->type == OBJECT_NODE)
-        put_node(out, (const struct node *)o);
-    if (o->type == OBJECT_WORKLOAD)
-        put_workload(out, (const struct workload *)o);
-    if (o->type == OBJECT_HPA)
-        put_hpa(out, (const struct hpa_object *)o);
-    if (o->type == OBJECT_POLICY)
-        put_number(out, "max", ((const struct policy_object *)o)->spec.max_replicas, -1);
+    put_typed(out, o);
 }
 
 static void on_object(void *arg, enum decode_event event, struct object *object) {
