@@ -151,9 +151,8 @@ static int step_metric(struct evaluate_case *c, json_t **ret_result, struct err 
         return 0;
     }
     json_t *result = json_pack("{s:b, s:i}", "error", 0, "desiredReplicas", (int)p.replicas);
-    if (c->spec.metrics[0].type == METRIC_RESOURCE || c->spec.metrics[0].type == METRIC_CONTAINER_RESOURCE) {
-        if (p.utilization >= 0)
-            json_object_set_new(result, "averageUtilization", json_integer(p.utilization));
+    if (c->spec.metrics[0].target.type == TARGET_UTILIZATION) {
+        json_object_set_new(result, "averageUtilization", json_integer(p.utilization));
         json_object_set_new(result, "averageValue", milli_json(p.current_milli));
         json_object_set_new(result, "metricTimestamp", time_json(c->first_at[0]));
     } else {
