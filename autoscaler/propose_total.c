@@ -3,11 +3,14 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* A double back to milli-units; int64's ends are where HPA's overflow ends too. */
-static int64_t saturate(double x) {
-    if (x >= (double)INT64_MAX)
-        return INT64_MAX;
-    return x <= (double)INT64_MIN ? INT64_MIN : (int64_t)x;
+/* int64(math.Ceil(x)) of what one replica has of a total; what does not fit is the lowest number on amd64,
+ * and the nearest here. */
+static int64_t ceil_milli(const struct propose_args *a, double x) {
+    double up = ceil(x);
+
+    if (up >= (double)INT64_MAX)
+        return a->hpa ? INT64_MIN : INT64_MAX;
+    return up <= (double)INT64_MIN ? INT64_MIN : (int64_t)up;
 }
 
 /* HPA takes a negative sum of an External metric by AverageValue for an overflow, and asks for all there can
@@ -51,7 +54,7 @@ static void propose_average(const struct propose_args *a, struct proposal *p) {
     p->within = propose_within(&a->tolerances, p->ratio);
     p->current_milli = total;
     if (replicas > 0 && !overflown(a, total))
-        p->current_milli = saturate(ceil((double)total / (double)replicas));
+        p->current_milli = ceil_milli(a, (double)total / (double)replicas);
     if (propose_surge(a, (uint32_t)a->in->scale.status_replicas))
         p->note = arena_printf(a->arena, "%" PRId32 " surge pods not counted",
                                a->in->scale.status_replicas - replicas);
