@@ -6,10 +6,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/url.h"
+#include <errno.h>
 #include <stdlib.h>
 
-enum { EVENTS_MAX = 20000, OF_POLICY_MAX = 512 };
-static const usec_t patience = 5 * USEC_PER_SEC;
+enum {
+    EVENTS_MAX = 20000,
+    OF_POLICY_MAX = 512,
+    TICKS_MAX = 5, /* retry intervals that a decision waits, from when the policies are in */
+};
+static const usec_t timeout = 5 * USEC_PER_SEC;
 static const usec_t age_max = USEC_PER_HOUR; /* the longest window and the longest period there may be */
 
 struct past_of_policy {
@@ -24,9 +29,20 @@ static void free_policy(struct past_of_policy *p) {
     free(p);
 }
 
+static void forget_all(struct past *past) {
+    struct map_iter it = {0};
+    void *p;
+
+    while (map_next(&past->of_policies, &it, NULL, &p))
+        free_policy(p);
+    map_done(&past->of_policies);
+    map_init(&past->of_policies);
+    past->seen = 0;
+}
+
 static void finish(struct autoscaler *as) {
     as->past.done = true;
-    loop_timer_cancel(as->past.deadline);
+    loop_timer_cancel(as->past.tick);
 }
 
 /* ---- what an event tells ---- */
@@ -94,6 +110,19 @@ static void next_namespace(struct autoscaler *as) {
         finish(as);
 }
 
+static void give_up(struct autoscaler *as, const char *why) {
+    log_info(NULL, "what was scaled before this start is not known: listing events: %s", why);
+    finish(as);
+}
+
+/* What is forbidden stays so. Anything else may pass: the next tick begins anew. */
+static void list_failed(struct autoscaler *as, const struct err *err) {
+    if (err->code == -EACCES)
+        give_up(as, err_text(err));
+    else
+        log_debug(NULL, "listing events: %s", err_text(err));
+}
+
 static void on_page(void *arg, const struct kube_reply *reply) {
     struct autoscaler *as = arg;
     const json_t *items = json_object_get(reply->body, "items"), *event;
@@ -101,9 +130,7 @@ static void on_page(void *arg, const struct kube_reply *reply) {
 
     as->past.call = NULL;
     if (reply->err.code) {
-        log_info(NULL, "what was scaled before this start is not known: listing events: %s",
-                 err_text(&reply->err));
-        finish(as);
+        list_failed(as, &reply->err);
         return;
     }
     json_array_foreach(items, i, event) {
@@ -130,34 +157,42 @@ static void list_page(struct autoscaler *as, const char *token) {
     as->past.call =
         kube_start(as->world.kube,
                    &(struct kube_request){
-                       .verb = KUBE_GET, .path = path, .timeout = patience, .on_done = on_page, .arg = as});
+                       .verb = KUBE_GET, .path = path, .timeout = timeout, .on_done = on_page, .arg = as});
 }
 
-static void on_deadline(void *arg) {
-    struct autoscaler *as = arg;
+static void begin(struct autoscaler *as) {
+    forget_all(&as->past);
+    as->past.ns = as->options.namespaces;
+    list_page(as, "");
+}
 
-    log_info(NULL, "what was scaled before this start is not known: listing events takes too long");
-    kube_cancel(as->past.call);
-    as->past.call = NULL;
-    as->past.done = true;
+/* The apiserver may not be there yet, and then there is nothing to decide either. */
+static void on_tick(void *arg) {
+    struct autoscaler *as = arg;
+    struct past *past = &as->past;
+
+    if (informer_synced(as->policies) && past->ticks++ == TICKS_MAX) {
+        kube_cancel(past->call);
+        past->call = NULL;
+        give_up(as, "no answer for too long");
+        return;
+    }
+    if (!past->call)
+        begin(as);
+    loop_timer_set(past->tick, as->options.retry_interval);
 }
 
 void past_open(struct autoscaler *as) {
     map_init(&as->past.of_policies);
-    as->past.ns = as->options.namespaces;
-    as->past.deadline = loop_timer_new(as->world.loop, on_deadline, as);
-    loop_timer_set(as->past.deadline, patience);
-    list_page(as, "");
+    as->past.tick = loop_timer_new(as->world.loop, on_tick, as);
+    loop_timer_set(as->past.tick, as->options.retry_interval);
+    begin(as);
 }
 
 void past_close(struct autoscaler *as) {
-    struct map_iter it = {0};
-    void *p;
-
     kube_cancel(as->past.call);
-    loop_timer_free(as->past.deadline);
-    while (map_next(&as->past.of_policies, &it, NULL, &p))
-        free_policy(p);
+    loop_timer_free(as->past.tick);
+    forget_all(&as->past);
     map_done(&as->past.of_policies);
 }
 

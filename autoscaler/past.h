@@ -11,11 +11,12 @@ struct kube_call;
 struct loop_timer;
 
 struct past {
-    struct map of_policies; /* uid -> struct past_of_policy */
-    struct kube_call *call; /* a page under way */
-    struct loop_timer *deadline;
-    const char *const *ns; /* the one being listed, in options.namespaces; NULL: all at once */
-    uint32_t seen;         /* events */
+    struct map of_policies;  /* uid -> struct past_of_policy */
+    struct kube_call *call;  /* a page under way */
+    struct loop_timer *tick; /* tries again, and gives up */
+    uint32_t ticks;          /* since the policies are in */
+    const char *const *ns;   /* the one being listed, in options.namespaces; NULL: all at once */
+    uint32_t seen;           /* events */
     bool done;
 };
 

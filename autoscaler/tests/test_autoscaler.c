@@ -179,9 +179,8 @@ static void test_restart_keeps_the_window(void **state) {
 }
 
 /* What was added before the start counts against what may be added in a period. */
-static void test_restart_keeps_the_rate(void **state) {
-    (void)state;
-    world_begin(0, FAULT_NONE);
+static void restart_and_keep_the_rate(enum fault fault) {
+    world_begin(0, fault);
     set_behavior("{\"scaleUp\":{\"policies\":[{\"type\":\"Pods\",\"value\":2,\"periodSeconds\":600}]}}");
     world_sync_all();
     world_set_workload(1);
@@ -189,11 +188,19 @@ static void test_restart_keeps_the_rate(void **state) {
     world_set_value(900);
     TURN_UNTIL(w.workload->spec_replicas == 3);
     TURN_UNTIL(str_eq(decided("reason"), "RateLimited"));
+    w.fault_at = w.requests + 1; /* the list of events */
     world_restart();
     wait_for_decisions();
     turn_for(100 * USEC_PER_MSEC);
     assert_int_equal(w.workload->spec_replicas, 3);
     world_end();
+}
+
+static void test_restart_keeps_the_rate(void **state) {
+    (void)state;
+    restart_and_keep_the_rate(FAULT_LOST);
+    restart_and_keep_the_rate(FAULT_SERVER);
+    restart_and_keep_the_rate(FAULT_GARBAGE);
 }
 
 /* Events may be forbidden: then the window is still known from the status. */
