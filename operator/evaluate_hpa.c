@@ -162,6 +162,13 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
         if (str_eq(messages[i].reason, condition->reason))
             return with_subject(messages[i].message, subject_of(c, condition->reason), c->arena);
+    if (d->steps.path == PATH_SELECTOR && str_eq(condition->reason, "InvalidSelector"))
+        return *str_or_empty(c->in.scale.selector)
+                   ? arena_printf(
+                         c->arena,
+                         "couldn't convert selector into a corresponding internal selector object: %s",
+                         str_or_empty(c->in.selector_error))
+                   : "the HPA target's scale is missing a selector";
     if (d->steps.path == PATH_FAILED && str_eq(condition->type, "ScalingActive"))
         return arena_printf(c->arena, "the HPA was unable to compute the replica count: %s",
                             hpa_failure(c, d->steps.combined.first_invalid));
