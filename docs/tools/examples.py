@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the examples of the documentation: every indented line "$ trimtab evaluate -f docs/examples/…" of a page, with
-the lines after it as the output that it must have. Writes what it really gives, or with --check tells which page is not true any more.
+the lines after it as the output that it must have; a last line "…" leaves the rest out. Writes what it really gives, or with
+--check tells which page is not true any more.
 
 usage: examples.py [--check]     env: TRIMTAB (the binary; default build/dev/trimtab)
 """
@@ -13,6 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 INDENT = "    "
+REST = INDENT + "…"
 PROMPT = INDENT + "$ trimtab evaluate -f docs/examples/"
 
 
@@ -33,9 +35,13 @@ def rewritten(lines, binary):
         if not line.startswith(PROMPT):
             continue
         count += 1
+        start = at
         while at < len(lines) and lines[at].startswith(INDENT) and not lines[at].startswith(INDENT + "$ "):
             at += 1
-        out += output(binary, line)
+        given = output(binary, line)
+        if at > start and lines[at - 1] == REST:
+            given = given[:at - 1 - start] + [REST]
+        out += given
     return out, count
 
 
