@@ -1,6 +1,6 @@
 /* Recorded cases of a single step: the pure functions of the decision, one by one. */
+#include "operator/evaluate_steps.h"
 #include "api/types/quantity.h"
-#include "autoscaler/pods.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
 #include "operator/evaluate.h"
@@ -8,57 +8,45 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
-static const json_t *input(const struct evaluate_case *c, const char *key) {
+const json_t *step_input(const struct evaluate_case *c, const char *key) {
     return json_path2(c->recorded, "input", key);
 }
 
-static const char *input_text(const struct evaluate_case *c, const char *key) {
-    const char *text = json_string_value(input(c, key));
+const char *step_text(const struct evaluate_case *c, const char *key) {
+    const char *text = json_string_value(step_input(c, key));
 
     return text && *text ? text : NULL;
 }
 
-static int input_int(const struct evaluate_case *c, const char *key, int32_t *ret_value, struct err *err) {
+int step_int(const struct evaluate_case *c, const char *key, int32_t *ret_value, struct err *err) {
     const char *field = arena_printf(c->arena, "input.%s", key);
 
-    if (!json_is_integer(input(c, key)))
+    if (!json_is_integer(step_input(c, key)))
         return place_error(c->place, field, err, "a whole number is expected");
     return case_int(c->place, json_object_get(c->recorded, "input"), key, field, ret_value, err);
 }
 
 /* A quantity somewhere in the case, as HPA's recorder writes them. */
-static int read_milli(const struct evaluate_case *c, const char *field, const json_t *value, int64_t *ret,
-                      struct err *err) {
+int step_milli(const struct evaluate_case *c, const char *field, const json_t *value, int64_t *ret,
+               struct err *err) {
     struct metric_item item = {.json = c->recorded, .place = c->place, .prefix = ""};
 
     return item_quantity(&item, field, value, ret, err);
 }
 
-static json_t *milli_json(int64_t milli) {
+json_t *step_milli_json(int64_t milli) {
     return json_sprintf("%" PRId64 "m", milli);
 }
 
-static json_t *error_json(const char *message) {
+json_t *step_error_json(const char *message) {
     return json_pack("{s:b, s:s}", "error", 1, "errorMessage", message);
 }
 
-static json_t *time_json(usec_t t) {
+json_t *step_time_json(usec_t t) {
     char text[CLOCK_TEXT_MAX];
 
     return json_string(clock_format(t, text));
-}
-
-/* "30s", "1m0s": as Go prints whole seconds. */
-static json_t *go_duration_json(usec_t d) {
-    int64_t s = d / USEC_PER_SEC;
-
-    if (s >= 3600)
-        return json_sprintf("%" PRId64 "h%" PRId64 "m%" PRId64 "s", s / 3600, s / 60 % 60, s % 60);
-    return s >= 60 ? json_sprintf("%" PRId64 "m%" PRId64 "s", s / 60, s % 60)
-                   : json_sprintf("%" PRId64 "s", s);
 }
 
 /* ---- limits, stabilization, events ---- */
@@ -68,9 +56,9 @@ struct numbers {
 };
 
 static int read_numbers(const struct evaluate_case *c, struct numbers *ret, struct err *err) {
-    int r = input_int(c, "currentReplicas", &ret->current, err);
+    int r = step_int(c, "currentReplicas", &ret->current, err);
 
-    return r < 0 ? r : input_int(c, "desiredReplicas", &ret->desired, err);
+    return r < 0 ? r : step_int(c, "desiredReplicas", &ret->desired, err);
 }
 
 static int step_limit(struct evaluate_case *c, json_t **ret_result, struct err *err) {
@@ -147,292 +135,34 @@ static int step_metric(struct evaluate_case *c, json_t **ret_result, struct err 
         return place_error(c->place, "objects", err, "a metric is expected");
     propose(&c->in, 0, c->arena, &p);
     if (!p.valid) {
-        *ret_result = error_json(str_or_empty(p.failure));
+        *ret_result = step_error_json(str_or_empty(p.failure));
         return 0;
     }
     json_t *result = json_pack("{s:b, s:i}", "error", 0, "desiredReplicas", (int)p.replicas);
     if (c->spec.metrics[0].target.type == TARGET_UTILIZATION) {
         json_object_set_new(result, "averageUtilization", json_integer(p.utilization));
-        json_object_set_new(result, "averageValue", milli_json(p.current_milli));
-        json_object_set_new(result, "metricTimestamp", time_json(c->first_at[0]));
+        json_object_set_new(result, "averageValue", step_milli_json(p.current_milli));
+        json_object_set_new(result, "metricTimestamp", step_time_json(c->first_at[0]));
     } else {
-        json_object_set_new(result, "usage", milli_json(p.current_milli));
+        json_object_set_new(result, "usage", step_milli_json(p.current_milli));
     }
     *ret_result = result;
     return 0;
 }
 
-/* ---- pods ---- */
-
-/* All pods of the case, whichever selector. */
-static void take_all_pods(struct evaluate_case *c) {
-    const struct input_list *list = &c->world->of[INPUT_POD];
-    const struct pod **pods = ARENA_ARRAY(c->arena, const struct pod *, list->count + 1);
-
-    for (uint32_t i = 0; i < list->count; i++)
-        pods[i] = (const struct pod *)list->items[i].decoded;
-    c->in.pods = list->count;
-    c->in.pod_list = pods;
-}
-
-static void set_metric(const struct evaluate_case *c, struct metric_spec *ret_metric) {
-    const char *resource = input_text(c, "resource"), *container = input_text(c, "container");
-
-    *ret_metric = (struct metric_spec){
-        .type = !resource   ? METRIC_PODS
-                : container ? METRIC_CONTAINER_RESOURCE
-                            : METRIC_RESOURCE,
-        .metric = resource ? resource : str_or_empty(input_text(c, "metric")),
-        .container = container,
-    };
-}
-
-static int read_pod_value(const struct evaluate_case *c, const json_t *value, struct pod_value *ret,
-                          struct err *err) {
-    const char *at = json_text(value, "timestamp"), *window = json_text(value, "window");
-
-    *ret = (struct pod_value){.known = true, .window = USEC_PER_MIN};
-    if ((at && clock_parse(at, &ret->at) < 0) || (window && clock_parse_duration(window, &ret->window) < 0))
-        return place_error(c->place, "input.metrics", err, "a timestamp and a window are expected");
-    return read_milli(c, "input.metrics", json_object_get(value, "value"), &ret->milli, err);
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Names, sorted, as Go prints its sets. */
-struct names {
-    const char **items;
-    size_t count;
-};
-
-static json_t *names_json(struct names *names) {
-    json_t *list = json_array();
-
-    qsort(names->items, names->count, sizeof(*names->items), by_name);
-    for (size_t i = 0; i < names->count; i++)
-        json_array_append_new(list, json_string(names->items[i]));
-    return list;
-}
-
-static int step_group_pods(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    static const char *const fields[] = {
-        [POD_UNREADY] = "unreadyPods", [POD_MISSING] = "missingPods", [POD_IGNORED] = "ignoredPods"};
-    const json_t *metrics = input(c, "metrics");
-    struct metric_spec metric;
-    struct names names[POD_IGNORED + 1] = {0};
-
-    take_all_pods(c);
-    set_metric(c, &metric);
-    struct pods_query q = {.in = &c->in, .metric = &metric, .resource = pods_resource(&metric)};
-    for (int g = 0; g <= POD_IGNORED; g++)
-        names[g].items = ARENA_ARRAY(c->arena, const char *, c->in.pods + 1);
-    for (uint32_t i = 0; i < c->in.pods; i++) {
-        const char *name = c->in.pod_list[i]->meta.name;
-        const json_t *known = json_object_get(metrics, name);
-        struct pod_value value = {0};
-        if (known && read_pod_value(c, known, &value, err) < 0)
-            return -EINVAL;
-        struct names *of = &names[pods_group(&q, c->in.pod_list[i], &value)];
-        of->items[of->count++] = name;
-    }
-    *ret_result = json_pack("{s:I}", "readyPodCount", (json_int_t)names[POD_COUNTED].count);
-    for (int g = POD_UNREADY; g <= POD_IGNORED; g++)
-        json_object_set_new(*ret_result, fields[g], names_json(&names[g]));
-    return 0;
-}
-
-static int step_requests(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    struct metric_spec metric;
-    json_t *requests = json_object();
-
-    (void)err;
-    take_all_pods(c);
-    set_metric(c, &metric);
-    struct pods_query q = {.in = &c->in, .metric = &metric, .resource = pods_resource(&metric)};
-    for (uint32_t i = 0; i < c->in.pods; i++) {
-        const struct pod *pod = c->in.pod_list[i];
-        int64_t milli = pods_request(&q, pod);
-        if (milli < 0) {
-            json_decref(requests);
-            *ret_result = error_json(
-                arena_printf(c->arena, "missing request for %s in pod %s", metric.metric, pod->meta.name));
-            return 0;
-        }
-        json_object_set_new(requests, pod->meta.name, milli_json(milli));
-    }
-    *ret_result = json_pack("{s:b, s:o}", "error", 0, "requests", requests);
-    return 0;
-}
-
 static int step_quantity(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    bool memory = str_eq(input_text(c, "resource"), "memory");
+    bool memory = str_eq(step_text(c, "resource"), "memory");
     char text[QUANTITY_TEXT_MAX];
     int64_t milli;
 
-    if (read_milli(c, "input.milli", input(c, "milli"), &milli, err) < 0)
+    if (step_milli(c, "input.milli", step_input(c, "milli"), &milli, err) < 0)
         return -EINVAL;
     quantity_write(milli, memory ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, text);
     *ret_result = json_pack("{s:s}", "quantity", text);
     return 0;
 }
 
-/* ---- the ratio of utilization, by pods made up for it ---- */
-
-struct made_up {
-    struct pod *pods;
-    const struct pod **list;
-    struct pod_value *values;
-    uint32_t count;
-};
-
-/* A pod for each metric that has a request. */
-static int make_up(const struct evaluate_case *c, struct made_up *m, struct err *err) {
-    json_t *metrics = json_object_get(json_object_get(c->recorded, "input"), "metrics"), *value;
-    const json_t *requests = input(c, "requests");
-    size_t most = json_object_size(metrics) + 1;
-    const char *name;
-
-    *m = (struct made_up){.pods = ARENA_ARRAY(c->arena, struct pod, most),
-                          .list = ARENA_ARRAY(c->arena, const struct pod *, most),
-                          .values = ARENA_ARRAY(c->arena, struct pod_value, most)};
-    json_object_foreach(metrics, name, value) {
-        struct pod_container *container = ARENA_NEW(c->arena, struct pod_container);
-        if (!json_object_get(requests, name))
-            continue;
-        if (read_milli(c, "input.requests", json_object_get(requests, name), &container->memory_milli, err) <
-                0 ||
-            read_milli(c, "input.metrics", value, &m->values[m->count].milli, err) < 0)
-            return -EINVAL;
-        m->values[m->count].known = true;
-        m->pods[m->count] = (struct pod){.phase = POD_RUNNING,
-                                         .ready = CONDITION_TRUE,
-                                         .pod_cpu_milli = -1,
-                                         .pod_memory_milli = -1,
-                                         .container_count = 1,
-                                         .containers = container};
-        m->list[m->count] = &m->pods[m->count];
-        m->count++;
-    }
-    return 0;
-}
-
-static int step_ratio(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    struct metric_spec metric = {.type = METRIC_RESOURCE,
-                                 .type_text = "Resource",
-                                 .metric = "memory", /* readiness does not matter to it */
-                                 .target = {.type = TARGET_UTILIZATION}};
-    struct pod_values values = {0};
-    struct sample sample = {.quality = QUALITY_VALUE, .message = "", .warning = "", .pods = &values};
-    struct made_up m;
-    struct proposal p;
-
-    if (input_int(c, "targetUtilization", &metric.target.utilization, err) < 0 || make_up(c, &m, err) < 0)
-        return -EINVAL;
-    values.of_pods = m.values;
-    c->spec =
-        (struct policy_spec){.metric_count = 1, .metrics = &metric, .min_replicas = 1, .max_replicas = 1};
-    c->flags.hpa = true;
-    c->in.samples = &sample;
-    c->in.pod_list = m.list;
-    c->in.pods = m.count;
-    c->in.scale = (struct scale_view){.known = true, .spec_replicas = 1, .selector = ""};
-    propose(&c->in, 0, c->arena, &p);
-    *ret_result = p.valid
-                      ? json_pack("{s:b, s:f, s:i, s:o}", "error", 0, "ratio", p.ratio, "averageUtilization",
-                                  (int)p.utilization, "averageValue", milli_json(p.current_milli))
-                      : error_json("no metrics returned matched known pods");
-    return 0;
-}
-
-/* ---- what the metrics client gives ---- */
-
-static json_t *value_json(const struct pod_value *v) {
-    return json_pack("{s:o, s:o, s:o}", "timestamp", time_json(v->at), "value", milli_json(v->milli),
-                     "window", go_duration_json(v->window));
-}
-
-/* Values of PodMetrics, by pod. */
-static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *first, struct err *err) {
-    const struct input_list *list = &c->world->of[INPUT_POD_METRICS];
-    struct usage_wanted wanted = {.resource = input_text(c, "resource"),
-                                  .container = input_text(c, "container")};
-
-    for (uint32_t i = 0; i < list->count; i++) {
-        struct metric_item item = {.json = list->items[i].json, .place = list->items[i].place, .prefix = ""};
-        struct pod_value v;
-        if (pod_metrics_usage(&item, &wanted, c->arena, &v, err) < 0)
-            return -EINVAL;
-        if (i == 0)
-            *first = v.at;
-        if (v.known)
-            json_object_set_new(values,
-                                str_or_empty(json_string_value(json_path2(item.json, "metadata", "name"))),
-                                value_json(&v));
-    }
-    return 0;
-}
-
-/* Values of the first list of a kind, by described object, or numbered where they describe none. */
-static int client_list(const struct evaluate_case *c, enum input_kind kind, json_t *values, usec_t *first,
-                       struct err *err) {
-    const struct input_object *list = c->world->of[kind].items;
-    const json_t *json;
-    size_t i;
-
-    if (!list)
-        return 0;
-    json_array_foreach(json_object_get(list->json, "items"), i, json) {
-        struct metric_item item = {
-            .json = json, .place = list->place, .prefix = arena_printf(c->arena, "items[%zu].", i)};
-        struct pod_value v = {.window = USEC_PER_MIN};
-        const char *name = json_string_value(json_path2(json, "describedObject", "name"));
-        if (item_quantity(&item, "value", json_object_get(json, "value"), &v.milli, err) < 0 ||
-            item_time(&item, &v.at, err) < 0)
-            return -EINVAL;
-        if (i == 0)
-            *first = v.at;
-        if (json_is_integer(json_object_get(json, "windowSeconds")))
-            v.window = json_integer_value(json_object_get(json, "windowSeconds")) * USEC_PER_SEC;
-        if (!name)
-            name = arena_printf(c->arena, "%s-val-%zu", str_or_empty(input_text(c, "metric")), i);
-        json_object_set_new(values, name, value_json(&v));
-    }
-    return 0;
-}
-
-static int step_metrics_client(struct evaluate_case *c, json_t **ret_result, struct err *err) {
-    json_t *values = json_object();
-    const json_t *call = json_array_get(json_object_get(c->recorded, "apiCalls"), 0);
-    const char *api = str_or_empty(json_text(call, "api"));
-    bool custom = str_starts(api, "custom."), resource = input_text(c, "resource") != NULL;
-    usec_t first = 0;
-
-    int ret = resource ? client_pods(c, values, &first, err)
-                       : client_list(c, custom ? INPUT_CUSTOM : INPUT_EXTERNAL, values, &first, err);
-    if (ret < 0) {
-        json_decref(values);
-        return ret;
-    }
-    bool none = resource ? c->world->of[INPUT_POD_METRICS].count == 0 : json_object_size(values) == 0;
-    if (json_text(call, "error") || none) {
-        json_decref(values);
-        *ret_result = error_json(json_text(call, "error")
-                                     ? json_text(call, "error")
-                                     : arena_printf(c->arena, "no metrics returned from %s metrics API",
-                                                    resource ? "resource"
-                                                    : custom ? "custom"
-                                                             : "external"));
-        return 0;
-    }
-    *ret_result = json_pack("{s:b, s:o, s:o}", "error", 0, "timestamp", time_json(first), "values", values);
-    return 0;
-}
-
 /* ---- which step ---- */
-
-typedef int step_fn(struct evaluate_case *c, json_t **ret_result, struct err *err);
 
 static const struct {
     const char *level;
