@@ -14,12 +14,14 @@ static size_t skip_blank(const char *text, size_t at, size_t len) {
     return at;
 }
 
+/* YAML would read JSON too, but a hundred times slower and with other messages. */
 static bool is_json(const char *text, size_t len) {
     size_t at = skip_blank(text, 0, len);
 
     return at < len && (text[at] == '{' || text[at] == '[');
 }
 
+/* jansson counts lines from where it began to read. */
 static size_t line_at(const char *text, size_t offset) {
     size_t line = 1;
 
@@ -51,6 +53,7 @@ static int parse(struct document_file *file, struct err *err) {
     int ret;
 
     file->documents = json_array();
+    /* Texts are C strings from here on. */
     if (memchr(file->text, '\0', file->len))
         ret = err_set(err, -EINVAL, "%s: neither YAML nor JSON: there is a NUL in it", file->name);
     else if (is_json(file->text, file->len))

@@ -31,6 +31,7 @@ static bool set_output(struct arguments *a, const char *value) {
     return str_eq(value, "text") || str_eq(value, "json") || str_eq(value, "yaml");
 }
 
+/* A flag that is given wins over what a case brings along, so it is noted that it was. */
 static bool set_now(struct arguments *a, const char *value) {
     return clock_parse(value, &a->e.options.now) == 0;
 }
@@ -160,6 +161,7 @@ static void print_results(const struct arguments *a) {
     }
 }
 
+/* The closing line: the one thing that a script reads. */
 static void print_check(const struct evaluation *e) {
     if (e->different)
         fprintf(e->out, "%u of %u differ\n", e->different, e->compared);
@@ -168,6 +170,7 @@ static void print_check(const struct evaluation *e) {
                 e->compared == 1 ? "s" : "");
 }
 
+/* A file that cannot be read does not keep the others from being done. */
 static unsigned read_files(const struct arguments *a, struct document_file *ret_files, size_t *ret_count) {
     unsigned failed = 0;
 
@@ -215,6 +218,7 @@ int command_evaluate(int argc, char **argv) {
                                               .downscale_stabilization = 5 * USEC_PER_MIN,
                                               .cpu_initialization_period = 5 * USEC_PER_MIN,
                                               .initial_readiness_delay = 30 * USEC_PER_SEC};
+    /* The defaults are those of HPA's controller. */
     int code = read_flags(&a, argc, argv);
     return code == EXIT_OK ? evaluate(&a) : code;
 }

@@ -34,6 +34,7 @@ static struct at element_of(const struct at *at, size_t i) {
     return in;
 }
 
+/* Cut where it is long: the path says where to look. Owned by the caller. */
 static char *write_value(const json_t *value) {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
@@ -60,6 +61,7 @@ static bool is_loose(const struct at *at) {
     return false;
 }
 
+/* What HPA itself does not promise, by its path without indexes. */
 static bool is_unpinned(const struct comparison *cmp, const struct at *at) {
     const json_t *item;
     size_t i;
@@ -111,6 +113,7 @@ static void compare_objects(struct comparison *cmp, const struct at *at, json_t 
     }
 }
 
+/* 1 and 1.0 are one number. */
 static bool same_scalar(const json_t *want, const json_t *got) {
     if (json_is_number(want) && json_is_number(got))
         return json_number_value(want) == json_number_value(got);

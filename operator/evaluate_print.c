@@ -24,6 +24,7 @@ static void print_conditions(const json_t *result, FILE *out) {
                                                 json_text(item, "reason"), json_text(item, "message"));
 }
 
+/* Single steps have no record: what came of them is all there is to show. */
 static void print_step(const struct evaluate_case *c, const json_t *result, FILE *out) {
     cleanup_free char *text = json_dumps(result, JSON_COMPACT);
 
@@ -48,6 +49,7 @@ void evaluate_print(const struct evaluate_case *c, const json_t *result, FILE *o
 
 /* ---- YAML ---- */
 
+/* libyaml takes a document as a series of events; made tells whether the event could be made. */
 static int emit(yaml_emitter_t *emitter, int made, yaml_event_t *event) {
     return made && yaml_emitter_emit(emitter, event) ? 0 : -EIO;
 }
@@ -56,6 +58,7 @@ static int emit(yaml_emitter_t *emitter, int made, yaml_event_t *event) {
 static int emit_scalar(yaml_emitter_t *emitter, const json_t *value) {
     cleanup_free char *written = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
     const char *text = written ? written : str_or_empty(json_string_value(value));
+    /* libyaml would write the text "5" plain, which reads back as a number. */
     yaml_scalar_style_t style = written ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     yaml_event_t event;
 
@@ -65,6 +68,7 @@ static int emit_scalar(yaml_emitter_t *emitter, const json_t *value) {
                 &event);
 }
 
+/* Lists and maps hold values, which may be lists and maps. */
 static int emit_value(yaml_emitter_t *emitter, json_t *value);
 
 static int emit_list(yaml_emitter_t *emitter, json_t *list) {
@@ -130,7 +134,7 @@ int evaluate_print_yaml(json_t *value, FILE *out) {
         return -ENOMEM;
     yaml_emitter_set_output_file(&emitter, out);
     yaml_emitter_set_unicode(&emitter, 1);
-    yaml_emitter_set_width(&emitter, -1);
+    yaml_emitter_set_width(&emitter, -1); /* no message is broken in two */
     int ret = emit_document(&emitter, value);
     yaml_emitter_delete(&emitter);
     return ret;

@@ -69,6 +69,7 @@ static json_t *events_json(const struct evaluate_case *c) {
     return list;
 }
 
+/* Before any limit; a metric that failed has its reason in place of a number. */
 static json_t *proposals_json(const struct evaluate_case *c) {
     json_t *list = json_array();
 
@@ -110,6 +111,7 @@ static bool status_changed(const struct evaluate_case *c, const json_t *status) 
 
 /* ---- errors ---- */
 
+/* What the reconcile would return: also where some metrics failed and the rest scaled up. */
 static const char *reconcile_error(const struct evaluate_case *c) {
     const struct decision *d = &c->decision;
     const struct object_reference *ref = &c->spec.target;

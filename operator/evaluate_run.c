@@ -22,6 +22,7 @@ static void complain(void *arg, const struct err *err) {
         run->first = *err;
 }
 
+/* Kubernetes has no object with one of these. */
 static bool is_recorded(const json_t *document) {
     return json_is_array(json_object_get(document, "objects")) ||
            json_is_string(json_object_get(document, "level"));
@@ -52,12 +53,14 @@ static void check(struct evaluation *e, const struct evaluate_case *c, const jso
     e->different += evaluate_check(c, result, e->out) > 0;
 }
 
+/* A blank line between two. */
 static void print(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {
     if (e->printed++ > 0)
         fputs("\n", e->out);
     evaluate_print(c, result, e->out);
 }
 
+/* A whole decision, or the step that the case is about. */
 static int answer(struct evaluation *e, struct evaluate_case *c, json_t **ret_result, struct err *err) {
     int ret = case_read(c, &e->options, err);
 
@@ -71,6 +74,7 @@ static int answer(struct evaluation *e, struct evaluate_case *c, json_t **ret_re
     return 0;
 }
 
+/* Everything that a case needs lives in one arena; only its result stays. */
 static void run_case(struct run *run, struct evaluate_case *c) {
     struct evaluation *e = run->e;
     cleanup_arena struct arena arena;
@@ -95,6 +99,7 @@ static void run_case(struct run *run, struct evaluate_case *c) {
 
 /* ---- recorded cases ---- */
 
+/* Recorded cases have one. */
 static const struct input_object *subject_of(const struct world *world) {
     if (world->of[INPUT_HPA].count)
         return &world->of[INPUT_HPA].items[0];
@@ -113,6 +118,7 @@ static int add_objects(struct world *world, const json_t *list, const struct pla
     return 0;
 }
 
+/* Each recorded case is a world of its own: made, asked, and taken down again. */
 static void run_recorded(struct run *run, const json_t *recorded, const struct place *place) {
     const char *name = json_text(recorded, "name"), *level = json_text(recorded, "level");
     struct world world;
@@ -177,6 +183,7 @@ static int visit_file(struct run *run, const struct document_file *file, visit_f
     return 0;
 }
 
+/* Also within lists; of a typed list the elements do not say their kind. */
 static bool has_subject(const json_t *document) {
     const json_t *items = json_object_get(document, "items"), *item;
     const char *kind = json_text(document, "kind");
@@ -295,6 +302,7 @@ void evaluate_files(struct evaluation *e, const struct document_file *files, siz
     cleanup_free struct contents *contents = xcalloc(count + 1, sizeof(*contents));
     bool any = false;
 
+    /* Which files stand alone must be known before the first is decided. */
     arena_init(&run.arena, 0);
     for (size_t i = 0; i < count; i++) {
         contents[i].run = &run;

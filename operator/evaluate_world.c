@@ -113,6 +113,7 @@ void world_done(struct world *world) {
     arena_done(&world->arena);
 }
 
+/* The list may move: nothing points into it before world_decode. */
 static void put(struct input_list *list, struct input_object object) {
     if (list->count == list->cap) {
         list->cap = list->cap ? 2 * list->cap : 16;
@@ -180,6 +181,7 @@ static bool write_key(char *out, const char *kind, const char *ns, const char *n
     return n > 0 && n < KEY_MAX;
 }
 
+/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
 static void remember_names(struct world *world) {
     char key[KEY_MAX];
 
@@ -287,6 +289,7 @@ static int feed_list(struct decoder *decoder, const struct input_list *list, str
     return ret < 0 ? ret : decoder_finish(decoder, err);
 }
 
+/* One decoder for all objects of a kind. What it cannot go on after spoils the object it stopped at. */
 static int decode(struct world *world, enum input_kind input, enum object_type type, complain_fn *complain,
                   void *arg) {
     struct decoding d = {.list = &world->of[input], .complain = complain, .arg = arg};
