@@ -74,7 +74,7 @@ struct decide_input {
     const char *conflict_text;  /* what to say of it in place of the usual sentence; NULL: that */
     uint32_t pods,
         ready_pods; /* of the selector and (policies) the target's own: all, and Running and Ready */
-    const struct pod *const *pod_list; /* pods of them; may be NULL where no metric is of pods */
+    const struct pod *const *pod_list; /* pods of them; NULL where no metric looks at pods */
     const struct sample *samples;      /* one for each metric of spec */
     const struct tz *const *zones;     /* one for each schedule of spec */
     const struct decide_flags *flags;

@@ -187,6 +187,18 @@ static const char *asks_for(const struct decide_run *run) {
     return ", within tolerance";
 }
 
+/* A value in the metric's own units; memory in the largest that leaves a number of 1 or more: "79.5Mi". */
+static const char *amount(const struct decide_run *run, const struct metric_spec *m, int64_t milli) {
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi"};
+    size_t unit = 0;
+
+    if (metric_format(m) != QUANTITY_BINARY_SI)
+        return record_number(milli, run->arena);
+    for (; unit + 1 < sizeof(units) / sizeof(units[0]) && milli >= 1024 * 1000; unit++)
+        milli /= 1024;
+    return arena_printf(run->arena, "%s%s", record_number(milli, run->arena), units[unit]);
+}
+
 /* "139.2 per replica against 100", "41% against 80%" */
 static const char *measured(const struct decide_run *run, uint32_t i) {
     const struct proposal *p = &run->out->proposals[i];
@@ -198,11 +210,11 @@ static const char *measured(const struct decide_run *run, uint32_t i) {
     if (m->target.type == TARGET_UTILIZATION)
         return arena_printf(run->arena, "%" PRId32 "%% against %" PRId32 "%%", p->utilization,
                             m->target.utilization);
-    return arena_printf(run->arena, "%s%s against %s", record_number(p->current_milli, run->arena),
+    return arena_printf(run->arena, "%s%s against %s", amount(run, m, p->current_milli),
                         metric_of_pods(m->type) ? " a pod"
                         : average               ? " per replica"
                                                 : "",
-                        record_number(m->target.milli, run->arena));
+                        amount(run, m, m->target.milli));
 }
 
 /* "requests is 139.2 per replica against 100, which asks for 14" */
