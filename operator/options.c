@@ -57,7 +57,7 @@ const struct option option_table[] = {
     {"dry-run", OPTION_BOOL, AT(dry_run), "false",
      .help = "decide and show, but scale nothing: every policy is a preview"},
     {"http-port", OPTION_INT, AT(http_port), "8080", .min = 0, .max = 65535, .argument = "PORT",
-     .help = "/healthz /livez /readyz /metrics over plain HTTP; 0: off"},
+     .help = "/healthz /livez /readyz /metrics /decisions over plain HTTP; 0: off"},
     {"log-level", OPTION_STRING, AT(log_level), "info", .values = "error|warn|info|debug",
      .argument = "LEVEL", .help = "what is logged"},
     {"log-format", OPTION_STRING, AT(log_format), "text", .values = "text|json", .argument = "FORMAT",
