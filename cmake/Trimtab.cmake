@@ -33,6 +33,15 @@ if(TRIMTAB_COVERAGE)
   add_link_options(--coverage)
 endif()
 
+# trimtab_soname(FILE VAR): the name by which the loader finds a shared library.
+function(trimtab_soname file variable)
+  execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${file} OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT headers MATCHES "SONAME +([^ \n]+)")
+    message(FATAL_ERROR "${file} has no SONAME")
+  endif()
+  set(${variable} ${CMAKE_MATCH_1} PARENT_SCOPE)
+endfunction()
+
 # trimtab_library(NAME SOURCES a.c b.c DEPS lib…): a static library; headers are included from the root.
 function(trimtab_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})

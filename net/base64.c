@@ -2,9 +2,10 @@
 #include "net/base64.h"
 
 #include "base/mem.h"
+#include "net/library.h"
+#include "net/openssl_library.h"
 #include <errno.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +13,13 @@ static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 
 /* The decoder skips blanks itself, but takes '-' for the end of the text: nothing else gets as far as it. */
 static int decode(const char *text, size_t len, char *out) {
-    EVP_ENCODE_CTX *ctx = EVP_ENCODE_CTX_new();
+    EVP_ENCODE_CTX *ctx = openssl->EVP_ENCODE_CTX_new();
     unsigned char *to = (unsigned char *)out;
     int n = 0, rest = 0;
-    EVP_DecodeInit(ctx);
-    int ok = EVP_DecodeUpdate(ctx, to, &n, (const unsigned char *)text, (int)len) >= 0 &&
-             EVP_DecodeFinal(ctx, to + n, &rest) == 1;
-    EVP_ENCODE_CTX_free(ctx);
+    openssl->EVP_DecodeInit(ctx);
+    int ok = openssl->EVP_DecodeUpdate(ctx, to, &n, (const unsigned char *)text, (int)len) >= 0 &&
+             openssl->EVP_DecodeFinal(ctx, to + n, &rest) == 1;
+    openssl->EVP_ENCODE_CTX_free(ctx);
     return ok ? n + rest : -EINVAL;
 }
 
@@ -28,8 +29,11 @@ int base64_decode(const char *text, char **ret_data, size_t *ret_len, struct err
         return err_set(err, -EINVAL, "not base64: character %zu is not of its alphabet", good + 1);
     if (len > INT_MAX / 2)
         return err_set(err, -E2BIG, "too much base64");
+    int n = openssl_library_load(err);
+    if (n < 0)
+        return n;
     char *data = xmalloc(len / 4 * 3 + 4);
-    int n = decode(text, len, data);
+    n = decode(text, len, data);
     if (n < 0) {
         free(data);
         return err_set(err, n, "not base64: it is cut short or padded wrongly");
@@ -42,7 +46,8 @@ int base64_decode(const char *text, char **ret_data, size_t *ret_len, struct err
 }
 
 char *base64_encode(const void *data, size_t len) {
+    library_need(openssl_library_load);
     char *text = xmalloc((len + 2) / 3 * 4 + 1);
-    EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+    openssl->EVP_EncodeBlock((unsigned char *)text, data, (int)len);
     return text;
 }

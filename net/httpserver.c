@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "net/loop_internal.h"
+#include "net/lws_library.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -49,19 +50,20 @@ static int send_head(struct lws *wsi, int status, const char *type, size_t len) 
     unsigned char buffer[LWS_PRE + 2048], *p = buffer + LWS_PRE, *start = p,
                                           *end = buffer + sizeof(buffer) - 1;
     static const unsigned char nosniff[] = "nosniff", no_store[] = "no-store", allow[] = "GET, HEAD";
-    if (lws_add_http_common_headers(wsi, (unsigned)status, type, (lws_filepos_t)len, &p, end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"x-content-type-options:", nosniff, 7, &p,
-                                    end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:", no_store, 8, &p, end) ||
+    if (libwebsockets->add_http_common_headers(wsi, (unsigned)status, type, (lws_filepos_t)len, &p, end) ||
+        libwebsockets->add_http_header_by_name(wsi, (const unsigned char *)"x-content-type-options:", nosniff,
+                                               7, &p, end) ||
+        libwebsockets->add_http_header_by_name(wsi, (const unsigned char *)"cache-control:", no_store, 8, &p,
+                                               end) ||
         (status == 405 &&
-         lws_add_http_header_by_name(wsi, (const unsigned char *)"allow:", allow, 9, &p, end)))
+         libwebsockets->add_http_header_by_name(wsi, (const unsigned char *)"allow:", allow, 9, &p, end)))
         return -1;
-    return lws_finalize_write_http_header(wsi, start, &p, end) ? -1 : 0;
+    return libwebsockets->finalize_write_http_header(wsi, start, &p, end) ? -1 : 0;
 }
 
 static int completed(struct lws *wsi, struct exchange *x) {
     buf_done(&x->body);
-    return x->close || lws_http_transaction_completed(wsi) ? -1 : 0;
+    return x->close || libwebsockets->http_transaction_completed(wsi) ? -1 : 0;
 }
 
 static int send_answer(struct lws *wsi, struct exchange *x, int status, const char *type, bool head_only) {
@@ -69,16 +71,16 @@ static int send_answer(struct lws *wsi, struct exchange *x, int status, const ch
         return -1;
     if (head_only || x->body.len == 0)
         return completed(wsi, x);
-    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
-    lws_callback_on_writable(wsi);
+    libwebsockets->set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
+    libwebsockets->callback_on_writable(wsi);
     return 0;
 }
 
 /* The parts of the query are kept apart by libwebsockets; here they are put together again. */
 static int read_query(struct lws *wsi, struct buf *query) {
     char part[MAX_QUERY];
-    for (int i = 0; lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
-        if (lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
+    for (int i = 0; libwebsockets->hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
+        if (libwebsockets->hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
             return -E2BIG;
         if (buf_printf(query, "%s%s", i ? "&" : "", part) < 0)
             return -E2BIG;
@@ -98,7 +100,7 @@ static int on_request(struct httpserver *server, struct lws *wsi, struct exchang
     const char *type = "text/plain; charset=utf-8";
     cleanup_buf struct buf query;
     char *uri;
-    int uri_len, status, method = lws_http_get_uri_and_method(wsi, &uri, &uri_len);
+    int uri_len, status, method = libwebsockets->http_get_uri_and_method(wsi, &uri, &uri_len);
     buf_init(&query, MAX_QUERY);
     buf_done(&x->body);
     buf_init(&x->body, MAX_BODY);
@@ -126,21 +128,22 @@ static int on_writable(struct lws *wsi, struct exchange *x) {
         return 0;
     size_t n = left < PIECE ? left : PIECE;
     memcpy(piece + LWS_PRE, x->body.data + x->sent, n);
-    if (lws_write(wsi, piece + LWS_PRE, n, n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < (int)n)
+    if (libwebsockets->write(wsi, piece + LWS_PRE, n, n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
+        (int)n)
         return -1;
     x->sent += n;
     if (n == left)
         return completed(wsi, x);
-    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
-    lws_callback_on_writable(wsi);
+    libwebsockets->set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_SECONDS);
+    libwebsockets->callback_on_writable(wsi);
     return 0;
 }
 
 /* --- libwebsockets' callback --- */
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
-    struct lws_vhost *vhost = wsi ? lws_get_vhost(wsi) : NULL;
-    struct httpserver *server = vhost ? lws_get_vhost_user(vhost) : NULL;
+    struct lws_vhost *vhost = wsi ? libwebsockets->get_vhost(wsi) : NULL;
+    struct httpserver *server = vhost ? libwebsockets->get_vhost_user(vhost) : NULL;
     struct exchange *x = user;
     if (!server)
         return 0;
@@ -228,7 +231,7 @@ static void on_listener(void *arg) {
     if (server->connections >= MAX_CONNECTIONS)
         close(fd);
     else
-        lws_adopt_socket_vhost(server->vhost, fd); /* closes fd where it fails */
+        libwebsockets->adopt_socket_vhost(server->vhost, fd); /* closes fd where it fails */
 }
 
 static void watch_listener(void *arg) {
@@ -250,7 +253,7 @@ static int open_server(struct httpserver *server, const char *address, int port,
         .timeout_secs = SLOW_SECONDS,
         .keepalive_timeout = KEEPALIVE_SECONDS,
     };
-    server->vhost = lws_create_vhost(loop_lws(server->loop), &info);
+    server->vhost = libwebsockets->create_vhost(loop_lws(server->loop), &info);
     if (!server->vhost)
         return err_set(err, -EIO, "libwebsockets gives no vhost");
     watch_listener(server);
@@ -287,7 +290,7 @@ int httpserver_port(const struct httpserver *server) {
 /* What libwebsockets still has of it goes at the end of the turn, as we may be inside the handler. */
 static void destroy(void *arg) {
     struct httpserver *server = arg;
-    lws_vhost_destroy(server->vhost); /* frees server with its last connection */
+    libwebsockets->vhost_destroy(server->vhost); /* frees server with its last connection */
 }
 
 void httpserver_free(struct httpserver *server) {

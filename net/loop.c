@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "net/loop_internal.h"
 #include "net/loop_timer.h"
+#include "net/lws_library.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static int on_epoll(struct lws *wsi, enum lws_callback_reasons reason, void *use
     (void)len;
     if (reason != LWS_CALLBACK_RAW_RX_FILE)
         return 0;
-    struct loop *loop = lws_context_user(lws_get_context(wsi));
+    struct loop *loop = libwebsockets->context_user(libwebsockets->get_context(wsi));
     loop_mark(loop);
     dispatch(loop);
     return 0;
@@ -122,7 +123,7 @@ static void on_lws_log(int level, const char *line) {
 }
 
 static int new_context(struct loop *loop, struct err *err) {
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+    libwebsockets->set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
@@ -132,16 +133,16 @@ static int new_context(struct loop *loop, struct err *err) {
         .uid = -1,
         .user = loop,
     };
-    loop->lws = lws_create_context(&info);
+    loop->lws = libwebsockets->create_context(&info);
     if (!loop->lws)
         return err_set(err, -EIO, "event loop: libwebsockets gives no context");
     info.vhost_name = "loop";
     info.protocols = loop_protocols;
-    struct lws_vhost *vhost = lws_create_vhost(loop->lws, &info);
+    struct lws_vhost *vhost = libwebsockets->create_vhost(loop->lws, &info);
     if (!vhost)
         return err_set(err, -EIO, "event loop: libwebsockets gives no vhost");
     lws_sock_file_fd_type fd = {.filefd = loop->epoll};
-    if (!lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "loop", NULL))
+    if (!libwebsockets->adopt_descriptor_vhost(vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "loop", NULL))
         return err_set(err, -EIO, "event loop: libwebsockets does not take the epoll descriptor");
     return 0;
 }
@@ -164,6 +165,8 @@ int loop_new(struct loop **ret_loop, struct err *err) {
     loop->timerfd_due = -1;
     loop->now = clock_mono();
     int r = open_fds(loop, err);
+    if (r == 0)
+        r = lws_library_load(err);
     if (r == 0)
         r = new_context(loop, err);
     if (r < 0) {
@@ -198,7 +201,7 @@ void loop_free(struct loop *loop) {
     loop_unwatch_fd(loop->signal_watch);
     free_dead_watches(loop);
     if (loop->lws)
-        lws_context_destroy(loop->lws); /* closes epoll */
+        libwebsockets->context_destroy(loop->lws); /* closes epoll */
     else if (loop->epoll >= 0)
         close(loop->epoll);
     if (loop->timerfd >= 0)
@@ -246,7 +249,7 @@ static int turn(struct loop *loop, usec_t max_wait) {
     bool ready = prepare_wait(loop, max_wait);
     loop->wake = false;
     loop->in_turn = false;
-    int r = lws_service(loop->lws, ready ? -1 : 0);
+    int r = libwebsockets->service(loop->lws, ready ? -1 : 0);
     loop_mark(loop);
     loop_timers_run(&loop->timers, loop->now); /* so that in a callback loop_now() is never before its time */
     for (size_t i = 0; i < loop->hooks.len; i++)

@@ -3,11 +3,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/openssl_library.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <string.h>
 
 enum { MAX_FILE = 1024 * 1024 };
@@ -57,7 +55,7 @@ void tls_contents_done(struct tls_contents *contents) {
     free(contents->ca);
     free(contents->cert);
     if (contents->key)
-        OPENSSL_cleanse(contents->key, strlen(contents->key));
+        explicit_bzero(contents->key, strlen(contents->key));
     free(contents->key);
     *contents = (struct tls_contents){0};
 }
@@ -69,62 +67,63 @@ bool tls_contents_equal(const struct tls_contents *a, const struct tls_contents 
 
 static int openssl_error(struct err *err, const char *what) {
     char text[160];
-    unsigned long code = ERR_peek_last_error();
-    ERR_error_string_n(code, text, sizeof(text));
-    ERR_clear_error();
+    unsigned long code = openssl->ERR_peek_last_error();
+    openssl->ERR_error_string_n(code, text, sizeof(text));
+    openssl->ERR_clear_error();
     return err_set(err, -EINVAL, "%s: %s", what, code ? text : "not PEM");
 }
 
 static void free_bio(BIO **bio) {
-    BIO_free(*bio);
+    openssl->BIO_free(*bio);
 }
 
 static int add_cas(SSL_CTX *ctx, const char *pem, struct err *err) {
-    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
+    cleanup(free_bio) BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
     X509 *cert;
     int n = 0;
-    for (; (cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); n++) {
-        X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert);
-        X509_free(cert);
+    for (; (cert = openssl->PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); n++) {
+        openssl->X509_STORE_add_cert(openssl->SSL_CTX_get_cert_store(ctx), cert);
+        openssl->X509_free(cert);
     }
     if (n == 0)
         return openssl_error(err, "CA certificate");
-    ERR_clear_error(); /* the end of the text is an error to it */
+    openssl->ERR_clear_error(); /* the end of the text is an error to it */
     return 0;
 }
 
 static int use_chain(SSL_CTX *ctx, const char *pem, struct err *err) {
-    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
-    X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-    int ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
-    X509_free(cert);
+    cleanup(free_bio) BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
+    X509 *cert = openssl->PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    int ok = cert && openssl->SSL_CTX_use_certificate(ctx, cert) == 1;
+    openssl->X509_free(cert);
     if (!ok)
         return openssl_error(err, "client certificate");
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        if (SSL_CTX_add0_chain_cert(ctx, cert) != 1)
-            X509_free(cert);
-    ERR_clear_error();
+    while ((cert = openssl->PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        if (openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_CHAIN_CERT, 0, cert) != 1)
+            openssl->X509_free(cert);
+    openssl->ERR_clear_error();
     return 0;
 }
 
 static int use_key(SSL_CTX *ctx, const char *pem, struct err *err) {
-    cleanup(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
+    cleanup(free_bio) BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
     /* An empty password, so that an encrypted key fails instead of asking on the terminal. */
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
-    int ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
-    EVP_PKEY_free(key);
+    EVP_PKEY *key = openssl->PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+    int ok =
+        key && openssl->SSL_CTX_use_PrivateKey(ctx, key) == 1 && openssl->SSL_CTX_check_private_key(ctx) == 1;
+    openssl->EVP_PKEY_free(key);
     return ok ? 0 : openssl_error(err, "client key");
 }
 
 static int fill_context(SSL_CTX *ctx, const struct tls_contents *contents, struct err *err) {
     int r = 0;
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, contents->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
+    openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+    openssl->SSL_CTX_set_verify(ctx, contents->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     if (contents->ca)
         r = add_cas(ctx, contents->ca, err);
     else if (!contents->insecure)
-        SSL_CTX_set_default_verify_paths(ctx);
+        openssl->SSL_CTX_set_default_verify_paths(ctx);
     if (r == 0 && contents->cert)
         r = use_chain(ctx, contents->cert, err);
     if (r == 0 && contents->key)
@@ -133,12 +132,15 @@ static int fill_context(SSL_CTX *ctx, const struct tls_contents *contents, struc
 }
 
 int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, struct err *err) {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int r = openssl_library_load(err);
+    if (r < 0)
+        return r;
+    SSL_CTX *ctx = openssl->SSL_CTX_new(openssl->TLS_client_method());
     if (!ctx)
         return openssl_error(err, "TLS");
-    int r = fill_context(ctx, contents, err);
+    r = fill_context(ctx, contents, err);
     if (r < 0) {
-        SSL_CTX_free(ctx);
+        openssl->SSL_CTX_free(ctx);
         return r;
     }
     *ret_ctx = ctx;
@@ -151,14 +153,15 @@ static bool is_address(const char *name) {
 }
 
 int tls_check_peer(SSL *ssl, const char *name, struct err *err) {
-    long result = SSL_get_verify_result(ssl);
+    long result = openssl->SSL_get_verify_result(ssl);
     if (result != X509_V_OK)
         return err_set(err, -EKEYREJECTED, "the server's certificate cannot be trusted: %s",
-                       X509_verify_cert_error_string(result));
-    X509 *cert = SSL_get0_peer_certificate(ssl);
+                       openssl->X509_verify_cert_error_string(result));
+    X509 *cert = openssl->SSL_get0_peer_certificate(ssl);
     if (!cert)
         return err_set(err, -EKEYREJECTED, "the server has shown no certificate");
-    int match = is_address(name) ? X509_check_ip_asc(cert, name, 0)
-                                 : X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
+    int match = is_address(name)
+                    ? openssl->X509_check_ip_asc(cert, name, 0)
+                    : openssl->X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
     return match == 1 ? 0 : err_set(err, -EKEYREJECTED, "the server's certificate is not for %s", name);
 }

@@ -5,11 +5,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/curl_library.h"
+#include "net/library.h"
 #include <errno.h>
 #include <string.h>
 
 char *url_escape(const char *text) {
-    curl_library_need();
+    library_need(curl_library_load);
     char *escaped = libcurl->easy_escape(NULL, text, (int)strlen(text));
     char *copy = xstrdup(escaped ? escaped : "");
 

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "net/loop_internal.h"
+#include "net/lws_library.h"
+#include "net/openssl_library.h"
 #include "net/tls_context.h"
 #include <errno.h>
 
@@ -27,7 +29,8 @@ struct vhost_cache {
 };
 
 static void forget(struct ws_vhost *vhost) {
-    SSL_CTX_free(vhost->ssl); /* connections still closing have references of their own */
+    if (vhost->ssl)
+        openssl->SSL_CTX_free(vhost->ssl); /* connections still closing have references of their own */
     tls_contents_done(&vhost->contents);
     *vhost = (struct ws_vhost){0};
 }
@@ -73,7 +76,7 @@ static void trim(struct vhost_cache *cache) {
         }
         if (unused <= MAX_UNUSED)
             return;
-        lws_vhost_destroy(oldest->lws);
+        libwebsockets->vhost_destroy(oldest->lws);
         forget(oldest);
     }
 }
@@ -93,11 +96,11 @@ static int create(struct ws_vhost *vhost, const struct lws_protocols *protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .provided_client_ssl_ctx = vhost->ssl,
     };
-    vhost->lws = lws_create_vhost(loop_lws(vhost->cache->loop), &info);
+    vhost->lws = libwebsockets->create_vhost(loop_lws(vhost->cache->loop), &info);
     if (!vhost->lws)
         return err_set(err, -EIO, "libwebsockets gives no vhost");
-    if (vhost->secure && lws_init_vhost_client_ssl(&info, vhost->lws)) {
-        lws_vhost_destroy(vhost->lws);
+    if (vhost->secure && libwebsockets->init_vhost_client_ssl(&info, vhost->lws)) {
+        libwebsockets->vhost_destroy(vhost->lws);
         return err_set(err, -EIO, "libwebsockets does not take the TLS settings");
     }
     return 0;

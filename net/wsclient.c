@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/loop_internal.h"
+#include "net/lws_library.h"
+#include "net/openssl_library.h"
 #include "net/retry_after.h"
 #include "net/tls_context.h"
 #include "net/ws_url.h"
@@ -65,9 +67,9 @@ static void go(struct ws *ws) {
 static void release(struct ws *ws, bool kill) {
     if (!ws->wsi)
         return;
-    lws_set_opaque_user_data(ws->wsi, NULL);
+    libwebsockets->set_opaque_user_data(ws->wsi, NULL);
     if (kill)
-        lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        libwebsockets->set_timeout(ws->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
     ws->wsi = NULL;
 }
 
@@ -91,8 +93,8 @@ static int append_headers(struct ws *ws, struct lws *wsi, unsigned char **at, un
         const char *colon = strchr(*h, ':');
         snprintf(name, sizeof(name), "%.*s", (int)(colon - *h) + 1, *h);
         const char *value = colon + 1 + strspn(colon + 1, " ");
-        if (lws_add_http_header_by_name(wsi, (const unsigned char *)name, (const unsigned char *)value,
-                                        (int)strlen(value), at, end))
+        if (libwebsockets->add_http_header_by_name(wsi, (const unsigned char *)name,
+                                                   (const unsigned char *)value, (int)strlen(value), at, end))
             return err_set(&ws->end.err, -E2BIG, "%s: the request headers are too large", ws->url.authority);
     }
     return 0;
@@ -101,7 +103,7 @@ static int append_headers(struct ws *ws, struct lws *wsi, unsigned char **at, un
 /* TLS is up and nothing has been sent: the last moment to find out that it is the wrong server. */
 static int before_request(struct ws *ws, struct lws *wsi, void *in, size_t len) {
     unsigned char **at = in;
-    SSL *ssl = lws_get_ssl(wsi);
+    SSL *ssl = libwebsockets->get_ssl(wsi);
     if (ws->url.secure && !ws->insecure && tls_check_peer(ssl, ws->name, &ws->end.err) < 0)
         return err_wrap(&ws->end.err, "%s", ws->url.authority);
     return append_headers(ws, wsi, at, *at + len);
@@ -109,12 +111,12 @@ static int before_request(struct ws *ws, struct lws *wsi, void *in, size_t len) 
 
 static void read_refusal(struct ws *ws, struct lws *wsi) {
     char text[128];
-    ws->end.status = (int)lws_http_client_http_response(wsi);
+    ws->end.status = (int)libwebsockets->http_client_http_response(wsi);
     if (ws->end.status <= 0 || ws->end.status == 101) {
         ws->end.status = 0;
         return;
     }
-    if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_RETRY_AFTER) > 0)
+    if (libwebsockets->hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_RETRY_AFTER) > 0)
         ws->end.retry_after = retry_after_parse(text, clock_wall());
     snprintf(text, sizeof(text), "the server answers %d instead of opening a websocket", ws->end.status);
     set_reason(ws, -ECONNREFUSED, text);
@@ -124,9 +126,9 @@ static void on_connection_error(struct ws *ws, struct lws *wsi, const char *why,
     char text[200];
     if (ws->end.err.code == 0)
         read_refusal(ws, wsi);
-    if (ws->end.err.code == 0 && ws->url.secure && !ws->insecure && lws_get_ssl(wsi) &&
-        SSL_get_verify_result(lws_get_ssl(wsi)) != X509_V_OK) {
-        tls_check_peer(lws_get_ssl(wsi), ws->name, &ws->end.err);
+    if (ws->end.err.code == 0 && ws->url.secure && !ws->insecure && libwebsockets->get_ssl(wsi) &&
+        openssl->SSL_get_verify_result(libwebsockets->get_ssl(wsi)) != X509_V_OK) {
+        tls_check_peer(libwebsockets->get_ssl(wsi), ws->name, &ws->end.err);
         err_wrap(&ws->end.err, "%s", ws->url.authority);
     }
     if (ws->end.err.code == 0) {
@@ -146,7 +148,7 @@ static void on_open(struct ws *ws) {
 }
 
 static int on_receive(struct ws *ws, struct lws *wsi, const char *data, size_t len) {
-    bool last = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
+    bool last = libwebsockets->is_final_fragment(wsi) && libwebsockets->remaining_packet_payload(wsi) == 0;
     struct err err = {0};
     ws->last_rx = loop_now(ws->loop);
     int r = ws->on_data(ws->arg, data, len, last, &err);
@@ -166,7 +168,7 @@ static int on_writable(struct ws *ws, struct lws *wsi) {
     if (!ws->want_ping)
         return 0;
     ws->want_ping = false;
-    return lws_write(wsi, frame + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+    return libwebsockets->write(wsi, frame + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
 static void on_peer_close(struct ws *ws, const unsigned char *data, size_t len) {
@@ -214,7 +216,7 @@ static int on_event(struct ws *ws, struct lws *wsi, enum lws_callback_reasons re
 }
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
-    struct ws *ws = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    struct ws *ws = wsi ? libwebsockets->get_opaque_user_data(wsi) : NULL;
     (void)user;
     if (!ws)
         return reason == LWS_CALLBACK_CLIENT_RECEIVE || reason == LWS_CALLBACK_CLIENT_ESTABLISHED ? -1 : 0;
@@ -240,7 +242,7 @@ static void check_silence(struct ws *ws) {
         give_up(ws, "the server has gone silent");
     } else if (silent >= ws->idle_ping) {
         ws->want_ping = true;
-        lws_callback_on_writable(ws->wsi);
+        libwebsockets->callback_on_writable(ws->wsi);
         loop_timer_set(ws->timer, ws->idle_hangup - silent);
     } else {
         loop_timer_set(ws->timer, ws->idle_ping - silent);
@@ -299,7 +301,7 @@ static int connect_to(struct ws *ws, const char *address) {
         info.ssl_connection |= LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
     if (ws->insecure)
         info.ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE | LCCSCF_ALLOW_EXPIRED;
-    struct lws *wsi = lws_client_connect_via_info(&info);
+    struct lws *wsi = libwebsockets->client_connect_via_info(&info);
     if (ws->state == WS_CONNECTING)
         ws->wsi = wsi;
     return wsi || ws->state == WS_ENDED ? 0 : err_set(&ws->end.err, -EIO, "cannot connect");

@@ -1,0 +1,56 @@
+/* The functions of OpenSSL that net uses, as in `openssl->SSL_CTX_new(…)`; see net/library.h. A macro of its
+ * headers, such as SSL_CTX_set_mode, calls by name and cannot be used: what it stands for can. */
+#ifndef NET_OPENSSL_LIBRARY_H
+#define NET_OPENSSL_LIBRARY_H
+
+#include "base/err.h"
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define OPENSSL_FUNCTIONS(X)                                                                                 \
+    X(BIO_free)                                                                                              \
+    X(BIO_new_mem_buf)                                                                                       \
+    X(ERR_clear_error)                                                                                       \
+    X(ERR_error_string_n)                                                                                    \
+    X(ERR_peek_last_error)                                                                                   \
+    X(EVP_DecodeFinal)                                                                                       \
+    X(EVP_DecodeInit)                                                                                        \
+    X(EVP_DecodeUpdate)                                                                                      \
+    X(EVP_ENCODE_CTX_free)                                                                                   \
+    X(EVP_ENCODE_CTX_new)                                                                                    \
+    X(EVP_EncodeBlock)                                                                                       \
+    X(EVP_PKEY_free)                                                                                         \
+    X(PEM_read_bio_PrivateKey)                                                                               \
+    X(PEM_read_bio_X509)                                                                                     \
+    X(PEM_read_bio_X509_AUX)                                                                                 \
+    X(SSL_CTX_check_private_key)                                                                             \
+    X(SSL_CTX_ctrl)                                                                                          \
+    X(SSL_CTX_free)                                                                                          \
+    X(SSL_CTX_get_cert_store)                                                                                \
+    X(SSL_CTX_new)                                                                                           \
+    X(SSL_CTX_set_default_verify_paths)                                                                      \
+    X(SSL_CTX_set_verify)                                                                                    \
+    X(SSL_CTX_use_PrivateKey)                                                                                \
+    X(SSL_CTX_use_certificate)                                                                               \
+    X(SSL_get0_peer_certificate)                                                                             \
+    X(SSL_get_verify_result)                                                                                 \
+    X(TLS_client_method)                                                                                     \
+    X(X509_STORE_add_cert)                                                                                   \
+    X(X509_check_host)                                                                                       \
+    X(X509_check_ip_asc)                                                                                     \
+    X(X509_free)                                                                                             \
+    X(X509_verify_cert_error_string)
+
+struct openssl_library {
+#define OPENSSL_FUNCTIONS_MEMBER(name) __typeof__(name) *(name);
+    OPENSSL_FUNCTIONS(OPENSSL_FUNCTIONS_MEMBER)
+#undef OPENSSL_FUNCTIONS_MEMBER
+};
+
+/* NULL until openssl_library_load has returned 0. Errors are those of library_open. */
+extern const struct openssl_library *openssl;
+int openssl_library_load(struct err *err);
+
+#endif
