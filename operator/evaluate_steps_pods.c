@@ -221,6 +221,9 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
     return 0;
 }
 
+/* How a recorded case writes the zero of Go's time. */
+static const usec_t go_zero_time = 946684800 * USEC_PER_SEC;
+
 /* Values of the first list of a kind, by described object, or numbered where they describe none. */
 static int client_list(const struct evaluate_case *c, enum input_kind kind, json_t *values, usec_t *first,
                        struct err *err) {
@@ -233,17 +236,20 @@ static int client_list(const struct evaluate_case *c, enum input_kind kind, json
     json_array_foreach(json_object_get(list->json, "items"), i, json) {
         struct metric_item item = {
             .json = json, .place = list->place, .prefix = arena_printf(c->arena, "items[%zu].", i)};
-        struct pod_value v = {.window = USEC_PER_MIN};
         const char *name = json_string_value(json_path2(json, "describedObject", "name"));
-        if (item_quantity(&item, "value", json_object_get(json, "value"), &v.milli, err) < 0 ||
-            item_time(&item, &v.at, err) < 0)
+        struct pod_value v;
+        if (item_value(&item, kind == INPUT_EXTERNAL, &v, err) < 0)
             return -EINVAL;
         if (i == 0)
             *first = v.at;
-        if (json_is_integer(json_object_get(json, "windowSeconds")))
-            v.window = json_integer_value(json_object_get(json, "windowSeconds")) * USEC_PER_SEC;
-        if (!name)
+        if (kind == INPUT_EXTERNAL) {
+            /* HPA's client gives bare numbers there: the rest was recorded as Go's zero. */
+            v.at = go_zero_time;
             name = arena_printf(c->arena, "%s-val-%zu", str_or_empty(step_text(c, "metric")), i);
+        }
+        if (!name)
+            return place_error(list->place, arena_printf(c->arena, "%sdescribedObject.name", item.prefix),
+                               err, "a name is expected");
         json_object_set_new(values, name, value_json(&v));
     }
     return 0;
