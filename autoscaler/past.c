@@ -47,6 +47,7 @@ static void finish(struct autoscaler *as) {
 
 /* ---- what an event tells ---- */
 
+/* By uid: a policy that was deleted and made again has no past. */
 static void add(struct autoscaler *as, const char *uid, const struct past_rescale *change) {
     struct past_of_policy *p = map_get(&as->past.of_policies, uid);
 
@@ -76,6 +77,7 @@ static usec_t time_at(const json_t *event, const char *key) {
     return clock_parse(text_at(event, key), &t) == 0 ? t : 0;
 }
 
+/* writes.c puts it there; an event of another version of the operator may not have it. */
 static int32_t from_of(const json_t *event) {
     const json_t *annotations = json_object_get(json_object_get(event, "metadata"), "annotations");
     int64_t from;
@@ -103,6 +105,7 @@ static void take_event(struct autoscaler *as, const json_t *event) {
 
 static void list_page(struct autoscaler *as, const char *token);
 
+/* With --namespaces the operator may have no right to list all of them at once. */
 static void next_namespace(struct autoscaler *as) {
     if (as->past.ns && *++as->past.ns)
         list_page(as, "");
@@ -211,6 +214,7 @@ static int by_time(const void *a, const void *b) {
 void entry_remember(struct entry *entry) {
     const struct decide_input *in = &entry->input;
 
+    /* In conflict nothing is remembered: what counts then is the number at which the policy may begin. */
     if (entry->history.has_recommendations || !in->scale.known || in->conflict)
         return;
     struct past_of_policy *p = map_remove(&entry->autoscaler->past.of_policies, entry->policy->meta.uid);

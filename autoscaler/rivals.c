@@ -18,6 +18,7 @@ struct hpa_claim {
     bool gone;                       /* we have deleted it: what the watch still says of it is old */
 };
 
+/* At once, not at the policy's pace: while nobody looks, nobody or both might act. */
 static void on_changed(void *arg, struct claim *claim) {
     (void)arg;
     entry_queue(claim->user, 0);
@@ -35,6 +36,7 @@ static void forget_hpa(struct autoscaler *as, const char *key) {
     free(h);
 }
 
+/* An HPA's status is written every few seconds; claims_set tells nobody of what is no news. */
 static void keep_hpa(struct autoscaler *as, const struct hpa_object *hpa) {
     const struct object_reference ref = {hpa->api_version, hpa->target_kind, hpa->target_name};
     struct hpa_claim *h = map_get(&as->rivals.of_hpas, hpa->meta.key);
@@ -110,6 +112,8 @@ static void warn_once(struct autoscaler *as) {
 
 /* ---- policies ---- */
 
+/* A policy claims its target as soon as it is seen, long before its first decision: of two that are new the
+ * younger one must not be first only because its turn came first. */
 void entry_claim(struct entry *entry) {
     const struct policy_object *p = entry->policy;
     const struct claim wanted = {.idle = p->spec.mode == MODE_PREVIEW || entry->autoscaler->options.dry_run,
@@ -135,6 +139,8 @@ static const char *text_of(const struct entry *entry, const struct claim *rival,
     return arena_printf(arena, "AutoscalingPolicy %s/%s", entry->policy->meta.ns, rival->name);
 }
 
+/* Whoever stands in the way beside the HPA that is to be taken over would go on doing so: that one is named,
+ * and the HPA is left alone. */
 void entry_find_rival(struct entry *entry) {
     const char *from = entry->policy->take_over_from;
     const struct claim *rival = claims_ahead(&entry->claim, from);
