@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include <math.h>
 
+/* Fields are set one after the other: jansson keeps their order, and so the bytes are the same each time. */
 static void set(json_t *object, const char *key, json_t *value) {
     json_object_set_new(object, key, value);
 }
@@ -15,6 +16,7 @@ static json_t *text_json(const char *text) {
     return value ? value : json_string("(text that is not UTF-8)");
 }
 
+/* A field without anything in it is left out: a reader need not tell "" from none. */
 static void set_text(json_t *object, const char *key, const char *text) {
     if (text[0] != '\0')
         set(object, key, text_json(text));
@@ -29,6 +31,8 @@ static json_t *number_json(double value) {
     return json_real(value);
 }
 
+/* Quantities in units, so that nobody has to know about milli-units. A double has room for every one that
+ * HPA's int64 of milli-units can hold but for the last digits of very large ones. */
 static json_t *milli_json(int64_t milli) {
     return milli % 1000 == 0 ? json_integer(milli / 1000) : json_real((double)milli / 1000);
 }
@@ -37,6 +41,7 @@ static json_t *seconds_json(usec_t duration) {
     return number_json((double)duration / (double)USEC_PER_SEC);
 }
 
+/* With microseconds: samples come several times a second. 0 is no time. */
 static void set_time(json_t *object, const char *key, usec_t at) {
     char text[CLOCK_TEXT_MAX];
 
@@ -46,6 +51,7 @@ static void set_time(json_t *object, const char *key, usec_t at) {
 
 /* ---- metrics ---- */
 
+/* As HPA's MetricTarget, but with plain numbers and the unit in the name. */
 static json_t *target_json(const struct record_metric *m) {
     json_t *o = json_pack("{s:s}", "type", target_type_name(m->target_type));
 
@@ -56,6 +62,7 @@ static json_t *target_json(const struct record_metric *m) {
     return o;
 }
 
+/* Both where a metric of pods has both: its utilization, and the value that that is of. */
 static json_t *current_json(const struct record_metric *m) {
     json_t *o = json_object();
 
@@ -69,6 +76,7 @@ static json_t *current_json(const struct record_metric *m) {
 static void set_measured(json_t *o, const struct record *r, const struct record_metric *m) {
     set(o, "target", target_json(m));
     set(o, "current", current_json(m));
+    /* What whenMissing put in its place was not measured. */
     if (m->valid && !m->substituted) {
         set(o, "value", number_json(m->value));
         set(o, "ratio", number_json(m->ratio));
@@ -84,6 +92,7 @@ static void set_measured(json_t *o, const struct record *r, const struct record_
     }
 }
 
+/* A failed metric is told as fully as one that counts: it is what one looks for. */
 static json_t *metric_json(const struct record *r, const struct record_metric *m) {
     json_t *o = json_object();
 
@@ -128,6 +137,7 @@ static void set_fallback(json_t *o, const struct record *r) {
     set(o, "replicas", json_integer(r->fallback.replicas));
 }
 
+/* Also says which metric decided: with a formula the one that a person would name. */
 static void set_combine(json_t *o, const struct record *r) {
     set(o, "by", json_string(r->combined.by_formula ? "formula" : "max"));
     set(o, "failed", json_boolean(r->combined.failed));
@@ -177,6 +187,7 @@ static void set_rate(json_t *o, const struct record *r) {
 
     for (uint32_t i = 0; i < r->limit.rule_count; i++)
         json_array_append_new(rules, rule_json(&r->limit.rules[i]));
+    /* Without behavior there are no policies to select from. */
     if (r->limit.rule_count || r->limit.select == SELECT_DISABLED)
         set(o, "selectPolicy", json_string(selects[r->limit.select]));
     set(o, "policies", rules);
@@ -201,6 +212,7 @@ static void set_pause(json_t *o, const struct record *r) {
         set(o, "replicas", json_integer(r->pause.replicas));
 }
 
+/* What every stage has. A stage that only tells something has no number. */
 static json_t *stage_json(const struct record_stage *s) {
     json_t *o = json_object();
 
@@ -213,6 +225,7 @@ static json_t *stage_json(const struct record_stage *s) {
     return o;
 }
 
+/* By name, so that a program finds a stage without a search; only those that the decision came to. */
 static json_t *stages_json(const struct record *r) {
     static const struct {
         const char *name;

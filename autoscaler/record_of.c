@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include <math.h>
 
+/* The texts of the source were copied into the decision's arena when they were gathered; the others are the
+ * policy's own, which the decision holds a reference to. */
 static struct record_metric metric_of(const struct decide_input *in, const struct decision *d, uint32_t i) {
     const struct metric_spec *m = &in->spec->metrics[i];
     const struct proposal *p = &d->proposals[i];
@@ -38,6 +40,7 @@ static struct record_metric metric_of(const struct decide_input *in, const struc
     };
 }
 
+/* As combine_formula rounds, for what it gave before the policy fell asleep. */
 static int32_t round_up(double x) {
     double up = ceil(x);
 
@@ -74,6 +77,7 @@ static struct combined combined_of(const struct decision *d) {
     return c;
 }
 
+/* Without behavior there is one window, and it only holds the number up. */
 static struct record_stabilize stabilize_of(const struct decide_input *in, const struct decision *d) {
     struct stabilize_windows windows = {.down = in->flags->downscale_stabilization};
 
@@ -116,6 +120,7 @@ static struct record_limit limit_of(const struct decide_input *in, const struct 
     return l;
 }
 
+/* What one has to look for outside the policy. */
 static const char *trouble_of(const struct decide_input *in, const struct decision *d) {
     switch (d->steps.path) {
     case PATH_NO_SCALE:
@@ -159,6 +164,7 @@ static void take_outcome(const struct decision *d, struct record *r) {
     r->metrics_read = d->metrics_read;
 }
 
+/* Short cuts decide without metrics: then those say nothing about the decision. */
 static void take_metrics(const struct decide_input *in, const struct decision *d, struct arena *arena,
                          struct record *r) {
     r->metric_total = d->proposal_count;
@@ -170,6 +176,7 @@ static void take_metrics(const struct decide_input *in, const struct decision *d
         r->metrics[i] = metric_of(in, d, i);
 }
 
+/* The number before is what one would have without the pause: people ask for that. */
 static struct record_pause pause_of(const struct policy_spec *spec, const struct decision *d) {
     return (struct record_pause){.in_force = d->steps.paused,
                                  .direction = spec->pause.direction,
@@ -182,6 +189,7 @@ const struct record *record_of(const struct decide_input *input, const struct de
                                struct arena *arena) {
     const struct policy_spec *spec = input->spec;
     const struct decision_steps *steps = &decision->steps;
+    /* behavior's own where it has them, else the flag's. */
     struct tolerances tolerances = propose_tolerances(spec, input->flags);
     struct record *r = ARENA_NEW(arena, struct record);
 

@@ -39,6 +39,7 @@ static void write_bytes(struct codec *c, const void *data, size_t len) {
     c->out += len;
 }
 
+/* Past the end everything is 0 and bad: callers go on reading, and record_unpack refuses at the end. */
 static bool read_bytes(struct codec *c, void *out, size_t len) {
     if (c->bad || (size_t)(c->end - c->at) < len) {
         c->bad = true;
@@ -73,6 +74,7 @@ static uint64_t read_unsigned(struct codec *c) {
         if (!(byte & 0x80))
             return value;
     }
+    /* More than ten bytes: nothing that write_unsigned writes. */
     c->bad = true;
     return 0;
 }
@@ -164,6 +166,7 @@ static void code_double(struct codec *c, double *value) {
 
 /* ---- texts ---- */
 
+/* Beyond the table's end texts are simply written in full. */
 static void remember(struct codec *c, const char *text, size_t len) {
     if (c->text_count == TEXTS_MAX)
         return;
@@ -198,6 +201,7 @@ static void write_text(struct codec *c, const char *text) {
         remember(c, text, len);
 }
 
+/* The reference must be to a text that came before: reading cannot run in circles. */
 static const char *read_text(struct codec *c) {
     uint64_t word = read_unsigned(c);
     size_t len = (size_t)(word >> 1);
@@ -268,6 +272,7 @@ static void code_metric(struct codec *c, usec_t base, struct record_metric *m) {
     code_i64(c, &m->activation_milli);
 }
 
+/* Only METRICS_MAX are ever asked for from the arena, whatever the bytes say. */
 static void code_metrics(struct codec *c, struct record *r) {
     code_u32(c, &r->metric_total);
     code_u32(c, &r->metric_count);
@@ -280,6 +285,7 @@ static void code_metrics(struct codec *c, struct record *r) {
         code_metric(c, r->at, &r->metrics[i]);
 }
 
+/* The failure of a formula; those of metrics stand with the metrics. */
 static void code_combined(struct codec *c, struct combined *x) {
     CODE_FLAGS(c, &x->failed, &x->by_formula);
     code_i32(c, &x->replicas);
@@ -352,6 +358,7 @@ static void code_pause(struct codec *c, usec_t base, struct record_pause *p) {
     code_i32(c, &p->before);
 }
 
+/* The order is that of writing; times come after the record's own, which they are relative to. */
 static void code_record(struct codec *c, struct record *r) {
     code_i64(c, &r->at);
     CODE_ENUM(c, r->path, PATH_COMPUTED + 1);
@@ -412,6 +419,7 @@ int record_unpack(const void *data, size_t len, struct arena *arena, const struc
     struct record *r = ARENA_NEW(arena, struct record);
 
     code_record(&c, r);
+    /* What is left over is as wrong as what is missing. */
     if (c.bad || c.at != c.end)
         return -EINVAL;
     *ret_record = r;

@@ -22,6 +22,7 @@ static size_t width_of(const char *s) {
     return n;
 }
 
+/* printf's own width counts bytes. */
 static void pad(struct buf *out, const char *text, size_t width) {
     size_t n = width_of(text);
 
@@ -61,6 +62,7 @@ static const char *value_cell(const struct record_metric *m, struct arena *arena
     return arena_printf(arena, "%s/%s%s", current, target, each);
 }
 
+/* A value that is there needs no word. */
 static const char *quality_word(enum quality quality) {
     static const char *const words[] = {
         [QUALITY_PENDING] = "pending", [QUALITY_VALUE] = "",       [QUALITY_ZERO] = "",
@@ -92,6 +94,7 @@ static const char *sample_cell(const struct record *r, const struct record_metri
     return text;
 }
 
+/* How the number came about, or why there is none: the same column, for one of them is always there. */
 static const char *result_cell(const struct record_metric *m, struct arena *arena) {
     if (m->ignored)
         return arena_printf(arena, "%s; does not count (whenMissing: Ignore)", m->failure);
@@ -133,12 +136,14 @@ static void print_tolerance(const struct record *r, size_t label, struct buf *ou
     buf_printf(out, "  %g%% down, %g%% up\n", r->tolerance_down * 100, r->tolerance_up * 100);
 }
 
+/* Notes have a line of their own: they are sentences, and rare. */
 static void print_metrics(const struct record *r, size_t label, struct arena *arena, struct buf *out) {
     struct line *lines = ARENA_ARRAY(arena, struct line, r->metric_count);
     size_t widths[CELLS] = {label};
 
     for (uint32_t i = 0; i < r->metric_count; i++)
         lines[i] = line_of(r, &r->metrics[i], arena);
+    /* The label is as wide as the stages' below it; the last cell ends the line. */
     for (int cell = 1; cell < CELLS - 1; cell++)
         widths[cell] = widest(lines, r->metric_count, cell, CELL_WIDTH_MAX);
     for (uint32_t i = 0; i < r->metric_count; i++) {
@@ -197,6 +202,7 @@ static void print_head(const struct record *r, const char *name, usec_t now, str
     buf_puts(out, "\n");
 }
 
+/* One width for metrics and stages, so that what they say begins in the same column. */
 static size_t label_width(const struct record *r) {
     size_t width = LABEL_WIDTH;
 

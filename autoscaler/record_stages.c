@@ -22,6 +22,7 @@ struct chain {
 const char *record_duration(usec_t duration, struct arena *arena) {
     char text[CLOCK_TEXT_MAX];
 
+    /* Tenths matter for the age of a sample, and for nothing longer. */
     if (duration >= 0 && duration < 10 * USEC_PER_SEC && duration % USEC_PER_SEC != 0)
         return arena_printf(arena, "%.1f s", (double)duration / (double)USEC_PER_SEC);
     if (duration >= 0 && duration < 2 * USEC_PER_MIN)
@@ -64,6 +65,7 @@ static const char *until_text(const struct chain *c, usec_t at) {
 
 /* ---- the chain ---- */
 
+/* A stage that tells something and changes no number. */
 static void words(struct chain *c, enum record_stage_kind kind, const char *name, const char *text) {
     c->stages[kind] = (struct record_stage){.name = name, .text = text};
 }
@@ -88,6 +90,7 @@ static void step(struct chain *c, enum record_stage_kind kind, const char *name,
     c->number = out;
 }
 
+/* Why nothing was decided at all; a decision has this or the other stages. */
 static void target(struct chain *c) {
     const struct record *r = c->record;
     const char *text = NULL;
@@ -144,6 +147,7 @@ static const char *proposals_text(const struct chain *c) {
     return arena_printf(c->arena, "max(%s%s)", list, r->metric_total > NUMBERS_SHOWN ? ", ..." : "");
 }
 
+/* A record that was cut may have lost the metric itself. */
 static const char *deciding_label(const struct record *r) {
     return r->combined.best < r->metric_count ? r->metrics[r->combined.best].label : r->metric;
 }
@@ -173,6 +177,7 @@ static const char *combined_text(const struct chain *c) {
                         deciding_label(r));
 }
 
+/* It makes the first number, and changes none: what it was given are the proposals above it. */
 static void combine(struct chain *c) {
     const struct record *r = c->record;
 
@@ -213,6 +218,7 @@ static void activation(struct chain *c) {
                                  since_text(c, a->idle_since), since_text(c, a->idle_since + a->after)));
 }
 
+/* Windows move the bounds, which act at the end; told here because it is here that they are settled. */
 static void schedule(struct chain *c) {
     const struct record_schedule *s = &c->record->schedule;
     const char *next =
@@ -246,6 +252,7 @@ static void stabilize(struct chain *c) {
     const struct record_stabilize *s = &c->record->stabilize;
     const char *held = "";
 
+    /* It is the past that holds it, so that one wants to know for how long. */
     if (s->replicas != c->number)
         held = arena_printf(c->arena, ", its recommendations hold the number back%s",
                             until_text(c, s->changes_at));
@@ -254,6 +261,7 @@ static void stabilize(struct chain *c) {
 
 /* ---- rate limit and bounds ---- */
 
+/* Most policies have one; it is then said once. */
 static bool one_period(const struct record_limit *l) {
     for (uint32_t i = 1; i < l->rule_count; i++)
         if (l->rules[i].period_seconds != l->rules[0].period_seconds)
@@ -284,6 +292,7 @@ static const char *rules_text(const struct chain *c, bool up) {
     return text;
 }
 
+/* Whoever sees a limit wants to know whether past changes are the reason. */
 static const char *used_text(const struct chain *c) {
     const struct record_limit *l = &c->record->limit;
 
@@ -299,6 +308,7 @@ static int32_t after_rate(const struct chain *c, bool up) {
     return (up ? c->number > l->allowed : c->number < l->allowed) ? l->allowed : c->number;
 }
 
+/* The limit is told also where it did not act: one sees how far it was away. */
 static const char *rate_text(const struct chain *c, bool up) {
     const struct record_limit *l = &c->record->limit;
     const char *rules = "at most twice as many or 4";
@@ -317,6 +327,7 @@ static const char *rate_text(const struct chain *c, bool up) {
                         l->allowed);
 }
 
+/* The limit stage of a decision knows rate and bounds together; here they are told apart. */
 static void rate(struct chain *c) {
     bool up = c->number > c->record->current;
     int32_t out = after_rate(c, up);
@@ -339,6 +350,7 @@ static void bounds(struct chain *c, int32_t out) {
 
 /* ---- pause ---- */
 
+/* Last, so that its number is the decision's. */
 static void pause_stage(struct chain *c) {
     static const char *const directions[] = {
         [PAUSE_BOTH] = "both ways", [PAUSE_UP] = "up", [PAUSE_DOWN] = "down"};

@@ -29,6 +29,7 @@ static void mix(uint64_t *key, uint64_t value) {
     *key = (*key ^ value) * UINT64_C(0x100000001b3); /* FNV-1a's, a value at a time */
 }
 
+/* Texts of a decision live in its arena, so that they are compared by what they say. */
 static void mix_text(uint64_t *key, const char *text) {
     text = str_or_empty(text);
     mix(key, map_hash(text, strlen(text)));
@@ -109,6 +110,7 @@ void recordlog_add(struct recordlog **log, const struct decide_input *input, con
     *slot = fit(*slot, len);
     struct kept *k = *slot;
     k->count = again ? k->count + 1 : 1;
+    /* What is shown is the last of those that came to the same; when they began stays known. */
     k->first = again ? k->first : input->now;
     k->last = input->now;
     k->key = key;
@@ -141,6 +143,7 @@ bool recordlog_get(const struct recordlog *log, uint32_t index, struct arena *ar
     struct recordlog_item item = {.first = k->first, .last = k->last, .count = k->count, .change = k->change};
     if (record_unpack(k->packed, k->len, arena, &item.record) < 0)
         return false; /* cannot be: these are record_pack's own bytes */
+    /* The record is in the caller's arena: the log may change while it is being shown. */
     *ret_item = item;
     return true;
 }
