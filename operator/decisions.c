@@ -37,6 +37,7 @@ static int refuse(struct buf *body, const char *what, const char *value) {
     return 400;
 }
 
+/* A duration counts back from now; 0 or less asks for nothing. */
 static bool read_since(const char *value, struct query *q) {
     usec_t duration;
 
@@ -56,6 +57,7 @@ static bool read_limit(const char *value, struct query *q) {
     return true;
 }
 
+/* What is not known is refused and not passed over: a misspelt since would show too little. */
 static bool read_parameter(const char *key, const char *value, struct query *q) {
     if (str_eq(key, "since"))
         return read_since(value, q);
@@ -77,6 +79,7 @@ static int read_parameters(const char *text, struct query *q, struct buf *body) 
     return 0;
 }
 
+/* Names of namespaces and policies hold no slash. */
 static int read_path(const char *path, struct query *q, struct buf *body) {
     const char *ns = path + strlen(prefix), *slash = strchr(ns, '/');
 
@@ -92,6 +95,7 @@ static int read_path(const char *path, struct query *q, struct buf *body) {
 
 /* ---- which decisions ---- */
 
+/* since counts from the last time that a decision came to this: it still held then. */
 static bool wanted(const struct query *q, const struct recordlog_item *item, uint32_t index, bool *found) {
     if (q->since)
         return item->last >= q->since && (q->limit == 0 || index < q->limit);
@@ -111,6 +115,7 @@ static void choose(struct query *q, const struct recordlog *log, struct chosen *
     for (uint32_t i = 0; i < RECORDLOG_SLOTS && recordlog_get(log, i, &q->arena, &item); i++) {
         if (!wanted(q, &item, i, &found))
             continue;
+        /* The log gives the newest first, people read downward in time. */
         memmove(&ret->items[1], &ret->items[0], ret->count * sizeof(item));
         ret->items[0] = item;
         ret->count++;
@@ -135,6 +140,7 @@ static const char *excuse(struct query *q, const struct autoscaler_policy *polic
 
 /* ---- the answer ---- */
 
+/* A policy that was spoilt by an edit still has the decisions from before it. */
 static void print(struct query *q, const char *why, const struct chosen *chosen, struct buf *body) {
     char first[CLOCK_TEXT_MAX];
 
@@ -151,6 +157,7 @@ static void print(struct query *q, const char *why, const struct chosen *chosen,
     }
 }
 
+/* The record, and what the memory knows of it. */
 static json_t *item_json(const struct recordlog_item *item) {
     json_t *o = record_json(item->record);
     char first[CLOCK_TEXT_MAX];

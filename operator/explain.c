@@ -74,12 +74,14 @@ static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
     return EXIT_OK;
 }
 
+/* Looked at here too, so that a mistake is told before anything is asked. */
 static bool is_since(const char *text) {
     usec_t value;
 
     return clock_parse(text, &value) == 0 || (clock_parse_duration(text, &value) == 0 && value > 0);
 }
 
+/* A name with a slash would ask for another path. */
 static int check(const struct arguments *a) {
     if (!a->policy || !*a->policy || strchr(a->policy, '/'))
         return wrong_usage("the name of one policy is expected", "");
@@ -142,6 +144,7 @@ static int ask_directly(const struct arguments *a, struct asker *asker) {
     return code;
 }
 
+/* By the port's name: its number is the chart's to choose. */
 static void ask_service(const json_t *service, const char *path, struct asker *asker,
                         struct answer *ret_answer) {
     const json_t *meta = json_object_get(service, "metadata");
@@ -174,6 +177,7 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
 
 /* ---- the policy's status ---- */
 
+/* In JSON it is marked as the status: it has not the record's fields. */
 static void print_status(const struct arguments *a, const json_t *policy) {
     cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
     cleanup_buf struct buf out;
@@ -191,6 +195,8 @@ static void print_status(const struct arguments *a, const json_t *policy) {
     fwrite(out.data, 1, out.len, stdout);
 }
 
+/* Standard error says that this is less than was asked for; standard output can still be read by a program.
+ */
 static int show_status(const struct arguments *a, struct asker *asker, const struct err *why) {
     cleanup_free char *ns = url_escape(a->ns), *name = url_escape(a->policy);
     cleanup_free char *path =
@@ -215,6 +221,7 @@ static int show_status(const struct arguments *a, struct asker *asker, const str
     return code;
 }
 
+/* Where the operator itself says no, nobody knows better; else the status is asked. */
 static int ask_cluster(struct arguments *a, struct asker *asker) {
     struct answer answer;
     int code;
@@ -232,6 +239,7 @@ static int ask_cluster(struct arguments *a, struct asker *asker) {
 
 static int explain(struct arguments *a, struct asker *asker) {
     struct err err = {0};
+    /* With --operator a kubeconfig only tells the namespace, and need not be there. */
     bool cluster = !a->url || !a->ns;
 
     if (cluster && asker_use_cluster(asker, a->kubeconfig, a->context, &err) < 0 && !a->url)

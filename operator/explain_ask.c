@@ -22,6 +22,7 @@ struct asker {
 int asker_new(struct asker **ret_asker, struct err *err) {
     struct asker *a = XNEW(struct asker);
 
+    /* One connection is enough for requests that wait for each other. */
     int ret = loop_new(&a->loop, err);
     if (ret == 0)
         ret = http_curl_new(a->loop, /* max_connections= */ 1, &a->http, err);
@@ -59,6 +60,7 @@ void answer_done(struct answer *answer) {
     buf_done(&answer->body);
 }
 
+/* One request at a time: the asker remembers whose answer is to come. */
 static void begin(struct asker *a, struct answer *answer) {
     *answer = (struct answer){0};
     buf_init(&answer->body, ANSWER_MAX);
@@ -74,6 +76,7 @@ static void take_refusal(struct answer *answer, int code, const char *text) {
 static void on_url(void *arg, const struct http_reply *reply) {
     struct asker *a = arg;
 
+    /* No answer at all, or one that is none of HTTP. */
     if (reply->status == 0)
         a->answer->err = reply->err;
     else if (reply->status < 200 || reply->status > 299)
@@ -94,6 +97,7 @@ void asker_url(struct asker *asker, const char *url, struct answer *ret_answer) 
     loop_run(asker->loop, &ret_answer->err);
 }
 
+/* Raw, for it may be text: kube.h parses JSON only. */
 static int on_piece(void *arg, const char *data, size_t len, struct err *err) {
     struct asker *a = arg;
 
@@ -102,6 +106,8 @@ static int on_piece(void *arg, const char *data, size_t len, struct err *err) {
     return 0;
 }
 
+/* An apiserver's own refusals are Status objects, which have a body here; plain text comes from behind its
+ * proxy. */
 static void on_cluster(void *arg, const struct kube_reply *reply) {
     struct asker *a = arg;
     bool refused = reply->status == 404 || reply->status == 400;

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 
+/* A status is whatever somebody stored: a field that is missing or of another type reads as "". */
 static const char *text(const json_t *object, const char *key) {
     return str_or_empty(json_string_value(json_object_get(object, key)));
 }
@@ -34,6 +35,7 @@ static void put_head(const json_t *status, const json_t *decision, const char *t
     buf_puts(out, "\n");
 }
 
+/* As much of the record's line as the status has. */
 static void put_metric(const json_t *m, usec_t now, struct buf *out) {
     const json_t *proposal = json_object_get(m, "proposal");
 
