@@ -111,6 +111,7 @@ int documents_read(const char *path, struct document_file *ret_file, struct err 
 }
 
 void documents_done(struct document_file *file) {
+    documents_lines_free(file->lines);
     free(file->text);
     json_decref(file->documents);
     *file = (struct document_file){0};

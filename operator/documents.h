@@ -18,7 +18,8 @@ struct document_file {
     const char *name; /* for messages; borrowed */
     char *text;       /* owned */
     size_t len;
-    json_t *documents; /* an array in the file's order; owned. An empty YAML document is a null */
+    json_t *documents;             /* an array in the file's order; owned. An empty YAML document is a null */
+    struct documents_lines *lines; /* made when the first line is asked for; owned */
 };
 
 /* Reads the file at path ("-": standard input, called "stdin") and parses it; path must live as long as the
@@ -31,8 +32,8 @@ int documents_parse(const char *name, const char *text, size_t len, struct docum
 void documents_done(struct document_file *file);
 
 /* The line, from 1, of the field that path ("spec.metrics[1].query") names in the index-th document of the
- * file, or of the innermost one on the way to it that is there; 0 where that cannot be told. Parses the file
- * anew: for messages only. */
-size_t documents_line(const struct document_file *file, size_t index, const char *path);
+ * file, or of the innermost one on the way to it that is there; 0 where that cannot be told. The first time
+ * it parses the file anew: for messages only. */
+size_t documents_line(struct document_file *file, size_t index, const char *path);
 
 #endif

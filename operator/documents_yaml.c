@@ -1,11 +1,13 @@
 /* YAML streams as JSON, and the lines of fields. Scalars are read as Kubernetes' tools read them: null, true
  * and false, whole and decimal numbers; everything else, and everything quoted, is text. */
+#include "base/mem.h"
 #include "base/str.h"
 #include "operator/documents_internal.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -249,20 +251,39 @@ static size_t line_of(yaml_document_t *document, const char *path) {
     return s.line;
 }
 
-/* JSON is YAML's flow style, but for a few escapes: then there is no line. */
-size_t documents_line(const struct document_file *file, size_t index, const char *path) {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    size_t line = 0;
+/* The trees of a file, with the places of their nodes. */
+struct documents_lines {
+    yaml_document_t *documents;
+    size_t count;
+};
 
+void documents_lines_free(struct documents_lines *lines) {
+    if (!lines)
+        return;
+    for (size_t i = 0; i < lines->count; i++)
+        yaml_document_delete(&lines->documents[i]);
+    free(lines->documents);
+    free(lines);
+}
+
+/* JSON is YAML's flow style, but for a few escapes: what follows one of those has no line. */
+static struct documents_lines *read_lines(const struct document_file *file) {
+    struct documents_lines *lines = XNEW(struct documents_lines);
+    yaml_parser_t parser;
+
+    lines->documents = xcalloc(json_array_size(file->documents) + 1, sizeof(*lines->documents));
     if (!yaml_parser_initialize(&parser))
-        return 0;
+        return lines;
     yaml_parser_set_input_string(&parser, (const unsigned char *)file->text, file->len);
-    for (size_t i = 0; i <= index && next_document(&parser, &document, "", NULL) > 0; i++) {
-        if (i == index)
-            line = line_of(&document, path);
-        yaml_document_delete(&document);
-    }
+    while (lines->count < json_array_size(file->documents) &&
+           next_document(&parser, &lines->documents[lines->count], "", NULL) > 0)
+        lines->count++;
     yaml_parser_delete(&parser);
-    return line;
+    return lines;
+}
+
+size_t documents_line(struct document_file *file, size_t index, const char *path) {
+    if (!file->lines)
+        file->lines = read_lines(file);
+    return index < file->lines->count ? line_of(&file->lines->documents[index], path) : 0;
 }

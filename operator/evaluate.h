@@ -21,7 +21,7 @@ struct place {
     const struct place *up;
     const char *key;
     size_t index;
-    const struct document_file *file;
+    struct document_file *file; /* not const: it remembers its lines */
     size_t document;
 };
 const struct place *place_in(const struct place *up, const char *key, size_t index, struct arena *arena);
@@ -181,6 +181,6 @@ struct evaluation {
 };
 /* Evaluates all files together: plain objects of files without a policy belong to every file with one.
  * Results go to e->results, complaints to e->complaints, one line each. */
-void evaluate_files(struct evaluation *e, const struct document_file *files, size_t count);
+void evaluate_files(struct evaluation *e, struct document_file *files, size_t count);
 
 #endif

@@ -8,7 +8,7 @@
 
 struct run {
     struct evaluation *e;
-    const struct document_file *files;
+    struct document_file *files;
     size_t count;
     struct arena arena; /* of places */
     struct err first;   /* complaint about the world being made */
@@ -163,7 +163,7 @@ static int visit_list(struct run *run, const json_t *list, const struct place *u
     return 0;
 }
 
-static int visit_file(struct run *run, const struct document_file *file, visit_fn *visit, void *arg) {
+static int visit_file(struct run *run, struct document_file *file, visit_fn *visit, void *arg) {
     const json_t *document;
     size_t i;
 
@@ -256,7 +256,7 @@ static void run_subjects(struct run *run, const struct world *world, enum input_
 }
 
 /* The policies of one file, among its objects and those of the files without a policy. */
-static void run_plain(struct run *run, const struct document_file *file, const struct contents *contents) {
+static void run_plain(struct run *run, struct document_file *file, const struct contents *contents) {
     struct world world;
     struct err err = {0};
     struct filling filling = {.world = &world, .err = &err};
@@ -288,7 +288,7 @@ static int run_if_recorded(void *arg, const json_t *document, const struct place
 }
 
 /* Objects and nobody who decides about them. */
-static void complain_no_subject(struct run *run, const struct document_file *file) {
+static void complain_no_subject(struct run *run, struct document_file *file) {
     struct err err;
 
     err_set(&err, -EINVAL,
@@ -297,7 +297,7 @@ static void complain_no_subject(struct run *run, const struct document_file *fil
     run->e->failed++;
 }
 
-void evaluate_files(struct evaluation *e, const struct document_file *files, size_t count) {
+void evaluate_files(struct evaluation *e, struct document_file *files, size_t count) {
     struct run run = {.e = e, .files = files, .count = count};
     cleanup_free struct contents *contents = xcalloc(count + 1, sizeof(*contents));
     bool any = false;

@@ -11,7 +11,7 @@ static struct evaluation evaluation(FILE *sink) {
     return e;
 }
 
-static char *evaluate_once(const struct document_file *file, FILE *sink) {
+static char *evaluate_once(struct document_file *file, FILE *sink) {
     struct evaluation e = evaluation(sink);
 
     evaluate_files(&e, file, 1);
