@@ -190,6 +190,12 @@ int policy_read_spec(const json_t *spec, struct arena *arena, struct policy_spec
  * fields are not looked at, and what only our schema refuses (a floor of 0 without a metric that exists at 0,
  * a type unknown) is left to the decision, as HPA does. */
 int hpa_read_spec(const json_t *spec, struct arena *arena, struct policy_spec *ret_spec, struct err *err);
+/* Whether a document, an AutoscalingPolicy or (hpa) a HorizontalPodAutoscaler of autoscaling/v2, has only
+ * fields that its API knows, metadata and status not looked into: else -EINVAL with the first that it does
+ * not, and what was likely meant ("spec.metrics[0].whenMising: unknown field: did you mean whenMissing?").
+ * For files: readers of an API server's objects ignore what they do not know, because a newer definition may
+ * have more. */
+int policy_check_fields(const json_t *document, bool hpa, struct err *err);
 /* Reads status, leniently: what is missing or malformed is left at zero. */
 void policy_read_status(const json_t *status, struct arena *arena, struct policy_status *ret_status);
 /* Makes a cached policy (one reference) from the whole document; never fails but for a document without a

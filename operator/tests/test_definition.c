@@ -6,6 +6,7 @@
 #include "autoscaler/status.h"
 #include "operator/documents.h"
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,6 +56,8 @@ static void expect_read(const char *path, read_spec_fn *read) {
     struct reading r;
 
     reading_begin(&r, path, read);
+    if (r.err.code == 0)
+        policy_check_fields(json_array_get(r.file.documents, 0), read == hpa_read_spec, &r.err);
     if (r.err.code)
         fail_msg("%s: %s", path, r.err.text);
     if (first_fault(&r.spec))
@@ -72,12 +75,17 @@ static void is_read_as_both(const char *path) {
 }
 
 /* What the operator can do without reads on: a name that no API server has, a field too much. Such a manifest
- * says so in a comment, and only such a one. */
+ * says so in a comment, and only such a one. A field that nobody knows the check of fields finds, and only
+ * such a one. */
 static void is_refused(const char *path) {
     struct reading r;
+    struct err unknown;
     bool reads;
 
     reading_begin(&r, path, policy_read_spec);
+    if ((policy_check_fields(json_array_get(r.file.documents, 0), false, &unknown) < 0) !=
+        (strstr(r.file.text, "field not declared in schema") != NULL))
+        fail_msg("%s: the check of fields and the API server disagree", path);
     reads = strstr(r.file.text, "\n# operator: reads it") != NULL;
     if (reads && (r.err.code || first_fault(&r.spec)))
         fail_msg("%s: refused: %s", path, r.err.code ? r.err.text : first_fault(&r.spec));
@@ -124,11 +132,80 @@ static void test_refused(void **state) {
     each_of(CRDS "/tests/refused", is_refused);
 }
 
-/* ---- status: the API server drops what the definition does not know ---- */
+/* ---- fields: evaluate refuses what the definition does not have ---- */
 
 static const json_t *member(const json_t *o, const char *a, const char *b) {
     return json_object_get(json_object_get(o, a), b);
 }
+
+/* The schema of the definition's only version; the file is the caller's to end. */
+static const json_t *read_schema(struct document_file *ret_file) {
+    struct err err;
+
+    if (documents_read(CRDS "/autoscalingpolicies.yaml", ret_file, &err) < 0)
+        fail_msg("%s", err.text);
+    const json_t *crd = json_array_get(ret_file->documents, 0);
+    return member(json_array_get(member(crd, "spec", "versions"), 0), "schema", "openAPIV3Schema");
+}
+
+/* A field that no object has, and that is like none. */
+#define NOBODYS "????????????????????????????????????????"
+
+/* A document with such a field is refused with the names of those that could stand there, in order. */
+static void names_those_of(const json_t *document, json_t *properties) {
+    char want[512] = "";
+    const char *between = "the fields here are ", *key;
+    struct err err = {0};
+    json_t *of;
+    size_t n = 0;
+
+    json_object_foreach(properties, key, of) {
+        n += (size_t)snprintf(want + n, sizeof(want) - n, "%s%s", between, key);
+        between = ", ";
+    }
+    assert_int_equal(policy_check_fields(document, false, &err), -EINVAL);
+    if (!str_ends(err.text, want))
+        fail_msg("%s; but of the definition %s", err.text, want);
+}
+
+/* Every object that schema describes has the same fields to the check as in the definition; innermost is the
+ * one in document that stands for it. The number of objects. */
+static unsigned same_fields(json_t *document, json_t *innermost, const json_t *schema) {
+    json_t *properties = json_object_get(schema, "properties"), *of;
+    unsigned objects = 1;
+    const char *key;
+
+    json_object_set_new(innermost, NOBODYS, json_true());
+    names_those_of(document, properties);
+    json_object_clear(innermost);
+    json_object_foreach(properties, key, of) {
+        const json_t *items = json_object_get(of, "items"), *element = items ? items : of;
+        json_t *inner = json_object();
+        json_object_set_new(innermost, key, items ? json_pack("[O]", inner) : json_incref(inner));
+        if (json_object_get(element, "properties") && !str_eq(key, "status")) {
+            objects += same_fields(document, inner, element);
+        } else {
+            json_object_set_new(inner, NOBODYS, json_true());
+            assert_int_equal(policy_check_fields(document, false, NULL), 0);
+        }
+        json_decref(inner);
+        json_object_clear(innermost);
+    }
+    return objects;
+}
+
+static void test_fields(void **state) {
+    (void)state;
+    struct document_file definition;
+    const json_t *schema = read_schema(&definition);
+    json_t *document = json_object();
+
+    assert_true(same_fields(document, document, schema) > 30);
+    json_decref(document);
+    documents_done(&definition);
+}
+
+/* ---- status: the API server drops what the definition does not know ---- */
 
 /* Fails where value is of another type than schema says, or has a field that it does not know. */
 static void fits(const json_t *value, const json_t *schema, const char *name) {
@@ -228,14 +305,8 @@ static json_t *status_of(const struct policy_spec *spec, struct arena *arena) {
 static void test_status(void **state) {
     (void)state;
     struct document_file definition;
-    struct err err;
+    const json_t *root = read_schema(&definition);
     struct reading r;
-
-    if (documents_read(CRDS "/autoscalingpolicies.yaml", &definition, &err) < 0)
-        fail_msg("%s", err.text);
-    const json_t *crd = json_array_get(definition.documents, 0);
-    const json_t *version = json_array_get(member(crd, "spec", "versions"), 0);
-    const json_t *root = member(version, "schema", "openAPIV3Schema");
 
     reading_begin(&r, CRDS "/tests/accepted/every-field.yaml", policy_read_spec);
     assert_int_equal(r.spec.metric_count, METRICS);
@@ -254,7 +325,7 @@ static void test_status(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples), cmocka_unit_test(test_accepted), cmocka_unit_test(test_hpa),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_status),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_status),   cmocka_unit_test(test_fields),
     };
 
     return cmocka_run_group_tests_name("definition", tests, NULL, NULL);

@@ -187,11 +187,22 @@ static json_t *hpa_outcome(const json_t *spec) {
     return out;
 }
 
-/* in.json: a policy in part, one as a whole, or a HorizontalPodAutoscaler. */
+static json_t *fields_outcome(const json_t *document, bool hpa) {
+    struct err err = {0};
+
+    return json_pack("{s:b, s:s}", "refused", policy_check_fields(document, hpa, &err) < 0, "why", err.text);
+}
+
+/* in.json: a policy in part, one as a whole, a HorizontalPodAutoscaler, or one whose fields are checked. */
 static void check(const struct test_case *c) {
     const json_t *whole = json_object_get(c->in, "whole"), *hpa = json_object_get(c->in, "hpa");
     json_t *document = whole ? json_deep_copy(whole) : complete(c->in);
-    json_t *out = hpa ? hpa_outcome(json_object_get(hpa, "spec")) : outcome(document);
+    const json_t *fields = json_object_get(c->in, "fields"),
+                 *hpa_fields = json_object_get(c->in, "hpaFields");
+    json_t *out = fields       ? fields_outcome(fields, false)
+                  : hpa_fields ? fields_outcome(hpa_fields, true)
+                  : hpa        ? hpa_outcome(json_object_get(hpa, "spec"))
+                               : outcome(document);
 
     json_decref(document); /* nothing of it may be needed by now */
     assert_json_has(c->want, out);
