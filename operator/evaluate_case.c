@@ -322,6 +322,8 @@ static int read_spec(struct evaluate_case *c, struct err *err) {
 
     if (ret < 0)
         return ret;
+    if (policy_check_fields(c->subject->json, c->hpa, err) < 0)
+        return place_wrap(c->subject->place, err);
     if (!json_is_object(spec))
         return place_error(c->subject->place, "spec", err, "an object is expected");
     ret = c->hpa ? hpa_read_spec(spec, c->arena, &c->spec, err)
