@@ -3,7 +3,7 @@
 
 usage: mkimage.py NAME:TAG OUT.tar [--entry ARG]... [--env K=V]... [--user UID[:GID]] [--libs] [--load LIB]... SRC[:DST]...
 SRC is a file or a folder, DST its path in the image. --libs adds the shared objects (ldd) of every file given; --load one that a
-program opens by itself, such as libcurl.so.4, and those that it needs.
+program opens by itself, such as libcurl.so (its version is found), and those that it needs.
 The same input gives the same archive, byte for byte.
 """
 import argparse
@@ -35,9 +35,9 @@ def shared_objects(path):
 
 
 def opened(name):
-    """Where the loader finds a library, and what that one needs."""
+    """Where the loader finds a library, whatever its version, and what that one needs."""
     out = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
-    found = re.search(rf"^\s*{re.escape(name)} .*=> (\S+)$", out, re.MULTILINE)
+    found = re.search(rf"^\s*{re.escape(name)}\.\d+ .*=> (\S+)$", out, re.MULTILINE)
     if not found:
         raise SystemExit(f"mkimage.py: {name} is not installed")
     return [found.group(1), *shared_objects(found.group(1))]

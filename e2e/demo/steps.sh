@@ -193,7 +193,7 @@ cluster_up() {
     node)
       mkdir -p "$dir/images"
       python3 "$root/e2e/cluster/mkimage.py" localhost/trimtab:dev "$dir/images/trimtab.tar" --entry /usr/bin/trimtab \
-        --user 65532:65532 --libs --load libcurl.so.4 "$trimtab:/usr/bin/trimtab" /etc/ssl/certs/ca-certificates.crt \
+        --user 65532:65532 --libs --load libcurl.so --load libwebsockets.so "$trimtab:/usr/bin/trimtab" /etc/ssl/certs/ca-certificates.crt \
         /usr/share/zoneinfo
       python3 "$root/e2e/cluster/mkimage.py" localhost/httpserver:dev "$dir/images/httpserver.tar" --entry /usr/bin/httpserver \
         --user 65532:65532 --libs "$httpserver:/usr/bin/httpserver"
