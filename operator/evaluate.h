@@ -128,7 +128,8 @@ struct evaluate_case {
  * line and field. case_done also after a failure. */
 int case_read(struct evaluate_case *c, const struct evaluate_options *options, struct err *err);
 void case_done(struct evaluate_case *c);
-/* The samples of all metrics; called by case_read. */
+/* Its flags, clock and history, and the samples of all metrics; called by case_read. */
+int case_read_recorded(struct evaluate_case *c, const struct evaluate_options *options, struct err *err);
 int case_read_samples(struct evaluate_case *c, struct err *err);
 /* A value of input or of an object: -EINVAL with its place. Absent values leave *ret alone. */
 int case_int(const struct place *place, const json_t *object, const char *key, const char *field,

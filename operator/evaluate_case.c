@@ -1,134 +1,13 @@
 /* From objects to the input of a decision. */
-#include "api/types/quantity.h"
 #include "api/types/selector.h"
 #include "autoscaler/owners.h"
+#include "autoscaler/rebuild.h"
 #include "autoscaler/stages.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "operator/evaluate.h"
 
 #include <errno.h>
 #include <string.h>
-
-int case_int(const struct place *place, const json_t *object, const char *key, const char *field,
-             int32_t *ret_value, struct err *err) {
-    const json_t *value = json_object_get(object, key);
-
-    if (!value || json_is_null(value))
-        return 0;
-    if (!json_is_integer(value) || json_integer_value(value) < INT32_MIN ||
-        json_integer_value(value) > INT32_MAX)
-        return place_error(place, field, err, "a whole number is expected");
-    *ret_value = (int32_t)json_integer_value(value);
-    return 0;
-}
-
-/* ---- flags and the clock ---- */
-
-static int read_duration(struct evaluate_case *c, const char *key, bool given, usec_t *ret, struct err *err) {
-    const json_t *value = json_path2(c->recorded, "flags", key);
-
-    if (!value || given)
-        return 0;
-    if (!json_is_string(value) || clock_parse_duration(json_string_value(value), ret) < 0 || *ret < 0)
-        return place_error(c->place, arena_printf(c->arena, "flags.%s", key), err,
-                           "a duration is expected, such as 300s");
-    return 0;
-}
-
-static int read_tolerance(struct evaluate_case *c, bool given, struct err *err) {
-    const json_t *value = json_path2(c->recorded, "flags", "tolerance");
-    const char *text = json_string_value(value);
-
-    if (!value || given)
-        return 0;
-    if (json_is_number(value))
-        c->flags.tolerance = json_number_value(value);
-    else if (!text || quantity_parse_double(text, &c->flags.tolerance, NULL) < 0)
-        return place_error(c->place, "flags.tolerance", err, "a number is expected, such as 0.1");
-    return 0;
-}
-
-/* HPA's gates are as a cluster has them where a case does not say otherwise. */
-static int read_gates(struct evaluate_case *c, struct err *err) {
-    const json_t *flags = json_object_get(c->recorded, "flags");
-    const json_t *gates = json_object_get(flags, "featureGates");
-
-    c->flags.hpa = c->hpa;
-    if (!c->hpa)
-        return 0;
-    c->flags.scale_to_zero = json_is_true(json_object_get(gates, "HPAScaleToZero")) ? ZERO_ON : ZERO_OFF;
-    c->flags.no_tolerance_fields = json_is_false(json_object_get(gates, "HPAConfigurableTolerance"));
-    c->flags.no_pod_level_resources = json_is_false(json_object_get(gates, "PodLevelResources"));
-    return case_int(c->place, flags, "scaleUpLimitFactor", "flags.scaleUpLimitFactor",
-                    &c->flags.scale_up_factor, err);
-}
-
-static int read_flags(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
-    c->flags = o->flags;
-    int ret = read_tolerance(c, o->given_tolerance, err);
-    if (ret == 0)
-        ret = read_duration(c, "downscaleStabilization", o->given_downscale,
-                            &c->flags.downscale_stabilization, err);
-    if (ret == 0)
-        ret = read_duration(c, "cpuInitializationPeriod", o->given_initialization,
-                            &c->flags.cpu_initialization_period, err);
-    if (ret == 0)
-        ret = read_duration(c, "initialReadinessDelay", o->given_readiness, &c->flags.initial_readiness_delay,
-                            err);
-    return ret < 0 ? ret : read_gates(c, err);
-}
-
-static int read_now(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
-    const char *text = json_text(c->recorded, "now");
-
-    c->in.now = o->now;
-    if (o->now)
-        return 0;
-    if (!text)
-        c->in.now = clock_wall();
-    else if (clock_parse(text, &c->in.now) < 0)
-        return place_error(c->place, "now", err, "a time is expected, such as 2026-01-01T00:00:00Z");
-    return 0;
-}
-
-/* ---- history ---- */
-
-static int read_history_entry(struct evaluate_case *c, const json_t *item, const char *key,
-                              struct history_entry *ret_entry, struct err *err) {
-    const char *at = json_text(item, "timestamp");
-
-    *ret_entry = (struct history_entry){.outdated = json_is_true(json_object_get(item, "outdated"))};
-    if (!at || clock_parse(at, &ret_entry->at) < 0)
-        return place_error(c->place, "history", err, "every entry needs a timestamp");
-    return case_int(c->place, item, key, "history", &ret_entry->value, err);
-}
-
-static int read_history_list(struct evaluate_case *c, const char *list, const char *key,
-                             struct history_list *ret_list, struct err *err) {
-    const json_t *items = json_path2(c->recorded, "history", list), *item;
-    struct history_entry entry;
-    size_t i;
-
-    json_array_foreach(items, i, item) {
-        int ret = read_history_entry(c, item, key, &entry, err);
-        if (ret < 0)
-            return ret;
-        history_put(ret_list, -1, entry);
-    }
-    return 0;
-}
-
-/* A list of recommendations that is null is one that never was. */
-static int read_history(struct evaluate_case *c, struct err *err) {
-    struct history *h = &c->history;
-
-    h->has_recommendations = json_is_array(json_path2(c->recorded, "history", "recommendations"));
-    int ret = read_history_list(c, "recommendations", "replicas", &h->recommendations, err);
-    if (ret == 0)
-        ret = read_history_list(c, "scaleUpEvents", "replicaChange", &h->up_events, err);
-    return ret < 0 ? ret : read_history_list(c, "scaleDownEvents", "replicaChange", &h->down_events, err);
-}
 
 /* ---- the target ---- */
 
@@ -344,6 +223,18 @@ static int load_zones(struct evaluate_case *c, struct err *err) {
     return 0;
 }
 
+/* As the operator does when it starts, but from the status alone; HPA's controller begins with nothing. */
+static void rebuild_history(struct evaluate_case *c) {
+    struct rebuild_input in = {.now = c->in.now,
+                               .spec = &c->spec,
+                               .status = &c->status,
+                               .flags = &c->flags,
+                               .current = c->in.scale.spec_replicas};
+
+    if (!c->hpa && !json_object_get(c->recorded, "history") && c->in.scale.known)
+        history_rebuild(&c->history, &in);
+}
+
 static int read_subject(struct evaluate_case *c, struct err *err) {
     int ret = read_spec(c, err);
 
@@ -353,6 +244,7 @@ static int read_subject(struct evaluate_case *c, struct err *err) {
         ret = read_target(c, err);
     if (ret < 0)
         return ret;
+    rebuild_history(c);
     read_pods(c);
     return case_read_samples(c, err);
 }
@@ -363,11 +255,7 @@ int case_read(struct evaluate_case *c, const struct evaluate_options *options, s
     c->hpa = c->subject && str_eq(c->subject->kind, "HorizontalPodAutoscaler");
     c->ns = str_or_empty(json_string_value(ns));
     c->in = (struct decide_input){.spec = &c->spec, .status = &c->status, .flags = &c->flags};
-    int ret = read_flags(c, options, err);
-    if (ret == 0)
-        ret = read_now(c, options, err);
-    if (ret == 0)
-        ret = read_history(c, err);
+    int ret = case_read_recorded(c, options, err);
     if (ret == 0 && c->subject)
         ret = read_subject(c, err);
     return ret;
