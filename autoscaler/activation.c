@@ -12,6 +12,8 @@ static bool decides(const struct policy_spec *spec, uint32_t i) {
     return metric_at_zero(spec->metrics[i].type);
 }
 
+/* The value is compared in milli-units, as the quantity is kept; "above" means above, so that an activation
+ * of 0 is any work at all. A metric without a value neither wakes a workload nor lets one fall asleep. */
 static void look_at_metrics(struct decide_run *run, struct activated *a) {
     const struct policy_spec *spec = run->spec;
 
@@ -29,6 +31,7 @@ static void look_at_metrics(struct decide_run *run, struct activated *a) {
     a->unknown &= !a->active;
 }
 
+/* The transition of Active is the beginning of the idle time: it outlives a restart, as status does. */
 static void keep_condition(struct decide_run *run, const struct activated *a) {
     struct decision *d = run->out;
     usec_t now = run->in->now;
@@ -42,6 +45,8 @@ static void keep_condition(struct decide_run *run, const struct activated *a) {
                                  : "no metric is above its activation");
 }
 
+/* The floor is the one in force: a schedule that lifts it keeps the workload awake, and with the condition
+ * the idle time so far is forgotten. */
 void activation_look(struct decide_run *run) {
     struct activated *a = &run->out->steps.activated;
     struct decision *d = run->out;
@@ -61,6 +66,7 @@ void activation_look(struct decide_run *run) {
         d->current == 0 || (!a->unknown && run->in->now - a->idle_since >= run->spec->activation.after);
 }
 
+/* Only of one that is awake and idle: waking is a sample's doing, which comes by itself. */
 usec_t activation_changes_at(const struct decide_run *run) {
     const struct activated *a = &run->out->steps.activated;
 

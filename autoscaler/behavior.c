@@ -4,12 +4,14 @@
 #include "autoscaler/stages.h"
 #include <math.h>
 
+/* Of so large a number Go makes what the processor makes of it; here it is the nearest that there is. */
 static int32_t clamp32(double x) {
     if (x >= (double)INT32_MAX)
         return INT32_MAX;
     return x <= (double)INT32_MIN ? INT32_MIN : (int32_t)x;
 }
 
+/* ScalingLimited's one reason for "no". */
 static struct limited within_range(int32_t replicas) {
     return (struct limited){.replicas = replicas,
                             .allowed = -1,
@@ -48,6 +50,8 @@ static struct limited limited_to(int32_t replicas, enum limit_kind kind, bool be
     return l;
 }
 
+/* HPA's scaleUpLimit: 2 and 4 are its scaleUpLimitFactor and scaleUpLimitMinimum. Down there is no rate, only
+ * the floor. */
 void limit_plain(const struct limit_input *in, struct limited *ret_limited) {
     const struct policy_spec *spec = in->spec;
     int32_t factor = in->flags->scale_up_factor ? in->flags->scale_up_factor : 2;
@@ -56,7 +60,7 @@ void limit_plain(const struct limit_input *in, struct limited *ret_limited) {
 
     if (in->desired < spec->min_replicas)
         *ret_limited = limited_to(spec->min_replicas, LIMIT_MIN, false);
-    else if (in->desired > most)
+    else if (in->desired > most) /* at the same height the ceiling is to blame, not the rate */
         *ret_limited =
             limited_to(most, most == rate && spec->max_replicas > rate ? LIMIT_UP_RATE : LIMIT_MAX, false);
     else
@@ -65,6 +69,7 @@ void limit_plain(const struct limit_input *in, struct limited *ret_limited) {
         ret_limited->allowed = rate;
 }
 
+/* Replicas by all changes after cutoff; one exactly at it is out, as in HPA's getReplicasChangePerPeriod. */
 static int64_t changed_within(const struct history_list *events, usec_t cutoff) {
     int64_t sum = 0;
 
@@ -83,18 +88,22 @@ static int32_t period_start(const struct scaling_policy *policy, const struct hi
                             changed_within(&history->down_events, cutoff)));
 }
 
+/* A percentage rounds up, so that 10 % of 1 lets one more in. Doubles, in HPA's order. */
 static int32_t allowed_up(const struct scaling_policy *policy, int32_t start) {
     if (policy->type == SCALING_PODS)
         return clamp32((double)start + (double)policy->value);
     return clamp32(ceil((double)start * (1 + (double)policy->value / 100)));
 }
 
+/* A percentage is cut, so that 10 % of 1 takes that one away. */
 static int32_t allowed_down(const struct scaling_policy *policy, int32_t start) {
     if (policy->type == SCALING_PODS)
         return clamp32((double)start - (double)policy->value);
     return clamp32((double)start * (1 - (double)policy->value / 100));
 }
 
+/* HPA's calculateScaleUpLimitWithScalingRules and (below) calculateScaleDownLimitWithBehaviors: Max takes the
+ * largest change that any of the policies allows, Min the smallest. */
 int32_t behavior_limit_up(const struct scaling_rules *rules, const struct history *history, int32_t current,
                           usec_t now) {
     bool least = rules->select == SELECT_MIN;
@@ -154,6 +163,7 @@ static usec_t first_to_leave(const struct scaling_rules *rules, const struct his
     return before;
 }
 
+/* Changes of both directions count in a period (see period_start), so that either may make room. */
 static usec_t rate_changes_at(const struct limit_input *in, const struct scaling_rules *rules) {
     usec_t at;
 
@@ -163,6 +173,7 @@ static usec_t rate_changes_at(const struct limit_input *in, const struct scaling
     return first_to_leave(rules, &in->history->down_events, in->now, at);
 }
 
+/* Up: not past what scaleUp allows, nor past the ceiling; the nearer of the two names the reason. */
 static struct limited limit_rise(const struct limit_input *in) {
     const struct policy_spec *spec = in->spec;
     int32_t rate = behavior_limit_up(&spec->up, in->history, in->current, in->now);
@@ -186,6 +197,7 @@ static struct limited limit_rise(const struct limit_input *in) {
     return l;
 }
 
+/* Down: the mirror of limit_rise, with the floor. */
 static struct limited limit_fall(const struct limit_input *in) {
     const struct policy_spec *spec = in->spec;
     int32_t rate = behavior_limit_down(&spec->down, in->history, in->current, in->now);
@@ -193,7 +205,7 @@ static struct limited limit_fall(const struct limit_input *in) {
     struct limited l;
 
     if (rate > in->current)
-        rate = in->current;
+        rate = in->current; /* and nothing less, in the same way */
     by_rate = spec->min_replicas < rate;
     if (in->desired >= (by_rate ? rate : spec->min_replicas))
         l = within_range(in->desired);
@@ -206,6 +218,7 @@ static struct limited limit_fall(const struct limit_input *in) {
     return l;
 }
 
+/* HPA checks the bound of the direction alone: a number that stays as it is was within both before. */
 void limit_behavior(const struct limit_input *in, struct limited *ret_limited) {
     if (in->desired > in->current)
         *ret_limited = limit_rise(in);

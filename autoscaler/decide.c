@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* AbleToScale and ScalingActive have HPA's reasons, which people's alerts look for; the messages are ours. */
 static void able(struct decide_run *run, const char *status, const char *reason, const char *message) {
     condition_set(run->out, run->in->now, "AbleToScale", status, reason, message);
 }
@@ -35,6 +36,7 @@ static bool zero_rules(const struct decide_input *in) {
     return reaches_zero(in);
 }
 
+/* Only a metric that exists without pods can tell that there is work again; without one, 0 is for good. */
 static bool has_metric_at_zero(const struct policy_spec *spec) {
     for (uint32_t i = 0; i < spec->metric_count; i++)
         if (metric_at_zero(spec->metrics[i].type))
@@ -48,6 +50,8 @@ static bool may_wake(const struct decide_run *run) {
            (run->spec->min_replicas != 0 || has_metric_at_zero(run->spec));
 }
 
+/* HPA's ScalingDisabled: the workload keeps its 0, and not even a floor lifts it, since this is how people
+ * turn one off. Where no rule of zero applies ScaledToZero would be about nothing. */
 static void disabled(struct decide_run *run) {
     run->out->steps.path = PATH_DISABLED;
     active(run, "False", "ScalingDisabled",
@@ -68,6 +72,7 @@ static bool needs_selector(const struct decide_input *in) {
     return false;
 }
 
+/* HPA's way out of a failure: the scale is not touched, and status goes on to say what was wanted last. */
 static void compute_failed(struct decide_run *run, const char *message) {
     run->out->failed = true;
     run->out->keep_desired_status = true;
@@ -81,6 +86,7 @@ static bool selector_fails(struct decide_run *run) {
 
     if (!needs_selector(in))
         return false;
+    /* HPA has two words here: the event is SelectorRequired, the condition InvalidSelector. */
     if (!in->scale.selector || in->scale.selector[0] == '\0') {
         event = "SelectorRequired";
         text = "selector is required";
@@ -108,6 +114,8 @@ static bool is_pending(const struct decide_input *in) {
     return false;
 }
 
+/* An event for each failed metric, also where the others suffice for a decision, as HPA has them; ignored is
+ * what the policy itself has said does not matter. */
 static void metric_events(struct decide_run *run) {
     for (uint32_t i = 0; i < run->out->proposal_count; i++) {
         const struct proposal *p = &run->out->proposals[i];
@@ -123,6 +131,8 @@ static void formula_failed(struct decide_run *run) {
     compute_failed(run, c->failure);
 }
 
+/* The condition names the first failed metric in the order of spec, as HPA's does; which one that is does not
+ * depend on the time of anything, so that the message stays the same from one decision to the next. */
 static void metrics_failed(struct decide_run *run) {
     const struct combined *c = &run->out->steps.combined;
     const struct proposal *first = &run->out->proposals[c->first_invalid];
@@ -177,6 +187,7 @@ static void normalize(struct decide_run *run, struct history *history, int32_t r
     d->desired = l->replicas;
 }
 
+/* A formula stands in place of the maximum, not beside it. */
 static void combine(struct decide_run *run) {
     struct decision *d = run->out;
     struct combined *c = &d->steps.combined;
@@ -196,7 +207,7 @@ static void activate(struct decide_run *run, struct policy_spec *spec) {
         return;
     if (run->out->steps.activated.asleep) {
         c->replicas = 0;
-        c->failed = false;
+        c->failed = false; /* metrics of pods have no value while there are none */
     } else {
         spec->min_replicas = 1;
     }
@@ -208,6 +219,7 @@ static void use_fallback(struct decide_run *run, struct history *history) {
     normalize(run, history, run->out->steps.fallback.replicas);
 }
 
+/* What ScalingActive says of a number that was found. */
 static const char *found(const struct decide_run *run) {
     const struct combined *c = &run->out->steps.combined;
 
@@ -219,6 +231,8 @@ static const char *found(const struct decide_run *run) {
                         run->out->proposals[c->best].name);
 }
 
+/* HPA's way through metrics, with our stages between: the order is that of the design. spec is the run's own
+ * copy, so that activation can lift its floor for the stages behind it. */
 static void compute(struct decide_run *run, struct history *history, struct policy_spec *spec) {
     struct decision *d = run->out;
 
@@ -248,6 +262,7 @@ static void compute(struct decide_run *run, struct history *history, struct poli
 
 /* ---- the order of it all ---- */
 
+/* Without a scale there is nothing to decide on: status keeps all its numbers, as HPA's does. */
 static void no_scale(struct decide_run *run) {
     struct decision *d = run->out;
     const char *error = str_or_empty(run->in->scale.error);
@@ -286,11 +301,14 @@ static bool below_minimum(const struct decide_run *run) {
     return looked_after && run->out->current < run->spec->min_replicas;
 }
 
+/* HPA's reconcileAutoscaler from the scale on, its short cuts in its order. A bound that is already broken is
+ * mended at once, without metrics, stabilization or rate, and records no recommendation. */
 static void choose(struct decide_run *run, struct history *history, struct policy_spec *spec) {
     const struct decide_input *in = run->in;
     struct decision *d = run->out;
 
     able(run, "True", "SucceededGetScale", "the target's current scale is known");
+    /* What was asked for counts, not what there is already: HPA decides on spec.replicas as well. */
     d->current = d->desired = in->scale.spec_replicas;
     if (has_conflict(run))
         return;
@@ -308,6 +326,8 @@ static void choose(struct decide_run *run, struct history *history, struct polic
     }
 }
 
+/* Last of all stages. Where there is no number to hold on to (no scale, off, another one's workload) the
+ * pause is told, but fixes nothing. */
 static void apply_pause(struct decide_run *run) {
     const struct decide_input *in = run->in;
     struct decision *d = run->out;
@@ -333,15 +353,19 @@ static void apply_pause(struct decide_run *run) {
     if (d->steps.path == PATH_NO_SCALE || d->steps.path == PATH_DISABLED || d->steps.path == PATH_CONFLICT)
         return;
     d->desired = pause_apply(in->spec, d->current, d->desired);
+    /* A fixed number is decided even where metrics failed. */
     if (d->desired != d->current)
         d->keep_desired_status = false;
 }
 
+/* The earlier of the two, where 0 is never; what is past has already had its say. */
 static void sooner(usec_t *at, usec_t now, usec_t candidate) {
     if (candidate > now && (*at == 0 || candidate < *at))
         *at = candidate;
 }
 
+/* When time alone may change the answer. Samples and edits wake a policy by themselves; a window that ends
+ * sends no word, and nobody polls. */
 static void set_look_again(struct decide_run *run) {
     const struct decision_steps *steps = &run->out->steps;
     usec_t now = run->in->now, *at = &run->out->look_again;
@@ -358,6 +382,8 @@ static void set_look_again(struct decide_run *run) {
         sooner(at, now, run->spec->pause.until);
 }
 
+/* Ready is ours, for `kubectl wait` and alerts: that the policy is at work. Off by hand, another one's
+ * workload and a number out of fallback are no errors, but neither are they that. */
 static void set_ready(struct decide_run *run) {
     struct decision *d = run->out;
     enum decide_path path = d->steps.path;
@@ -379,6 +405,8 @@ static void set_bounds(struct decide_run *run, struct policy_spec *spec) {
     spec->max_replicas = s->max_replicas;
 }
 
+/* The bounds are moved before anything looks at them; pause comes behind everything, and then the mode says
+ * whether the number is written or only shown. */
 void decide_from(const struct decide_input *input, struct proposal *proposals, struct history *history,
                  struct arena *arena, struct decision *ret_decision) {
     struct decision d = {.preview = -1, .limited_by = "", .metric = "", .message = "", .rescale_reason = ""};
@@ -388,6 +416,7 @@ void decide_from(const struct decide_input *input, struct proposal *proposals, s
     d.proposal_count = input->spec->metric_count;
     d.proposals = proposals;
     conditions_begin(&d, input->status, arena);
+    /* One for each metric, and of the selector, the failure, the conflict and the write one each. */
     events_begin(&d, input->spec->metric_count + 4, arena);
     set_bounds(&run, &spec);
     if (input->scale.known)
@@ -422,6 +451,8 @@ static bool put_to_zero(const struct decision *d, const struct decide_input *in)
     return !in->flags->hpa || (in->spec->min_replicas == 0 && has_metric_at_zero(in->spec));
 }
 
+/* ScaledToZero is the only memory of who put a workload to 0: it has to outlive this process, and does in
+ * status. */
 static void refresh_zero(struct decision *d, const struct decide_input *in) {
     if (!zero_rules(in))
         condition_remove(d, "ScaledToZero");
@@ -446,6 +477,7 @@ void decision_written(struct decision *decision, const struct decide_input *inpu
         refresh_zero(d, input);
         return;
     }
+    /* The number was not reached: status must not say that it was, and the next decision starts anew. */
     d->keep_desired_status = true;
     d->failed = true;
     d->ready = false;

@@ -11,6 +11,8 @@ void history_done(struct history *history) {
     *history = (struct history){0};
 }
 
+/* The list grows with what is recorded and shrinks by history_compact alone; HPA's rules for slots bound it
+ * to what a window can hold. */
 void history_put(struct history_list *list, int64_t slot, struct history_entry entry) {
     if (slot >= 0) {
         list->items[slot] = entry;
@@ -23,6 +25,8 @@ void history_put(struct history_list *list, int64_t slot, struct history_entry e
     list->items[list->count++] = entry;
 }
 
+/* Without it the first decision after a start could shrink at once, on one sample. A list that exists and is
+ * empty is not begun again, as in HPA. */
 void history_begin(struct history *history, int32_t current, usec_t now) {
     if (history->has_recommendations)
         return;
@@ -30,6 +34,7 @@ void history_begin(struct history *history, int32_t current, usec_t now) {
     history_put(&history->recommendations, -1, (struct history_entry){.at = now, .value = current});
 }
 
+/* HPA's getLongestPolicyPeriod; 0 where there are no policies. */
 static usec_t longest_period(const struct scaling_rules *rules) {
     int32_t longest = 0;
 
@@ -39,8 +44,9 @@ static usec_t longest_period(const struct scaling_rules *rules) {
     return (usec_t)longest * USEC_PER_SEC;
 }
 
-/* storeScaleEvent: what is older than the longest period is outdated, and the last such slot is used again.
- */
+/* HPA's storeScaleEvent: what is older than the longest period of its direction is outdated, for good even if
+ * a period is made longer later, and the last such slot is used again. Without behavior nobody asks for the
+ * past. */
 void history_store_scale(struct history *history, const struct policy_spec *spec, int32_t from, int32_t to,
                          usec_t now) {
     struct history_list *list = to > from ? &history->up_events : &history->down_events;
@@ -80,7 +86,8 @@ void history_compact(struct history *history) {
 
     for (uint32_t i = 0; i < list->count; i++) {
         bool drop = outdone(list, i);
-        /* What is dropped moves behind the kept ones only after all were looked at: mark it. */
+        /* Each is compared with all others, dropped ones too, so that nothing moves before all are marked. Of
+         * recommendations the mark has no other meaning. */
         list->items[i].outdated = drop;
     }
     for (uint32_t i = 0; i < list->count; i++)

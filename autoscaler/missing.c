@@ -3,6 +3,7 @@
 #include "autoscaler/stages.h"
 #include <inttypes.h>
 
+/* whenMissing: Fallback on one metric is enough to start the clock, even while the others have values. */
 static bool falls_back(const struct decide_run *run, uint32_t i) {
     return run->spec->metrics[i].when_missing == MISSING_FALLBACK && !run->out->proposals[i].valid;
 }
@@ -19,6 +20,7 @@ static bool in_trouble(const struct decide_run *run) {
     return valid == 0;
 }
 
+/* What spec.fallback asks for; bounds and rate come after it, and hold for this number as for any other. */
 static int32_t wanted(const struct policy_fallback *f, int32_t current) {
     switch (f->behavior) {
     case FALLBACK_STATIC:
@@ -33,6 +35,8 @@ static int32_t wanted(const struct policy_fallback *f, int32_t current) {
     return current;
 }
 
+/* Since when is the condition's transition, so that a restart does not begin fallback.after anew: at first it
+ * is False ("waiting"), and once True it stays so for as long as the trouble lasts. */
 void fallback_look(struct decide_run *run) {
     const struct policy_fallback *f = &run->spec->fallback;
     struct decision *d = run->out;
@@ -57,6 +61,7 @@ void fallback_look(struct decide_run *run) {
                       "metrics are missing, not yet for as long as fallback.after");
 }
 
+/* "No series" as "nothing to do". within is cleared: the record would say that nothing was to be changed. */
 static void count_as_zero(struct proposal *p) {
     p->valid = p->substituted = true;
     p->replicas = 0;
@@ -65,6 +70,7 @@ static void count_as_zero(struct proposal *p) {
     p->arithmetic = "absent counts as 0 (whenMissing: Zero)";
 }
 
+/* Fallback's number as this metric's proposal, beside those that have values of their own. */
 static void fall_back(struct decide_run *run, struct proposal *p) {
     p->valid = p->substituted = true;
     p->within = false;

@@ -3,6 +3,7 @@
  * between the two, as it does there. */
 #include "autoscaler/stages.h"
 
+/* HPA's words; "matches current size" is also said where the number was not held back and does change. */
 static const char ready_reason[] = "ReadyForNewScale";
 static const char ready_message[] = "recommended size matches current size";
 static const char down_message[] =
@@ -10,16 +11,20 @@ static const char down_message[] =
 static const char up_message[] =
     "recent recommendations were lower than current one, applying the lowest recent recommendation";
 
+/* Several entries may hold the same number: it is let go when the last of them leaves. */
 static void later(usec_t *at, usec_t candidate) {
     if (candidate > *at)
         *at = candidate;
 }
 
+/* What was asked for, before any window or limit: the next decisions are held by what the load wanted. */
 static void record(struct history *history, int64_t slot, int32_t raw, usec_t now) {
     history->has_recommendations = true;
     history_put(&history->recommendations, slot, (struct history_entry){.at = now, .value = raw});
 }
 
+/* The window is inclusive: an entry exactly at its edge still counts, so that it leaves one microsecond later
+ * (hence the + 1). The slot used again is the last one outside, however many there are. */
 void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t window,
                      struct stabilized *ret_stabilized) {
     const struct history_list *list = &history->recommendations;
@@ -47,6 +52,7 @@ void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t wi
     *ret_stabilized = s;
 }
 
+/* scaleDown.stabilizationWindowSeconds that is not given means the flag; 0 is given, and means no window. */
 struct stabilize_windows stabilize_windows(const struct policy_spec *spec, const struct decide_flags *flags) {
     int32_t up = spec->up.window_seconds, down = spec->down.window_seconds;
 
@@ -80,6 +86,7 @@ static struct extreme find_extreme(const struct history_list *list, int32_t raw,
     return x;
 }
 
+/* Outside of both windows, strictly: the longer one may still need what the shorter has let go. */
 static int64_t old_slot(const struct history_list *list, usec_t up_cutoff, usec_t down_cutoff) {
     int64_t slot = -1;
 
@@ -89,6 +96,8 @@ static int64_t old_slot(const struct history_list *list, usec_t up_cutoff, usec_
     return slot;
 }
 
+/* HPA's stabilizeRecommendationWithBehaviors. up <= raw <= down always: current is moved into that range, and
+ * no further, so that it follows only what all recommendations of a window agree on. */
 void stabilize_behavior(struct history *history, struct stabilize_windows windows, int32_t current,
                         int32_t raw, usec_t now, struct stabilized *ret_stabilized) {
     const struct history_list *list = &history->recommendations;
