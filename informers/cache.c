@@ -22,6 +22,7 @@ struct cache *cache_new(void) {
     return cache;
 }
 
+/* An estimate for the metrics: labels count with their group, and texts of the pool not at all. */
 static size_t entry_bytes(const struct index_entry *entry) {
     return sizeof(*entry) + object_bytes(entry->object);
 }
@@ -49,6 +50,7 @@ void cache_free(struct cache *cache) {
     free(cache);
 }
 
+/* The map's key is the object's own text, so that an entry must leave the map before its object may go. */
 static void insert(struct cache *cache, struct index_entry *entry, struct object *object) {
     index_add(&cache->index, entry, object);
     map_put(&cache->entries, object->key, entry);
@@ -64,6 +66,8 @@ static void replace(struct cache *cache, struct index_entry *entry, struct objec
     drop(cache, entry);
 }
 
+/* A list repeats what a watch has brought. The uid counts as well: an object that was deleted and made again
+ * starts a life of its own, and versions are the server's to compare, not ours. */
 static bool same_version(const struct object *a, const struct object *b) {
     return *a->resource_version && strcmp(a->resource_version, b->resource_version) == 0 &&
            strcmp(a->uid, b->uid) == 0;
@@ -81,6 +85,7 @@ enum cache_change cache_put(struct cache *cache, struct object *object, uint32_t
         insert(cache, entry, object);
         return CACHE_ADDED;
     }
+    /* Also what has not changed bears the list's stamp: that is what keeps it from being swept. */
     entry->epoch = epoch;
     if (same_version(entry->object, object)) {
         object_unref(object);
@@ -107,13 +112,14 @@ void cache_sweep(struct cache *cache, const char *ns, uint32_t epoch, cache_fn *
         struct index_entry *entry = value;
         if (entry->epoch == epoch || (ns && !str_eq(entry->object->ns, ns)))
             continue;
-        map_remove(&cache->entries, key);
+        map_remove(&cache->entries, key); /* first: the key is the object's */
         const struct object *old = drop(cache, entry);
         fn(arg, old);
         object_unref(old);
     }
 }
 
+/* The key is put together here as object_new does it: "namespace/name", or the name alone. */
 const struct object *cache_get(const struct cache *cache, const char *ns, const char *name) {
     char key[2 * 1024 + 2];
     int len = snprintf(key, sizeof(key), "%s%s%s", ns, *ns ? "/" : "", name);

@@ -18,6 +18,7 @@ enum {
     SILENCE_ORDINARY = 128 * 1024, /* a longer text leaves a parser with a large buffer: it is renewed */
 };
 
+/* A map or list of the document that is open: the field it stands for, and what is wanted inside. */
 struct level {
     const struct field *field;
     const struct field *in;
@@ -52,6 +53,7 @@ struct decoder {
     char list_continue[DECODE_TOKEN_MAX + 1];
 };
 
+/* Setters know the notes only; those of the frame around an object live in the decoder. */
 static struct decoder *of_notes(struct notes *notes) {
     return (struct decoder *)((char *)notes - offsetof(struct decoder, notes));
 }
@@ -86,6 +88,7 @@ static void end_listed(struct notes *notes);
 static void rewind_message(struct decoder *d);
 
 #define KEY(k) .key = (k), .len = sizeof(k) - 1
+/* The frames around an object. Where .object is set the table of the decoder's type goes on. */
 static const struct field watch_fields[] = {
     {KEY("type"), .type = FIELD_STRING, .set = set_event_type},
     {KEY("object"), .type = FIELD_MAP, .object = true},
@@ -131,11 +134,14 @@ static int mismatch(struct decoder *d, const struct field *f) {
     return 1;
 }
 
+/* 0 makes yajl stop; why is told by whoever called it. */
 static int cancel(struct decoder *d, const char *why) {
     d->failure = why;
     return 0;
 }
 
+/* Any value that is no map or list. A quantity may be written as a number, 2 for "2"; nothing else may be of
+ * two types. */
 static int scalar(struct decoder *d, enum field_type type, const char *text, size_t len) {
     d->events++;
     if (d->skip)
@@ -157,6 +163,7 @@ static bool building(const struct decoder *d) {
     return d->json && json_builder_open(d->json);
 }
 
+/* null is as good as absent, whatever the type: no setter is called. */
 static int on_null(void *ctx) {
     struct decoder *d = ctx;
 
@@ -170,6 +177,7 @@ static int on_null(void *ctx) {
     return 1;
 }
 
+/* Setters take texts alone, so that protobuf can call them too. */
 static int on_boolean(void *ctx, int value) {
     struct decoder *d = ctx;
 
@@ -194,6 +202,7 @@ static int on_string(void *ctx, const unsigned char *text, size_t len) {
     return scalar(d, FIELD_STRING, (const char *)text, len);
 }
 
+/* Remembers what the key stands for until its value comes; a map that is kept whole has the key noted too. */
 static int on_key(void *ctx, const unsigned char *key, size_t len) {
     struct decoder *d = ctx;
 
@@ -212,6 +221,7 @@ static int on_key(void *ctx, const unsigned char *key, size_t len) {
     return 1;
 }
 
+/* Opens a wanted map or list. */
 static void push(struct decoder *d, const struct field *f) {
     const struct field *table = f->object ? decode_fields(d->type) : f;
 
@@ -231,6 +241,8 @@ static int begin_message(struct decoder *d, bool map) {
     return 1;
 }
 
+/* A bracket opens: a wanted one is pushed, any other is passed over with all that it has inside. The depth is
+ * bounded because yajl remembers each level. */
 static int begin(struct decoder *d, bool map) {
     d->events++;
     if (building(d))
@@ -251,6 +263,8 @@ static int begin(struct decoder *d, bool map) {
 
 static int end_event(struct decoder *d);
 
+/* A bracket closes. In a stream the message that ends with it is handed over at once: no one else tells where
+ * one event ends and the next begins. */
 static int end(struct decoder *d) {
     d->events++;
     if (building(d))
@@ -305,6 +319,8 @@ static void set_skip(struct decoder *d, uint32_t skip) {
     d->callbacks.yajl_map_key = deaf ? NULL : on_key;
 }
 
+/* A policy is wanted whole, since status_json is compared with what is to be written; so it is built as JSON
+ * and read by the same function as a file. */
 static int build_policy(struct decoder *d, struct object **ret_object, struct err *err) {
     struct policy_object *policy = NULL;
     json_t *document = json_builder_take(d->json);
@@ -338,6 +354,7 @@ static void end_listed(struct notes *notes) {
     emit(of_notes(notes), DECODE_LISTED);
 }
 
+/* A Status in the watch. Numbers beyond reason count as not given, so that nobody waits for a year. */
 static int emit_error(struct decoder *d) {
     const struct notes *n = &d->notes;
     struct decode_status status = {
@@ -376,6 +393,7 @@ static int end_event(struct decoder *d) {
     return 1;
 }
 
+/* yajl cannot be rewound after an error, and its buffer for one long text never shrinks: then a new one. */
 static void renew_parser(struct decoder *d) {
     if (d->yajl)
         yajl_free(d->yajl);
@@ -459,6 +477,8 @@ static bool is_proto(struct decoder *d, const char *data, size_t len) {
     return d->proto;
 }
 
+/* silence counts bytes that come without any event: only within a text that does not end, which yajl keeps in
+ * memory until it does. All else that is large passes through. */
 int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *err) {
     if (is_proto(d, data, len))
         return proto_feed(&d->frames, data, len, on_frame, d, err);
@@ -475,6 +495,8 @@ int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *er
     return 0;
 }
 
+/* A stream's events are handed over as they end, a watch's here, by its frame; a list has handed over each of
+ * its items, and only has to be whole. */
 int decoder_finish(struct decoder *d, struct err *err) {
     int ret = 0;
 

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Labels, owners and names of containers repeat a thousandfold in a cluster: each text is kept once. */
 static const char *intern(struct str_pool *pool, const char *text) {
     return text ? str_intern(pool, text, strlen(text)) : NULL;
 }
 
+/* Absent is 0; what is there and is no time makes the object unusable, since readiness would be guessed. */
 static usec_t time_of(struct notes *n, const char *text, const char *field) {
     usec_t t = 0;
 
@@ -30,6 +32,7 @@ static struct labels *build_labels(const struct notes *n, struct str_pool *pool)
     return labels;
 }
 
+/* A pod that no kubelet has seen yet may have no phase: that is Pending. */
 static uint8_t pod_phase(const char *text) {
     static const char *const names[] = {[POD_PENDING] = "Pending",
                                         [POD_RUNNING] = "Running",
@@ -97,6 +100,7 @@ static void build_hpa(struct notes *n, struct str_pool *pool, struct hpa_object 
     hpa->target_name = intern(pool, str_or_empty(n->target.name));
 }
 
+/* The part that only this type has. */
 static void build_type(struct notes *n, struct str_pool *pool, struct object *o) {
     switch ((enum object_type)o->type) {
     case OBJECT_POD:
@@ -118,6 +122,7 @@ static void build_type(struct notes *n, struct str_pool *pool, struct object *o)
     }
 }
 
+/* The key is "namespace/name": a slash in either would make two objects one. */
 static void check_names(struct notes *n) {
     if (!n->name || !*n->name)
         notes_spoil(n, "metadata.name", "is missing");
@@ -134,6 +139,7 @@ int notes_build(struct notes *n, enum object_type type, struct str_pool *pool, s
     check_names(n);
     if (n->bad)
         return spoilt(n, err);
+    /* From here on the object owns what it has, and may still turn out bad. */
     struct object *o = object_new(
         type, pool,
         &(struct object_names){.ns = n->ns, .name = n->name, .uid = n->uid, .resource_version = n->version});
@@ -172,6 +178,7 @@ static int write_values(struct buf *out, const struct notes_term *term, const ch
     return ret < 0 ? ret : buf_puts(out, ")");
 }
 
+/* As apimachinery writes it: an equality is key=value; In and NotIn without values are an error. */
 static int write_term(struct buf *out, const struct notes_term *term) {
     const char *op = str_or_empty(term->op);
 

@@ -34,6 +34,7 @@ void notes_reset(struct notes *notes) {
     };
 }
 
+/* The first reason counts: later ones are often its consequence. */
 void notes_spoil(struct notes *notes, const char *field, const char *why) {
     if (notes->bad)
         return;
@@ -49,6 +50,7 @@ const char *notes_text(struct notes *notes, const char *text, size_t len) {
     return arena_strndup(&notes->arena, text, len);
 }
 
+/* Texts of the parser have a length and no NUL. */
 static bool same(const char *text, size_t len, const char *word) {
     return strlen(word) == len && memcmp(text, word, len) == 0;
 }
@@ -61,6 +63,7 @@ static int64_t number(struct notes *notes, const char *text, size_t len) {
     return value;
 }
 
+/* In milli-units; -1 stands for "not given", which a quantity that cannot be read must not pass for. */
 static int64_t quantity(struct notes *notes, const char *text, size_t len) {
     int64_t milli = -1;
 
@@ -142,6 +145,7 @@ static void set_message(struct notes *n, const char *text, size_t len) {
     n->status_message = memchr(text, '\0', cut) ? "" : arena_strndup(&n->arena, text, cut);
 }
 
+/* That it is being deleted counts, not since when. */
 static void set_deleting(struct notes *n, const char *text, size_t len) {
     (void)text;
     n->deleting = len > 0;
@@ -178,6 +182,7 @@ static void begin_owner(struct notes *n) {
     memset(&n->owner, 0, sizeof(n->owner));
 }
 
+/* Owners without controller: true keep an object from being collected, but do not run it. */
 static void end_owner(struct notes *n) {
     if (n->owner.controller)
         memcpy(&n->controller, &n->owner, sizeof(n->controller));
@@ -187,6 +192,7 @@ static void begin_entry(struct notes *n) {
     memset(&n->entry, 0, sizeof(n->entry));
 }
 
+/* Of all conditions only Ready is looked at, a pod's or a node's. */
 static void end_condition(struct notes *n) {
     const char *status = str_or_empty(n->entry.status);
 
@@ -198,6 +204,7 @@ static void end_condition(struct notes *n) {
     n->ready_transition = n->entry.transition;
 }
 
+/* The first InternalIP, as the API server takes it to reach a kubelet. */
 static void end_address(struct notes *n) {
     if (str_eq(n->entry.type, "InternalIP") && !n->internal_ip)
         n->internal_ip = n->entry.address;
@@ -214,6 +221,8 @@ static void begin_init_container(struct notes *n) {
     n->container.init = true;
 }
 
+/* Init containers are gone when a pod runs, but for those that always restart: the sidecars, whose requests
+ * count as the others' do, for HPA as well. */
 static void end_container(struct notes *n) {
     if (n->container.init && !n->container.always)
         return;
@@ -234,6 +243,7 @@ static void begin_term(struct notes *n) {
     n->term = (struct notes_term){0};
 }
 
+/* matchLabels' pairs are terms without an operator; in the text form they are sorted in with the others. */
 static void add_match_label(struct notes *n, const char *text, size_t len) {
     n->term = (struct notes_term){.key = n->pair_key, .value = notes_text(n, text, len)};
     add_term(n);
@@ -277,6 +287,7 @@ static void add_term_value(struct notes *n, const char *text, size_t len) {
     { FIELD(k, n, FIELD_LIST), .in = &(element), .count = 1 }
 
 static const struct field label = STRING("", 2, add_label);
+/* Tables only from here on; the numbers are those of generated.proto in k8s.io/api and apimachinery. */
 static const struct field owner_fields[] = {
     STRING("uid", 4, set_owner_uid),
     STRING("kind", 1, set_owner_kind),

@@ -18,6 +18,7 @@ json_t *json_builder_take(struct json_builder *b) {
     return root;
 }
 
+/* Between the begin of the object and its end; what a frame has around it is not the document's. */
 bool json_builder_open(const struct json_builder *b) {
     return b->depth > 0;
 }
@@ -30,6 +31,7 @@ static bool left_out(struct json_builder *b) {
     return out;
 }
 
+/* Nothing more is built, but brackets are counted on, so that the end is found. */
 static void fail(struct json_builder *b) {
     b->failed = true;
 }
@@ -51,6 +53,8 @@ static void put(struct json_builder *b, json_t *value) {
         fail(b);
 }
 
+/* stack holds the open maps and lists, borrowed from root. Left out are the levels from skip on: depth counts
+ * them too. */
 void json_builder_begin(struct json_builder *b, bool map) {
     if (left_out(b)) {
         if (!b->skip)
@@ -75,6 +79,7 @@ void json_builder_end(struct json_builder *b) {
         b->skip = 0;
 }
 
+/* managedFields can be most of an object, and says nothing that a decision or a status needs. */
 void json_builder_key(struct json_builder *b, const char *key, size_t len) {
     if (b->failed || b->skip)
         return;
@@ -98,6 +103,7 @@ void json_builder_string(struct json_builder *b, const char *text, size_t len) {
         put(b, json_stringn(text, len));
 }
 
+/* Whole numbers stay whole: a generation is an int64, which a double does not hold. */
 void json_builder_number(struct json_builder *b, const char *text, size_t len) {
     char copy[64];
     int64_t whole;

@@ -7,6 +7,7 @@
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
+/* Bytes not yet read. Every length is held against the end before anything is looked at. */
 struct span {
     const unsigned char *at, *end;
 };
@@ -19,10 +20,12 @@ struct item {
     struct span bytes;
 };
 
+/* What there are thousands of; the rest is not worth its tables. */
 bool proto_can(enum object_type type) {
     return type == OBJECT_POD || type == OBJECT_NODE;
 }
 
+/* Seven bits a byte, the lowest first; ten bytes at the most, of which bits past the 64th are cut. */
 static bool read_varint(struct span *s, uint64_t *ret_value) {
     uint64_t value = 0;
 
@@ -70,6 +73,7 @@ static size_t span_len(const struct span *s) {
     return (size_t)(s->end - s->at);
 }
 
+/* As the text that JSON would have had, for the same setter. */
 static bool set_number(struct notes *n, const struct field *f, const struct item *item) {
     char text[24];
 
@@ -173,6 +177,7 @@ static bool set_pair(struct notes *n, const struct field *f, struct span entry) 
     return set_bytes(n, f->in, &value);
 }
 
+/* A list is its elements, one after the other under the same number. */
 static bool set_item(struct notes *n, const struct field *f, const struct item *item) {
     if (f->type == FIELD_NUMBER || f->type == FIELD_BOOL)
         return set_number(n, f, item);
@@ -233,6 +238,7 @@ static bool read_object(struct notes *n, enum object_type type, struct span obje
     return walk(n, status ? decode_status_fields() : decode_fields(type), raw);
 }
 
+/* A frame is a WatchEvent: type (1), and object (2), a RawExtension with the bytes (1). */
 int proto_read(const char *frame, size_t len, enum object_type type, struct notes *notes, char *event_type,
                struct err *err) {
     const unsigned char *at = (const unsigned char *)frame;
@@ -247,6 +253,7 @@ int proto_read(const char *frame, size_t len, enum object_type type, struct note
     return 0;
 }
 
+/* Four bytes, the highest first: apimachinery's length-delimited framer. */
 static size_t frame_len(const char *data) {
     const unsigned char *c = (const unsigned char *)data;
     return (size_t)c[0] << 24 | (size_t)c[1] << 16 | (size_t)c[2] << 8 | c[3];
@@ -271,6 +278,7 @@ static int take_frames(const char *data, size_t len, proto_frame_fn *fn, void *a
     return ret;
 }
 
+/* Frames that arrive whole are read where they are; only what is cut off at the end is kept and completed. */
 int proto_feed(struct buf *pending, const char *data, size_t len, proto_frame_fn *fn, void *arg,
                struct err *err) {
     size_t used = 0;

@@ -45,6 +45,7 @@ static uint32_t next_random(struct follower *f) {
     return (uint32_t)(f->random >> 32);
 }
 
+/* A server that is away for an hour fails hundreds of times: one line for each doubling is enough. */
 static void log_failure(const struct follower *f, usec_t delay) {
     char text[CLOCK_TEXT_MAX];
     uint32_t failures = f->reflector.failures;
@@ -93,6 +94,8 @@ static void on_wait_over(void *arg) {
                                          .text = "the server has gone silent in a list"});
 }
 
+/* What a page brings is no step of its own: the version to go on from comes with its end. A change is one,
+ * for the watch resumes from the last. The version is copied because the handler may free the object. */
 static void on_decoded(void *arg, enum decode_event event, struct object *object) {
     struct follower *f = arg;
     char version[REFLECTOR_VERSION_MAX];
@@ -125,6 +128,7 @@ static void on_error(void *arg, const struct decode_status *status) {
                                        .retry_after = status->retry_after});
 }
 
+/* One object that cannot be read does not stop the others: it is as if it were not there. */
 static void on_skipped(void *arg, const char *name, const char *why) {
     struct follower *f = arg;
 
@@ -141,6 +145,7 @@ static void on_watch_open(void *arg) {
         step(arg, (struct reflector_event){.type = REFLECT_OPENED});
 }
 
+/* A frame of the WebSocket may come in pieces; last ends an event. */
 static int on_watch_data(void *arg, const char *data, size_t len, bool last, struct err *err) {
     struct follower *f = arg;
 
@@ -153,6 +158,8 @@ static int on_watch_data(void *arg, const char *data, size_t len, bool last, str
     return ret;
 }
 
+/* Every watch is ended by the API server sooner or later (after its --min-request-timeout): that is in order,
+ * and no failure to wait for. */
 static void on_watch_end(void *arg, const struct ws_end *end) {
     struct follower *f = arg;
 
@@ -267,6 +274,8 @@ static void open_sync(struct follower *f) {
     start_list(f, path.data, DECODE_STREAM);
 }
 
+/* For servers that do not stream lists. Without a resourceVersion the first page is of the newest state, and
+ * its token keeps the others to that. */
 static void open_page(struct follower *f) {
     cleanup_buf struct buf path;
 
@@ -279,6 +288,7 @@ static void open_page(struct follower *f) {
     start_list(f, path.data, DECODE_LIST);
 }
 
+/* Over a WebSocket, from the last version seen. */
 static void open_watch(struct follower *f) {
     cleanup_buf struct buf path;
 
@@ -303,6 +313,7 @@ static void close_all(struct follower *f) {
     f->deaf = false;
 }
 
+/* Closing comes first, so that never two connections of one follower are open; then at most one is opened. */
 static void on_act(void *arg) {
     struct follower *f = arg;
     unsigned actions = f->pending;

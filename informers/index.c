@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Objects of one namespace with the same labels: a ReplicaSet's pods, most often. */
 struct group {
     struct index_hashed hashed; /* first */
     struct index_link members;  /* of entries, by their by_group */
@@ -24,6 +25,7 @@ struct posting {
     uint32_t count, cap;
 };
 
+/* Objects with the same controller. */
 struct owner {
     struct index_link members; /* of entries, by their by_owner */
     char uid[];
@@ -51,6 +53,7 @@ static struct index_link *link_remove(struct index_link *link) {
     return next->next == next ? next : NULL;
 }
 
+/* Chains are on average no longer than one; a table never shrinks, as clusters seldom do. */
 static void table_grow(struct index_table *table) {
     uint32_t cap = table->cap ? table->cap * 2 : 16;
     struct index_hashed **buckets = xcalloc(cap, sizeof(struct index_hashed *));
@@ -87,6 +90,7 @@ static struct index_hashed *table_first(const struct index_table *table, uint32_
     return table->cap ? table->buckets[hash & (table->cap - 1)] : NULL;
 }
 
+/* Mixes in one more text; the factor is Knuth's, 2^32 divided by the golden ratio. */
 static uint32_t hash_text(uint32_t hash, const char *text) {
     return text ? (hash ^ map_hash(text, strlen(text))) * 2654435761u : hash;
 }
@@ -146,6 +150,8 @@ static uint32_t *place_of(struct group *group, const char *key) {
     return &group->at[i];
 }
 
+/* The last group takes the place of the one that leaves: the order in a posting means nothing, and each group
+ * knows where it stands, so that nothing is searched. */
 static void posting_remove(struct index *index, struct group *group, const char *key, const char *value) {
     struct posting *p = find_posting(index, group->ns, key, value);
     uint32_t at = *place_of(group, key);
@@ -169,6 +175,7 @@ static struct group *find_group(const struct index *index, const struct object *
     return NULL;
 }
 
+/* The group's own labels count here, once, and not with its objects. */
 static size_t group_bytes(const struct group *g) {
     size_t labels = g->labels ? sizeof(*g->labels) + g->labels->count * sizeof(struct label) : 0;
     return sizeof(*g) + (g->labels ? g->labels->count : 0) * sizeof(uint32_t) + labels;
@@ -212,6 +219,8 @@ static void share_containers(struct pod *pod, const struct object *other) {
     pod->containers = pod_containers_ref(peer->containers);
 }
 
+/* The object gives up its own labels for the group's, which are equal. Its containers are compared with those
+ * of the newest member: pods of one template follow each other. */
 static void add_to_group(struct index *index, struct index_entry *entry, struct object *o) {
     uint32_t hash = group_hash(o);
     struct group *g = find_group(index, o, hash);
@@ -228,6 +237,7 @@ static void add_to_group(struct index *index, struct index_entry *entry, struct 
     link_add(&g->members, &entry->by_group);
 }
 
+/* The uid is copied: the object it came with may go before the others of its owner do. */
 static void add_to_owner(struct index *index, struct index_entry *entry) {
     const char *uid = entry->object->owner_uid;
 
@@ -288,6 +298,7 @@ static size_t term_cost(const struct index *index, const char *ns, const struct 
     return cost;
 }
 
+/* "app in (a, a)" must not find an object twice. */
 static bool repeated(const struct selector_term *term, uint32_t at) {
     for (uint32_t i = 0; i < at; i++)
         if (str_eq(term->values[i], term->values[at]))
@@ -295,6 +306,8 @@ static bool repeated(const struct selector_term *term, uint32_t at) {
     return false;
 }
 
+/* The equality that leaves the fewest groups leads; the whole selector is then asked for each group, not for
+ * each object. Without an equality all groups of the namespace are asked. */
 void index_select(const struct index *index, const char *ns, const struct selector *selector, index_fn *fn,
                   void *arg) {
     const struct selector_term *best = NULL;

@@ -41,6 +41,8 @@ struct informers {
     struct loop_timer *later; /* tells new users, takes apart what was closed */
 };
 
+/* ---- the transport of every day: the API server's client ---- */
+
 static void *kube_list(void *arg, const struct kube_request *request) {
     return kube_start(arg, request);
 }
@@ -59,6 +61,7 @@ static void kube_close(void *arg, void *watch) {
     kube_watch_close(watch);
 }
 
+/* Users that opened during this turn are told of everything later, of this change as part of it. */
 static void notify(struct feed *feed, enum informer_change change, const struct object *old,
                    const struct object *new_) {
     for (struct informer *user = feed->users; user; user = user->next)
@@ -66,6 +69,7 @@ static void notify(struct feed *feed, enum informer_change change, const struct 
             user->fn(user->arg, change, old, new_);
 }
 
+/* Objects go to the users as they arrive, before a list is whole: informer_synced tells when it is. */
 static void on_object(void *arg, struct object *object, uint32_t epoch) {
     struct feed *feed = arg;
     const struct object *old, *new_;
@@ -115,6 +119,8 @@ static void add_follower(struct feed *feed, const char *ns) {
                                                 .handler = {on_object, on_deleted, on_listed, feed}});
 }
 
+/* One follower for all namespaces, or one for each that was named: a Role cannot allow more. What lies
+ * outside of namespaces is followed once either way. */
 static struct feed *new_feed(struct informers *all, const struct resource *resource, enum object_type type) {
     struct feed *feed = XNEW(struct feed);
 
@@ -153,6 +159,7 @@ static void tell_one(void *arg, const struct object *object) {
         user->fn(user->arg, INFORMER_ADDED, NULL, object);
 }
 
+/* A user that comes late gets what is there as ADDED: it cannot know that others came before it. */
 static void tell_new_users(struct feed *feed) {
     for (struct informer *user = feed->users; user; user = user->next)
         if (!user->told) {
@@ -173,6 +180,7 @@ static void free_closed_users(struct feed *feed) {
     }
 }
 
+/* A feed ends with its last user: its watch is closed and its objects are let go. */
 static void on_later(void *arg) {
     struct informers *all = arg;
 
@@ -203,6 +211,7 @@ static char **copy_list(const char *const *list) {
     return copy;
 }
 
+/* Half a second to half a minute between tries, and a minute of silence in a list, where nobody says less. */
 struct informers *informers_new(struct loop *loop, struct kube *kube,
                                 const struct informers_options *options) {
     const struct informers_options none = {0};
@@ -257,7 +266,7 @@ struct informer *informers_open(struct informers *all, const struct resource *re
     struct informer **end = &feed->users;
     while (*end)
         end = &(*end)->next;
-    *end = user;
+    *end = user; /* behind the others: they are told in the order in which they came */
     loop_timer_set(all->later, 0);
     return user;
 }
@@ -269,6 +278,7 @@ void informer_close(struct informer *informer) {
     loop_timer_set(informer->feed->informers->later, 0);
 }
 
+/* Also told, since a user that asks has to have seen what the answer is about. */
 bool informer_synced(const struct informer *informer) {
     const struct feed *feed = informer->feed;
 
@@ -278,6 +288,7 @@ bool informer_synced(const struct informer *informer) {
     return informer->told;
 }
 
+/* The first namespace's that has one: as a rule they all fail for the same reason. */
 const struct err *informer_error(const struct informer *informer) {
     const struct feed *feed = informer->feed;
     static const struct err none;

@@ -31,6 +31,7 @@ static void set_state(struct reflector *r, enum reflector_state state, const cha
     r->state = state;
 }
 
+/* An empty or an overlong one is no place to resume from: the last good one stays. */
 static void set_version(struct reflector *r, const char *version) {
     size_t len = version ? strlen(version) : 0;
 
@@ -56,6 +57,8 @@ static usec_t wait_for(const struct reflector *r, const struct reflector_event *
     return wait > event->retry_after ? wait : event->retry_after + wait / 2;
 }
 
+/* The code tells what a person can do: rights, a kind that is not served, a server that is busy; all else is
+ * the network's. */
 static void note_error(struct reflector *r, const struct reflector_event *event) {
     int code = event->code < 0 ? event->code : -EIO;
 
@@ -87,6 +90,7 @@ static struct reflector_step begin_list(struct reflector *r, const char *why) {
                                               (r->no_streaming ? REFLECT_DO_LIST : REFLECT_DO_SYNC)};
 }
 
+/* progress begins anew: a server that closes watches without bringing anything is backed off from. */
 static struct reflector_step open_watch(struct reflector *r, const char *why) {
     r->progress = false;
     set_state(r, REFLECTOR_WATCH, why);
@@ -148,6 +152,7 @@ static struct reflector_step list_whole(struct reflector *r, const struct reflec
     return step;
 }
 
+/* Objects pass by without a step; the bookmark that ends the first events makes a list of them. */
 static struct reflector_step in_sync(struct reflector *r, const struct reflector_event *event) {
     if (event->type == REFLECT_BOOKMARK && event->initial_end) {
         return list_whole(r, event);
@@ -167,6 +172,8 @@ static struct reflector_step in_sync(struct reflector *r, const struct reflector
     return (struct reflector_step){0};
 }
 
+/* A page that failed for a passing reason is asked for again by its token, so that a list of a large cluster
+ * is not begun anew; any other failure may be the token's fault. */
 static struct reflector_step in_list(struct reflector *r, const struct reflector_event *event) {
     if (event->type == REFLECT_PAGE && event->token && *event->token) {
         set_token(r, event->token);
@@ -183,8 +190,7 @@ static struct reflector_step in_list(struct reflector *r, const struct reflector
     return back_off(r, event, again && r->token ? REFLECTOR_LIST : REFLECTOR_SYNC);
 }
 
-/* What went wrong with a watch: resume from where it was, unless the kind is gone or resuming keeps failing.
- */
+/* What went wrong with a watch: resume from where it was, unless the kind is gone or that keeps failing. */
 static struct reflector_step watch_failed(struct reflector *r, const struct reflector_event *event) {
     if (is_gone(event))
         return gone(r, event);
@@ -211,6 +217,7 @@ static struct reflector_step in_watch(struct reflector *r, const struct reflecto
     case REFLECT_FAILED:
         return watch_failed(r, event);
     case REFLECT_CLOSED:
+        /* Every watch ends sooner or later: on at once, but for one that has brought nothing. */
         return r->progress ? open_watch(r, "closed by the server") : back_off(r, event, REFLECTOR_WATCH);
     case REFLECT_START:
     case REFLECT_STOP:
@@ -221,6 +228,7 @@ static struct reflector_step in_watch(struct reflector *r, const struct reflecto
     }
 }
 
+/* Late events of what has been closed are ignored; only the timer leads on. */
 static struct reflector_step in_backoff(struct reflector *r, const struct reflector_event *event) {
     if (event->type != REFLECT_TIMER)
         return (struct reflector_step){0};

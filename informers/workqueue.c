@@ -34,10 +34,12 @@ void workqueue_free(struct workqueue *queue) {
     free(queue);
 }
 
+/* Of equal times the one that came first: no key can starve another. */
 static bool before(const struct item *a, const struct item *b) {
     return a->when != b->when ? a->when < b->when : a->arrival < b->arrival;
 }
 
+/* Each item knows its place, so that one in the middle can be moved or taken out without a search. */
 static void put_at(struct workqueue *queue, size_t at, struct item *item) {
     queue->heap[at] = item;
     item->at = at;
@@ -82,11 +84,14 @@ static void detach(struct workqueue *queue, struct item *item) {
     map_remove(&queue->items, item->key);
     if (last == item)
         return;
+    /* The last comes from another branch, and may belong above or below: one of the two does nothing. */
     put_at(queue, item->at, last);
     sift_up(queue, last);
     sift_down(queue, last);
 }
 
+/* A key is in the queue once: asked for again it moves to the earlier of the two times, never to a later one,
+ * so that no wish to look soon is lost. */
 void workqueue_add(struct workqueue *queue, const char *key, usec_t when) {
     struct item *item = map_get(&queue->items, key);
 
