@@ -138,14 +138,12 @@ static size_t values_max(const struct parser *p) {
     return n;
 }
 
-/* "(a,b)", the current token being "(". Empty items stand for the empty value, as upstream. */
+/* "(a,b)", the current token being "(". Empty items, and "()", stand for the empty value, as upstream. */
 static int parse_list(struct parser *p, struct selector_term *term) {
     if (p->token != TOKEN_OPEN)
         return expected(p, "'('");
     term->values = ARENA_ARRAY(p->arena, const char *, values_max(p));
     next_token(p);
-    if (p->token == TOKEN_CLOSE)
-        return expected(p, "at least one value");
     for (;; next_token(p)) {
         const char *value = "";
         int r = p->token == TOKEN_WORD ? take_value(p, &value) : 0;
@@ -164,6 +162,7 @@ static int parse_list(struct parser *p, struct selector_term *term) {
 /* "= value", "== value", "!= value"; a missing value is the empty one. */
 static int parse_equality(struct parser *p, struct selector_term *term) {
     term->op = p->word[0] == '!' ? SELECTOR_NOT_IN : SELECTOR_IN;
+    term->equality = true;
     term->values = ARENA_ARRAY(p->arena, const char *, 1);
     term->values[0] = "";
     term->count = 1;

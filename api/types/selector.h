@@ -13,6 +13,7 @@ enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_E
 struct selector_term {
     const char *key;
     enum selector_op op;
+    bool equality;  /* written = == or !=, which PromQL tells from in and notin with one value */
     uint32_t count; /* of values; "=" is IN with one, "!=" NOT_IN with one */
     const char **values;
 };
