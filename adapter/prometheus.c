@@ -263,7 +263,7 @@ static void start(struct fetch *f) {
     struct err err = {0};
 
     s->stats.queries++;
-    if (prom_request_init(&request, &s->endpoint, f->form, &err) < 0) {
+    if (prom_request_init(&request, &s->endpoint, "/api/v1/query", f->form, &err) < 0) {
         cleanup_free char *message = xasprintf("%s: %s", s->endpoint.label, err_text(&err));
         keep_failure(f, message);
         finish(f, PLAN_NOT_ASKED, 0);

@@ -162,7 +162,8 @@ static void add_headers(struct prom_request *r, const struct prom_endpoint *e) {
         r->headers[n++] = e->headers[i];
 }
 
-int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *form, struct err *err) {
+int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *path, const char *form,
+                      struct err *err) {
     const char *query = e->base.query;
 
     *r = (struct prom_request){0};
@@ -171,9 +172,9 @@ int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const cha
         return ret;
     add_headers(r, e);
     if (e->use_get)
-        r->url = xasprintf("%s/api/v1/query?%s%s%s", e->base.url, form, *query ? "&" : "", query);
+        r->url = xasprintf("%s%s?%s%s%s", e->base.url, path, form, *query ? "&" : "", query);
     else
-        r->url = xasprintf("%s/api/v1/query%s%s", e->base.url, *query ? "?" : "", query);
+        r->url = xasprintf("%s%s%s%s", e->base.url, path, *query ? "?" : "", query);
     r->http = (struct http_request){
         .method = e->use_get ? "GET" : "POST",
         .url = r->url,

@@ -34,8 +34,10 @@ struct prom_request {
     const char **headers;
 };
 
-/* Makes the request for a form: 0, or a negative code where a secret cannot be read. prom_request_done. */
-int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *form, struct err *err);
+/* Makes the request of path ("/api/v1/query") with a form: 0, or a negative code where a secret cannot be
+ * read. The path and form are borrowed until the request is started. prom_request_done. */
+int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *path, const char *form,
+                      struct err *err);
 void prom_request_done(struct prom_request *r);
 #define cleanup_prom_request cleanup(prom_request_done)
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/url.h"
+#include "operator/asker.h"
 #include "operator/commands.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
-/* Asking an operator or a cluster from a command: each request turns the loop until its answer is in. */
-#include "operator/explain.h"
+/* Asking from a command: each request turns the loop until its answer is in. */
+#include "operator/asker.h"
 
+#include "adapter/promrequest.h"
 #include "api/client/kube.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -61,9 +62,9 @@ void answer_done(struct answer *answer) {
 }
 
 /* One request at a time: the asker remembers whose answer is to come. */
-static void begin(struct asker *a, struct answer *answer) {
+static void begin(struct asker *a, struct answer *answer, size_t max) {
     *answer = (struct answer){0};
-    buf_init(&answer->body, ANSWER_MAX);
+    buf_init(&answer->body, max);
     a->answer = answer;
 }
 
@@ -87,7 +88,7 @@ static void on_url(void *arg, const struct http_reply *reply) {
 }
 
 void asker_url(struct asker *asker, const char *url, struct answer *ret_answer) {
-    begin(asker, ret_answer);
+    begin(asker, ret_answer, ANSWER_MAX);
     http_start(asker->http, &(struct http_request){.method = "GET",
                                                    .url = url,
                                                    .timeout = patience,
@@ -121,7 +122,7 @@ static void on_cluster(void *arg, const struct kube_reply *reply) {
 }
 
 void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer) {
-    begin(asker, ret_answer);
+    begin(asker, ret_answer, ANSWER_MAX);
     kube_start(asker->kube, &(struct kube_request){.verb = KUBE_GET,
                                                    .path = path,
                                                    .accept = "*/*", /* the operator also answers in text */
@@ -130,4 +131,43 @@ void asker_cluster(struct asker *asker, const char *path, struct answer *ret_ans
                                                    .on_done = on_cluster,
                                                    .arg = asker});
     loop_run(asker->loop, &ret_answer->err);
+}
+
+/* ---- Prometheus ---- */
+
+/* Its refusals are JSON, whose "error" tells what is wrong with the query. */
+static void take_prometheus_refusal(struct answer *answer, const struct http_reply *reply) {
+    json_t *body = json_loadb(reply->body, reply->body_len, 0, NULL);
+    const char *message = json_string_value(json_object_get(body, "error"));
+
+    err_set(&answer->err, reply->status == 400 || reply->status == 422 ? -EINVAL : -EIO, "HTTP %d%s%s",
+            reply->status, message ? ": " : "", str_or_empty(message));
+    json_decref(body);
+}
+
+static void on_prometheus(void *arg, const struct http_reply *reply) {
+    struct asker *a = arg;
+
+    if (reply->status == 0)
+        a->answer->err = reply->err;
+    else if (reply->status < 200 || reply->status > 299)
+        take_prometheus_refusal(a->answer, reply);
+    else if (buf_append(&a->answer->body, reply->body, reply->body_len) < 0)
+        err_set(&a->answer->err, -E2BIG, "the answer is too large");
+    loop_stop(a->loop);
+}
+
+void asker_prometheus(struct asker *asker, struct prom_endpoint *endpoint, const char *path, const char *form,
+                      struct answer *ret_answer) {
+    cleanup_prom_request struct prom_request request = {0};
+
+    begin(asker, ret_answer, endpoint->max_response);
+    if (prom_request_init(&request, endpoint, path, form, &ret_answer->err) == 0) {
+        request.http.on_done = on_prometheus;
+        request.http.arg = asker;
+        http_start(asker->http, &request.http);
+        loop_run(asker->loop, &ret_answer->err);
+    }
+    if (ret_answer->err.code)
+        err_wrap(&ret_answer->err, "%s%s", endpoint->label, path);
 }
