@@ -1,0 +1,212 @@
+/* Paths of the metrics APIs: split at the slashes, percent-decoded, and told apart by the number of parts. */
+#include "adapter/metricsroute.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { PATH_BYTES_MAX = 64 * 1024, PARTS_MAX = 8 };
+
+/* ---- percent-decoding ---- */
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decoded text in the arena; in a query a plus is a blank. */
+static int decode(const char *text, size_t len, bool query, struct arena *arena, const char **ret_text,
+                  struct err *err) {
+    char *out = arena_strndup(arena, text, len);
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++, n++) {
+        out[n] = query && text[i] == '+' ? ' ' : text[i];
+        if (text[i] != '%')
+            continue;
+        int high = i + 1 < len ? hex_digit(text[i + 1]) : -1, low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+        /* A NUL would hide what follows it. */
+        if (high < 0 || low < 0 || high + low == 0)
+            return err_set(err, -EINVAL, "bad percent-encoding at \"%.*s\"", (int)(len - i > 8 ? 8 : len - i),
+                           text + i);
+        out[n] = (char)(high << 4 | low);
+        i += 2;
+    }
+    out[n] = '\0';
+    *ret_text = out;
+    return 0;
+}
+
+/* ---- the parts of the path ---- */
+
+struct parts {
+    const char *items[PARTS_MAX];
+    size_t count;
+};
+
+/* A slash at the end is allowed, as the original's router has it. */
+static int split(const char *path, size_t len, struct arena *arena, struct parts *ret_parts,
+                 struct err *err) {
+    while (len && path[len - 1] == '/')
+        len--;
+    for (size_t at = 0; at < len;) {
+        size_t part = strcspn(path + at + 1, "/?");
+        if (path[at] != '/' || part == 0 || ret_parts->count == PARTS_MAX)
+            return err_set(err, -ENOENT, "no path of the metrics APIs");
+        int ret = decode(path + at + 1, part, /* query= */ false, arena,
+                         &ret_parts->items[ret_parts->count++], err);
+        if (ret < 0)
+            return ret;
+        at += part + 1;
+    }
+    return 0;
+}
+
+static int no_such_path(struct err *err) {
+    return err_set(err, -ENOENT,
+                   "no path of a metric: …/namespaces/NAMESPACE/RESOURCE/NAME/METRIC, "
+                   "…/RESOURCE/NAME/METRIC or …/namespaces/NAMESPACE/metrics/METRIC is one");
+}
+
+/* parts: what follows the version. */
+static int read_custom(const char *const *parts, size_t count, struct metrics_route *route, struct err *err) {
+    bool namespaced = count > 0 && str_eq(parts[0], "namespaces");
+
+    if (namespaced && count == 5) {
+        route->ns = parts[1];
+        parts += 2;
+    } else if (namespaced && count == 4 && str_eq(parts[2], "metrics")) {
+        /* About the namespace itself. */
+        route->resource = "namespaces";
+        route->name = parts[1];
+        route->metric = parts[3];
+        return 0;
+    } else if (namespaced && count == 3) {
+        return err_set(err, -EINVAL,
+                       "invalid request path: a metric of a namespace is asked for at "
+                       "…/namespaces/NAMESPACE/metrics/METRIC");
+    } else if (count != 3) {
+        return no_such_path(err);
+    }
+    route->resource = parts[0];
+    route->name = parts[1];
+    route->metric = parts[2];
+    return 0;
+}
+
+static int read_external(const char *const *parts, size_t count, struct metrics_route *route,
+                         struct err *err) {
+    if (count != 3 || !str_eq(parts[0], "namespaces"))
+        return err_set(err, -ENOENT, "no path of an external metric: …/namespaces/NAMESPACE/METRIC is one");
+    route->ns = parts[1];
+    route->metric = parts[2];
+    return 0;
+}
+
+static int read_resource(const char *const *parts, size_t count, struct metrics_route *route,
+                         struct err *err) {
+    if (count > 2 && str_eq(parts[0], "namespaces") && str_eq(parts[2], "pods")) {
+        route->ns = parts[1];
+        parts += 2;
+        count -= 2;
+    }
+    bool nodes = count > 0 && !route->ns && str_eq(parts[0], "nodes");
+    bool pods = count > 0 && str_eq(parts[0], "pods") && (route->ns || count == 1);
+    if ((!nodes && !pods) || count > 2)
+        return err_set(err, -ENOENT,
+                       "no path of resource metrics: …/nodes, …/nodes/NAME, …/pods and "
+                       "…/namespaces/NAMESPACE/pods/NAME are");
+    route->resource = parts[0];
+    route->name = count == 2 ? parts[1] : NULL;
+    return 0;
+}
+
+static const struct api {
+    const char *group;
+    const char *versions[2];
+    enum metrics_route_api api;
+    int (*read)(const char *const *parts, size_t count, struct metrics_route *route, struct err *err);
+} apis[] = {
+    {"custom.metrics.k8s.io", {"v1beta1", "v1beta2"}, ROUTE_CUSTOM, read_custom},
+    {"external.metrics.k8s.io", {"v1beta1"}, ROUTE_EXTERNAL, read_external},
+    {"metrics.k8s.io", {"v1beta1"}, ROUTE_RESOURCE, read_resource},
+};
+
+static int read_parts(const struct parts *parts, struct metrics_route *route, struct err *err) {
+    for (size_t i = 0; parts->count > 2 && i < sizeof(apis) / sizeof(apis[0]); i++) {
+        const struct api *api = &apis[i];
+        if (!str_eq(parts->items[0], "apis") || !str_eq(parts->items[1], api->group))
+            continue;
+        route->api = api->api;
+        route->version = parts->items[2];
+        if (!str_eq(route->version, api->versions[0]) && !str_eq(route->version, api->versions[1]))
+            return err_set(err, -ENOENT, "there is no %s of %s", route->version, api->group);
+        return api->read(parts->items + 3, parts->count - 3, route, err);
+    }
+    return err_set(err, -ENOENT,
+                   "no path of the metrics APIs: they begin with /apis/custom.metrics.k8s.io/, "
+                   "/apis/external.metrics.k8s.io/ and /apis/metrics.k8s.io/");
+}
+
+/* ---- the query ---- */
+
+static int read_selector(const char *name, const char *text, struct arena *arena,
+                         struct selector *ret_selector, struct err *err) {
+    return selector_parse(text, arena, ret_selector, err) < 0 ? err_wrap(err, "%s", name) : 0;
+}
+
+static int read_parameter(const char *text, size_t len, struct arena *arena, struct metrics_route *route,
+                          struct err *err) {
+    const char *equals = memchr(text, '=', len), *name, *value;
+    size_t name_len = equals ? (size_t)(equals - text) : len;
+    size_t skip = equals ? name_len + 1 : len;
+
+    int ret = decode(text, name_len, /* query= */ true, arena, &name, err);
+    if (ret == 0)
+        ret = decode(text + skip, len - skip, /* query= */ true, arena, &value, err);
+    if (ret < 0)
+        return ret;
+    /* An external metric has no objects: there the one selector is that of its labels. */
+    bool external = route->api == ROUTE_EXTERNAL;
+    if (str_eq(name, "labelSelector"))
+        return read_selector(name, value, arena, external ? &route->metric_labels : &route->labels, err);
+    if (str_eq(name, "metricLabelSelector") && !external)
+        return read_selector(name, value, arena, &route->metric_labels, err);
+    return 0;
+}
+
+static int read_query(const char *query, struct arena *arena, struct metrics_route *route, struct err *err) {
+    int ret = 0;
+
+    while (ret == 0 && *query) {
+        size_t len = strcspn(query, "&");
+        ret = read_parameter(query, len, arena, route, err);
+        query += len + (query[len] == '&');
+    }
+    return ret;
+}
+
+int metrics_route_read(const char *path, struct arena *arena, struct metrics_route *ret_route,
+                       struct err *err) {
+    size_t len = strcspn(path, "?");
+    struct metrics_route route = {0};
+    struct parts parts = {0};
+
+    if (strlen(path) > PATH_BYTES_MAX)
+        return err_set(err, -E2BIG, "the path is longer than %d bytes", PATH_BYTES_MAX);
+    int ret = split(path, len, arena, &parts, err);
+    if (ret == 0)
+        ret = read_parts(&parts, &route, err);
+    if (ret == 0 && path[len] == '?')
+        ret = read_query(path + len + 1, arena, &route, err);
+    if (ret < 0)
+        return ret;
+    if (str_eq(route.name, "*"))
+        route.name = NULL;
+    *ret_route = route;
+    return 0;
+}
