@@ -34,6 +34,12 @@ void registry_free(struct registry *registry);
  * seriesQuery. The later one wins. */
 void registry_add(struct registry *registry, bool external, uint32_t index, const struct series *series);
 
+/* The resource that a label stands for in the series of rules[index]: by override, else back through the
+ * template. NULL: it stands for none, and ret_why tells, in static words, what was tried: "neither an
+ * override nor a template", "the template does not fit", "no such resource in the cluster". */
+const struct cluster_resource *registry_label_resource(const struct registry *registry, uint32_t index,
+                                                       const char *label, const char **ret_why);
+
 /* One metric of a resource. */
 struct registry_entry {
     const struct cluster_resource *resource; /* NULL: an external metric */
