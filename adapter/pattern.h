@@ -11,7 +11,7 @@ struct pattern; /* immutable */
 
 enum { PATTERN_TEXT_MAX = 4096, PATTERN_GROUPS_MAX = 64 };
 
-/* -EINVAL tells the position, counted from 1, and what is wrong. Owned by the caller. */
+/* -EINVAL tells the position in characters, counted from 1, and what is wrong. Owned by the caller. */
 int pattern_new(const char *text, struct pattern **ret_pattern, struct err *err);
 void pattern_free(struct pattern *pattern);
 /* The number of capturing groups, and the index of a named one (-1: there is none). */
@@ -26,7 +26,7 @@ struct pattern_match {
  */
 bool pattern_find(const struct pattern *pattern, const char *subject, struct pattern_match *ret_match);
 /* Go's Regexp.Expand over the first match: $1, ${1}, $name, ${name}, $$; "$1_x" is the group called "1_x".
- * Appends to out. False: no match. */
+ * pattern NULL: one that matches the whole subject. Appends to out what fits. False: no match. */
 bool pattern_expand(const struct pattern *pattern, const char *subject, const char *expansion,
                     struct buf *out);
 

@@ -102,7 +102,7 @@ def cycles(graph):
 
 
 def package_flags():
-    packages = ["jansson", "libwebsockets", "libcurl", "openssl", "yaml-0.1", "yajl", "cmocka"]
+    packages = ["jansson", "libwebsockets", "libcurl", "openssl", "yaml-0.1", "yajl", "libpcre2-8", "cmocka"]
     out = subprocess.run(["pkg-config", "--cflags", *packages], capture_output=True, text=True, check=True).stdout
     return out.split()
 
