@@ -11,6 +11,7 @@
 struct rule_filter {
     bool negative; /* isNot */
     struct pattern *pattern;
+    const char *text; /* of the pattern */
 };
 
 struct rule_override {
@@ -32,7 +33,8 @@ struct rule {
     uint32_t filter_count;
     const struct rule_filter *filters;
     struct pattern *matches; /* name.matches; NULL: any */
-    const char *as;          /* name.as; the default is filled in: $0 or $1 */
+    const char *matches_text;
+    const char *as; /* name.as; the default is filled in: $0 or $1 */
     struct rule_resources resources;
     struct template *query; /* metricsQuery */
     const char *query_text;
@@ -40,6 +42,7 @@ struct rule {
 
 struct resource_rule {
     bool given;
+    uint32_t line;
     struct template *container_query, *node_query;
     struct rule_resources resources;
     const char *container_label;
@@ -57,6 +60,11 @@ struct rules {
 /* Reads the whole text. name is the file's, for messages: -EINVAL "FILE:LINE: rules[2].metricsQuery: …".
  * Unknown and doubled keys are errors, as there. At most 10,000 rules. Owned by the caller. */
 int rules_read(const char *name, const char *text, size_t len, struct rules **ret_rules, struct err *err);
+/* The same for those who want to be told everything: fn is called for each thing that is wrong, as far as the
+ * text can be read; -EINVAL where there was one. */
+typedef void rules_error_fn(void *arg, const struct err *err);
+int rules_check(const char *name, const char *text, size_t len, rules_error_fn *fn, void *arg,
+                struct rules **ret_rules);
 void rules_free(struct rules *rules);
 /* Whether a series of this name passes the rule's filters and name.matches; ret_why (may be NULL): which one
  * it fails, in the words of the file, static or of the rule. */
