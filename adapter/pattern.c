@@ -101,16 +101,17 @@ unsigned pattern_groups(const struct pattern *pattern) {
     return pattern->groups;
 }
 
-static int group_of(const struct pattern *pattern, const char *name, size_t len) {
-    for (unsigned i = 1; i <= pattern->groups; i++)
-        if (pattern->names[i] && strlen(pattern->names[i]) == len &&
-            memcmp(pattern->names[i], name, len) == 0)
-            return (int)i;
-    return -1;
+static bool is_called(const struct pattern *pattern, unsigned group, const char *name, size_t len) {
+    const char *own = pattern->names[group];
+
+    return own && strlen(own) == len && memcmp(own, name, len) == 0;
 }
 
 int pattern_group(const struct pattern *pattern, const char *name) {
-    return group_of(pattern, name, strlen(name));
+    for (unsigned i = pattern->groups; i > 0; i--)
+        if (is_called(pattern, i, name, strlen(name)))
+            return (int)i;
+    return -1;
 }
 
 /* Groups behind the last that took part have no entry in what PCRE2 returns (found of them are set). */
@@ -160,13 +161,19 @@ static bool read_reference(const char *text, struct reference *ret) {
     return ret->len > 0 && (!braces || *end == '}');
 }
 
-/* Numbers have no leading zeros; what is no number is a name. -1: there is no such group. */
-static int referenced_group(const struct pattern *pattern, const struct reference *ref) {
+/* Numbers have no leading zeros; what is no number is a name, and the first group of that name counts that
+ * took part. -1: there is no such group. */
+static int referenced_group(const struct pattern *pattern, const struct pattern_match *match,
+                            const struct reference *ref) {
     unsigned groups = pattern ? pattern->groups : 0;
     unsigned number = 0;
 
-    if (strspn(ref->name, "0123456789") < ref->len || (ref->name[0] == '0' && ref->len > 1))
-        return pattern ? group_of(pattern, ref->name, ref->len) : -1;
+    if (strspn(ref->name, "0123456789") < ref->len || (ref->name[0] == '0' && ref->len > 1)) {
+        for (unsigned i = 1; i <= groups; i++)
+            if (is_called(pattern, i, ref->name, ref->len) && match->begin[i] >= 0)
+                return (int)i;
+        return -1;
+    }
     for (size_t i = 0; i < ref->len && number <= groups; i++)
         number = number * 10 + (unsigned)(ref->name[i] - '0');
     return number <= groups ? (int)number : -1;
@@ -191,7 +198,7 @@ bool pattern_expand(const struct pattern *pattern, const char *subject, const ch
             continue;
         }
         expansion = ref.rest;
-        int group = referenced_group(pattern, &ref);
+        int group = referenced_group(pattern, &match, &ref);
         if (group >= 0 && match.begin[group] >= 0)
             buf_append(out, subject + match.begin[group], (size_t)(match.end[group] - match.begin[group]));
     }

@@ -14,7 +14,7 @@ enum { PATTERN_TEXT_MAX = 4096, PATTERN_GROUPS_MAX = 64 };
 /* -EINVAL tells the position in characters, counted from 1, and what is wrong. Owned by the caller. */
 int pattern_new(const char *text, struct pattern **ret_pattern, struct err *err);
 void pattern_free(struct pattern *pattern);
-/* The number of capturing groups, and the index of a named one (-1: there is none). */
+/* The number of capturing groups, and the index of a named one: the last of that name (-1: there is none). */
 unsigned pattern_groups(const struct pattern *pattern);
 int pattern_group(const struct pattern *pattern, const char *name);
 

@@ -417,9 +417,6 @@ static const char *foreign_group(const char *p) {
 static int open_capture(struct translator *tr, const char *name, size_t len) {
     struct pattern_text *t = tr->t;
 
-    for (unsigned i = 1; name && i <= t->groups; i++)
-        if (t->names[i].text && strlen(t->names[i].text) == len && memcmp(t->names[i].text, name, len) == 0)
-            return refuse(tr, tr->p, "two groups are called %.*s", (int)len, name);
     if (t->groups == PATTERN_GROUPS_MAX)
         return refuse(tr, tr->p, "more than %d groups", PATTERN_GROUPS_MAX);
     t->groups++;
