@@ -172,6 +172,8 @@ static int read_parameter(const char *text, size_t len, struct arena *arena, str
         return ret;
     /* An external metric has no objects: there the one selector is that of its labels. */
     bool external = route->api == ROUTE_EXTERNAL;
+    if (str_eq(name, "labelSelector") && !external)
+        route->labels_text = value;
     if (str_eq(name, "labelSelector"))
         return read_selector(name, value, arena, external ? &route->metric_labels : &route->labels, err);
     if (str_eq(name, "metricLabelSelector") && !external)

@@ -15,12 +15,13 @@ enum metrics_route_api {
 struct metrics_route {
     enum metrics_route_api api;
     const char *version;
-    const char *ns;         /* NULL: not namespaced, or in all of them (RESOURCE) */
-    const char *resource;   /* CUSTOM: as in the URL, "namespaces" for …/namespaces/NS/metrics/METRIC, whose
-                               name is the namespace; RESOURCE: "pods" or "nodes"; EXTERNAL: NULL */
-    const char *name;       /* of the object; NULL: all that labels selects ("*", or a list) */
-    const char *metric;     /* NULL: RESOURCE */
-    struct selector labels; /* labelSelector, of the objects */
+    const char *ns;       /* NULL: not namespaced, or in all of them (RESOURCE) */
+    const char *resource; /* CUSTOM: as in the URL, "namespaces" for …/namespaces/NS/metrics/METRIC, whose
+                             name is the namespace; RESOURCE: "pods" or "nodes"; EXTERNAL: NULL */
+    const char *name;     /* of the object; NULL: all that labels selects ("*", or a list) */
+    const char *metric;   /* NULL: RESOURCE */
+    const char *labels_text;       /* as it was asked for, decoded; NULL: none */
+    struct selector labels;        /* labelSelector, of the objects */
     struct selector metric_labels; /* metricLabelSelector; EXTERNAL: labelSelector */
 };
 
