@@ -34,18 +34,6 @@ static void on_stop(void *arg) {
     loop_stop(app->loop);
 }
 
-/* "NAME=VALUE" as given becomes "NAME: VALUE" as sent. */
-static const char *const *header_lines(struct arena *arena, const struct string_list *list) {
-    const char **lines = ARENA_ARRAY(arena, const char *, list->count + 1);
-
-    for (uint32_t i = 0; i < list->count; i++) {
-        const char *equals = strchr(list->items[i], '=');
-        lines[i] =
-            arena_printf(arena, "%.*s: %s", (int)(equals - list->items[i]), list->items[i], equals + 1);
-    }
-    return lines;
-}
-
 static int start_prometheus(struct app *app, struct err *err) {
     const struct options *o = app->options;
     cleanup_arena struct arena arena;
@@ -64,7 +52,7 @@ static int start_prometheus(struct app *app, struct err *err) {
         .token_file = o->prometheus_token_file,
         .username = o->prometheus_username,
         .password_file = o->prometheus_password_file,
-        .headers = header_lines(&arena, &o->prometheus_headers),
+        .headers = options_header_lines(&o->prometheus_headers, &arena),
         .use_get = strcmp(o->prometheus_verb, "GET") == 0,
         .timeout = o->prometheus_timeout,
         .interval = o->prometheus_interval,

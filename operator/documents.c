@@ -90,21 +90,28 @@ static int read_stream(FILE *f, const char *name, struct buf *buf, struct err *e
     return ferror(f) ? err_set(err, -EIO, "%s: cannot be read: %s", name, strerror(errno)) : 0;
 }
 
-int documents_read(const char *path, struct document_file *ret_file, struct err *err) {
+int documents_read_text(const char *path, char **ret_text, size_t *ret_len, struct err *err) {
     bool standard = str_eq(path, "-");
-    struct document_file file = {.name = standard ? "stdin" : path};
     cleanup_file FILE *opened = standard ? NULL : fopen(path, "re");
     cleanup_buf struct buf buf;
 
     buf_init(&buf, DOCUMENTS_BYTES_MAX);
     if (!standard && !opened)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
-    int ret = read_stream(standard ? stdin : opened, file.name, &buf, err);
+    int ret = read_stream(standard ? stdin : opened, standard ? "stdin" : path, &buf, err);
     if (ret < 0)
         return ret;
-    file.len = buf.len;
-    file.text = buf_detach(&buf);
-    ret = parse(&file, err);
+    *ret_len = buf.len;
+    *ret_text = buf_detach(&buf);
+    return 0;
+}
+
+int documents_read(const char *path, struct document_file *ret_file, struct err *err) {
+    struct document_file file = {.name = str_eq(path, "-") ? "stdin" : path};
+
+    int ret = documents_read_text(path, &file.text, &file.len, err);
+    if (ret == 0)
+        ret = parse(&file, err);
     if (ret == 0)
         *ret_file = file;
     return ret;

@@ -29,6 +29,8 @@ int documents_read(const char *path, struct document_file *ret_file, struct err 
 /* The same of a text that is there already; it is copied. */
 int documents_parse(const char *name, const char *text, size_t len, struct document_file *ret_file,
                     struct err *err);
+/* Only the text, which is owned by the caller: for whoever parses it in another way. */
+int documents_read_text(const char *path, char **ret_text, size_t *ret_len, struct err *err);
 void documents_done(struct document_file *file);
 
 /* The line, from 1, of the field that path ("spec.metrics[1].query") names in the index-th document of the

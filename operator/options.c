@@ -286,3 +286,14 @@ void options_help(FILE *out) {
         fputc('\n', out);
     }
 }
+
+const char *const *options_header_lines(const struct string_list *headers, struct arena *arena) {
+    const char **lines = ARENA_ARRAY(arena, const char *, headers->count + 1);
+
+    for (uint32_t i = 0; i < headers->count; i++) {
+        const char *item = headers->items[i];
+        size_t name = strcspn(item, "=");
+        lines[i] = arena_printf(arena, "%.*s: %s", (int)name, item, item[name] ? item + name + 1 : "");
+    }
+    return lines;
+}

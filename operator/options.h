@@ -63,6 +63,8 @@ int options_load_file(struct options *options, const char *path, struct err *err
 /* The option of a flag name or of a key, or NULL. */
 const struct option *option_by_name(const char *name);
 const struct option *option_by_key(const char *key);
+/* "NAME=VALUE" as given becomes "NAME: VALUE" as sent; NULL-terminated, in arena. */
+const char *const *options_header_lines(const struct string_list *headers, struct arena *arena);
 /* Writes the help of all options, as `run --help` shows it. */
 void options_help(FILE *out);
 
