@@ -8,9 +8,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct template;
+
+enum { TEMPLATE_TEXT_MAX = 64 * 1024 };
 
 /* -EINVAL: "line 1: unclosed action", … as near to Go's words as is sensible. Owned by the caller. */
 int template_new(const char *text, struct template **ret_template, struct err *err);
@@ -32,7 +35,8 @@ struct template_field {
 };
 
 /* Runs it over these fields and appends to out. -EINVAL where Go's execution fails (unknown field, index out
- * of range, wrong type), -EOVERFLOW where the text or the steps go past their bounds. */
+ * of range, wrong type), -EOVERFLOW where the text or the steps go past their bounds; then nothing is
+ * appended. */
 int template_run(const struct template *t, const struct template_field *fields, uint32_t count,
                  struct buf *out, struct err *err);
 

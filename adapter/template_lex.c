@@ -1,0 +1,343 @@
+/* Templates: from text to tokens, by the rules of Go's text/template/parse. */
+#include "adapter/template_internal.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char left[] = "<<", right[] = ">>";
+enum { DELIM = 2, MARK = 2 /* a blank and a minus */ };
+
+struct lexer {
+    const char *text, *p;
+    struct arena *arena;
+    struct tokens *tokens;
+    struct err *err;
+    unsigned parens;
+    bool spaced;
+};
+
+int template_refuse(const char *text, uint32_t at, struct err *err, const char *fmt, ...) {
+    unsigned line = 1, column = 1;
+    char what[ERR_TEXT_MAX];
+    va_list ap;
+
+    for (const char *p = text; p < text + at; p++) {
+        line += *p == '\n';
+        column = *p == '\n' ? 1 : column + (((unsigned char)*p & 0xc0) != 0x80);
+    }
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    return err_set(err, -EINVAL, "line %u, column %u: %s", line, column, what);
+}
+
+static int refuse(const struct lexer *l, const char *at, const char *what) {
+    return template_refuse(l->text, (uint32_t)(at - l->text), l->err, "%s", what);
+}
+
+/* Go's blanks within templates. */
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_word(char c) {
+    return c == '_' || isalnum((unsigned char)c) || ((unsigned char)c & 0x80);
+}
+
+/* A token of what lies between start and l->p; copied only where its text matters. */
+static int push(struct lexer *l, enum token_kind kind, const char *start, const char *text) {
+    struct tokens *all = l->tokens;
+
+    if (all->count == TEMPLATE_TOKENS_MAX)
+        return refuse(l, start, "the template is too large");
+    if (all->count == all->cap) {
+        all->cap = all->cap ? 2 * all->cap : 32;
+        all->items = xrealloc(all->items, all->cap * sizeof(*all->items));
+    }
+    all->items[all->count++] =
+        (struct token){.kind = kind, .spaced = l->spaced, .at = (uint32_t)(start - l->text), .text = text};
+    l->spaced = false;
+    return 0;
+}
+
+static int push_copy(struct lexer *l, enum token_kind kind, const char *start, const char *text) {
+    return push(l, kind, start, arena_strndup(l->arena, text, (size_t)(l->p - text)));
+}
+
+static void skip_blanks(struct lexer *l) {
+    while (is_blank(*l->p))
+        l->p++;
+}
+
+/* ---- the ends of actions ---- */
+
+/* At ">>" or " ->>". */
+static bool at_right(const struct lexer *l, bool *ret_trim) {
+    *ret_trim = is_blank(l->p[0]) && l->p[1] == '-' && str_starts(l->p + MARK, right);
+    return *ret_trim || str_starts(l->p, right);
+}
+
+static void leave_action(struct lexer *l, bool trim) {
+    l->p += (trim ? MARK : 0) + DELIM;
+    if (trim)
+        skip_blanks(l);
+    l->spaced = false;
+}
+
+/* Begins behind its opening. */
+static int comment(struct lexer *l, const char *open) {
+    const char *end = strstr(l->p + 2, "*/");
+    bool trim;
+
+    if (!end)
+        return refuse(l, open, "unclosed comment");
+    l->p = end + 2;
+    if (!at_right(l, &trim))
+        return refuse(l, l->p, "a comment must be followed by >> at once, or by a blank and ->>");
+    leave_action(l, trim);
+    return 0;
+}
+
+/* ---- within actions ---- */
+
+static int hex_digits(const char *p, unsigned n, uint32_t *ret_c) {
+    char digits[9] = "";
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!isxdigit((unsigned char)p[i]))
+            return -EINVAL;
+        digits[i] = p[i];
+    }
+    *ret_c = (uint32_t)strtoul(digits, NULL, 16);
+    return 0;
+}
+
+static void put_utf8(struct buf *out, uint32_t c) {
+    char bytes[4];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        bytes[i] = (char)(0x80 | (c & 0x3f));
+    bytes[0] = (char)(first[n] | c);
+    buf_append(out, bytes, n);
+}
+
+/* \xhh and \ooo are bytes, \uhhhh and \Uhhhhhhhh characters; *p is at the letter. A NUL would end the text.
+ */
+static int numeric_escape(const char **p, struct buf *out) {
+    char kind = **p;
+    unsigned n = kind == 'x' ? 2 : kind == 'u' ? 4 : 8;
+    uint32_t c = 0;
+
+    if (kind >= '0' && kind <= '7') {
+        for (unsigned i = 0; i < 3; i++, (*p)++) {
+            if (**p < '0' || **p > '7')
+                return -EINVAL;
+            c = c * 8 + (uint32_t)(**p - '0');
+        }
+        n = 2;
+    } else if (hex_digits(*p + 1, n, &c) == 0) {
+        *p += 1 + n;
+    }
+    if (c == 0 || c > (n == 2 ? 0xffU : 0x10ffffU) || (n > 2 && c >= 0xd800 && c < 0xe000))
+        return -EINVAL;
+    if (n == 2)
+        buf_append(out, &(char){(char)c}, 1);
+    else
+        put_utf8(out, c);
+    return 0;
+}
+
+/* *p is behind the backslash. */
+static int string_escape(const char **p, struct buf *out) {
+    static const char letters[] = "abfnrtv\\\"", meanings[] = "\a\b\f\n\r\t\v\\\"";
+    const char *letter = **p != '\0' ? strchr(letters, **p) : NULL;
+
+    if (letter) {
+        (*p)++;
+        return buf_append(out, &meanings[letter - letters], 1);
+    }
+    if (**p == '\0' || !strchr("xuU01234567", **p))
+        return -EINVAL;
+    return numeric_escape(p, out);
+}
+
+static int quoted_string(struct lexer *l) {
+    const char *start = l->p, *p = start + 1;
+    cleanup_buf struct buf value;
+
+    buf_init(&value, strlen(start)); /* never longer than it is written */
+    while (*p != '"') {
+        if (*p == '\0' || *p == '\n')
+            return refuse(l, start, "unterminated quoted string");
+        if (*p != '\\') {
+            buf_append(&value, p++, 1);
+            continue;
+        }
+        const char *backslash = p++;
+        if (string_escape(&p, &value) < 0)
+            return refuse(l, backslash, "no such escape within quotes");
+    }
+    l->p = p + 1;
+    return push(l, TOKEN_STRING, start, arena_strndup(l->arena, value.data, value.len));
+}
+
+static int raw_string(struct lexer *l) {
+    const char *start = l->p, *end = strchr(start + 1, '`');
+
+    if (!end)
+        return refuse(l, start, "unterminated raw quoted string");
+    l->p = end + 1;
+    return push(l, TOKEN_STRING, start, arena_strndup(l->arena, start + 1, (size_t)(end - start - 1)));
+}
+
+/* What may follow a word, a field or a variable. */
+static bool at_terminator(const struct lexer *l) {
+    return *l->p == '\0' || is_blank(*l->p) || strchr(".,|:)(", *l->p) || str_starts(l->p, right);
+}
+
+/* A word with the sign before it, if it has one. */
+static int word(struct lexer *l, enum token_kind kind, size_t sign) {
+    const char *start = l->p;
+    char what[64];
+
+    for (l->p += sign; is_word(*l->p);)
+        l->p++;
+    if (!at_terminator(l)) {
+        snprintf(what, sizeof(what), "bad character '%.*s'", (int)str_utf8(l->p), l->p);
+        return refuse(l, l->p, what);
+    }
+    if (kind == TOKEN_FIELD && l->p == start + sign)
+        kind = TOKEN_DOT;
+    return push_copy(l, kind, start, start + (kind == TOKEN_FIELD ? sign : 0));
+}
+
+/* Whole numbers: decimal, 0x, or octal with a zero before, as Go reads them. */
+static int number(struct lexer *l) {
+    const char *start = l->p;
+    char *end;
+
+    errno = 0;
+    long long n = strtoll(start, &end, 0);
+    l->p = end;
+    if (*end == '.' || is_word(*end) || end == start)
+        return refuse(l, start, "bad number: only whole ones are read");
+    if (errno == ERANGE)
+        return refuse(l, start, "a number that is too large");
+    int ret = push(l, TOKEN_NUMBER, start, NULL);
+    if (ret == 0)
+        l->tokens->items[l->tokens->count - 1].number = n;
+    return ret;
+}
+
+static int paren(struct lexer *l) {
+    bool opens = *l->p == '(';
+
+    if (!opens && l->parens == 0)
+        return refuse(l, l->p, "a ) without its (");
+    l->parens += opens ? 1U : -1U;
+    l->p++;
+    return push(l, opens ? TOKEN_LEFT_PAREN : TOKEN_RIGHT_PAREN, l->p - 1, NULL);
+}
+
+static int sign(struct lexer *l, enum token_kind kind, size_t len) {
+    l->p += len;
+    return push(l, kind, l->p - len, NULL);
+}
+
+static int unknown_sign(const struct lexer *l) {
+    char what[64];
+
+    if (*l->p == '\'')
+        return refuse(l, l->p, "'c' is not read here: write the text in double quotes");
+    snprintf(what, sizeof(what), "unexpected '%.*s' in an action", (int)str_utf8(l->p), l->p);
+    return refuse(l, l->p, what);
+}
+
+static int action_token(struct lexer *l) {
+    char c = *l->p;
+
+    if (c == '=')
+        return sign(l, TOKEN_ASSIGN, 1);
+    if (c == '|')
+        return sign(l, TOKEN_PIPE, 1);
+    if (c == ',')
+        return sign(l, TOKEN_COMMA, 1);
+    if (c == ':' && l->p[1] == '=')
+        return sign(l, TOKEN_DECLARE, 2);
+    if (c == '"')
+        return quoted_string(l);
+    if (c == '`')
+        return raw_string(l);
+    if (c == '(' || c == ')')
+        return paren(l);
+    if (c == '$')
+        return word(l, TOKEN_VARIABLE, 1);
+    if (c == '.' && !isdigit((unsigned char)l->p[1]))
+        return word(l, TOKEN_FIELD, 1);
+    if (c == '.' || c == '+' || c == '-' || isdigit((unsigned char)c))
+        return number(l);
+    return is_word(c) ? word(l, TOKEN_WORD, 0) : unknown_sign(l);
+}
+
+/* From behind the opening to the end of the action. */
+static int action(struct lexer *l, const char *open) {
+    bool trim;
+
+    for (;;) {
+        if (at_right(l, &trim)) {
+            if (l->parens)
+                return refuse(l, l->p, "a ( is not closed");
+            int ret = push(l, TOKEN_CLOSE, l->p, NULL);
+            leave_action(l, trim);
+            return ret;
+        }
+        if (*l->p == '\0')
+            return refuse(l, open, "unclosed action: << without its >>");
+        if (is_blank(*l->p)) {
+            l->p++;
+            l->spaced = true;
+            continue;
+        }
+        int ret = action_token(l);
+        if (ret < 0)
+            return ret;
+    }
+}
+
+static int text_to(struct lexer *l, const char *end, bool trim) {
+    const char *start = l->p, *last = end;
+
+    while (trim && last > start && is_blank(last[-1]))
+        last--;
+    l->p = end;
+    return last > start ? push(l, TOKEN_TEXT, start, arena_strndup(l->arena, start, (size_t)(last - start)))
+                        : 0;
+}
+
+int template_lex(const char *text, struct arena *arena, struct tokens *ret_tokens, struct err *err) {
+    struct lexer l = {.text = text, .p = text, .arena = arena, .tokens = ret_tokens, .err = err};
+    const char *open;
+    int ret = 0;
+
+    while (ret == 0 && (open = strstr(l.p, left))) {
+        bool trim = open[DELIM] == '-' && is_blank(open[DELIM + 1]);
+        ret = text_to(&l, open, trim);
+        l.p = open + DELIM + (trim ? MARK : 0);
+        if (ret == 0 && str_starts(l.p, "/*")) {
+            ret = comment(&l, open);
+        } else if (ret == 0) {
+            ret = push(&l, TOKEN_OPEN, open, NULL);
+            ret = ret < 0 ? ret : action(&l, open);
+        }
+    }
+    if (ret == 0)
+        ret = text_to(&l, l.p + strlen(l.p), /* trim= */ false);
+    return ret < 0 ? ret : push(&l, TOKEN_END, l.p, NULL);
+}
