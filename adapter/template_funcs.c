@@ -181,11 +181,11 @@ static int fn_printf(const struct call *call, struct value *ret) {
     cleanup_buf struct buf out;
     char verb = '\0';
 
+    buf_init(&out, TEMPLATE_VALUE_TEXT_MAX);
     if (call->arguments[0].kind != VALUE_STRING)
         return refuse_type(call, "the format is a text, not", &call->arguments[0]);
     if (refuse_root(call) < 0)
         return -EINVAL;
-    buf_init(&out, TEMPLATE_VALUE_TEXT_MAX);
     int done = template_format(call->arguments[0].text, call->arguments + 1, call->count - 1, &out, &verb);
     if (done == -EINVAL)
         return template_run_refuse(call->run, call->at,

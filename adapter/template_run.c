@@ -70,9 +70,7 @@ static int take_fields(struct run *r, const struct operand *o, struct value *v) 
             ret = root_field(r, o->fields[i], o->at, v);
         else if (of.kind == VALUE_MAP)
             map_field(&of, o->fields[i], v);
-        else if (of.kind == VALUE_NONE)
-            ret = template_run_refuse(r, o->at, "nil has no field .%s", o->fields[i]);
-        else
+        else if (of.kind != VALUE_NONE) /* nil has every field, and they are nil */
             ret = template_run_refuse(r, o->at, "can't evaluate field %s in type %s", o->fields[i],
                                       value_type(&of));
         if (ret < 0)
