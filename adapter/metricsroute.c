@@ -114,13 +114,15 @@ static int read_resource(const char *const *parts, size_t count, struct metrics_
         parts += 2;
         count -= 2;
     }
-    bool nodes = count > 0 && !route->ns && str_eq(parts[0], "nodes");
-    bool pods = count > 0 && str_eq(parts[0], "pods") && (route->ns || count == 1);
+    const char *resource = count ? parts[0] : "";
+    bool nodes = !route->ns && str_eq(resource, "nodes");
+    /* A pod without its namespace is none. */
+    bool pods = str_eq(resource, "pods") && (route->ns || count == 1);
     if ((!nodes && !pods) || count > 2)
         return err_set(err, -ENOENT,
                        "no path of resource metrics: …/nodes, …/nodes/NAME, …/pods and "
                        "…/namespaces/NAMESPACE/pods/NAME are");
-    route->resource = parts[0];
+    route->resource = resource;
     route->name = count == 2 ? parts[1] : NULL;
     return 0;
 }
@@ -129,7 +131,7 @@ static const struct api {
     const char *group;
     const char *versions[2];
     enum metrics_route_api api;
-    int (*read)(const char *const *parts, size_t count, struct metrics_route *route, struct err *err);
+    int (*take)(const char *const *parts, size_t count, struct metrics_route *route, struct err *err);
 } apis[] = {
     {"custom.metrics.k8s.io", {"v1beta1", "v1beta2"}, ROUTE_CUSTOM, read_custom},
     {"external.metrics.k8s.io", {"v1beta1"}, ROUTE_EXTERNAL, read_external},
@@ -145,7 +147,7 @@ static int read_parts(const struct parts *parts, struct metrics_route *route, st
         route->version = parts->items[2];
         if (!str_eq(route->version, api->versions[0]) && !str_eq(route->version, api->versions[1]))
             return err_set(err, -ENOENT, "there is no %s of %s", route->version, api->group);
-        return api->read(parts->items + 3, parts->count - 3, route, err);
+        return api->take(parts->items + 3, parts->count - 3, route, err);
     }
     return err_set(err, -ENOENT,
                    "no path of the metrics APIs: they begin with /apis/custom.metrics.k8s.io/, "
