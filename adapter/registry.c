@@ -57,6 +57,7 @@ struct registry {
 static int open_section(struct registry *r, struct section *s, const struct rule *rules, uint32_t count,
                         struct err *err) {
     s->states = xcalloc(count, sizeof(*s->states));
+    /* The count follows the states that are open, for close_section. */
     for (; s->count < count; s->count++) {
         struct rule_state *state = &s->states[s->count];
         state->rule = &rules[s->count];
@@ -141,15 +142,16 @@ static struct metric *metric_named(struct registry *r, struct section *s, const 
 static const struct name *name_of(struct registry *r, struct section *s, struct rule_state *state,
                                   const char *series) {
     struct name *name = map_get(&state->names, series);
-    cleanup_buf struct buf metric;
+    cleanup_buf struct buf metric = {0};
 
-    buf_init(&metric, METRIC_NAME_MAX);
     if (name)
         return name;
+    buf_init(&metric, METRIC_NAME_MAX);
     name = ARENA_NEW(&r->arena, struct name);
     name->series = arena_strdup(&r->arena, series);
     if (rule_takes_name(state->rule, series, NULL))
         rule_metric_name(state->rule, series, &metric);
+    /* Names that the rule does not take are kept too: to match them again costs more than to know them. */
     if (metric.len)
         name->metric = metric_named(r, s, metric.data);
     map_put(&state->names, name->series, name);
@@ -177,6 +179,8 @@ static const struct shape *shape_of(struct registry *r, struct rule_state *state
     struct buf *key = &r->scratch;
     int ret = 0;
 
+    /* The separator is no character of a label's name; labels are sorted, so that equal sets are equal keys.
+     */
     buf_reset(key);
     for (uint32_t i = 0; i < series->label_count && ret == 0; i++) {
         ret = buf_puts(key, series->labels[i].name);
@@ -292,6 +296,7 @@ const struct registry_entry *registry_find(const struct registry *registry, cons
     const struct metric *m = map_get(&registry->custom.metrics, metric);
     const struct entry *e = r && m ? find_entry(m, r) : NULL;
 
+    /* The one exception is what the original lists in the wrong scope. */
     if (!e || (namespaced != e->entry.namespaced && (namespaced || r->namespaced)))
         return NULL;
     return &e->entry;

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -76,7 +77,7 @@ static long take_digits(struct parser *p, unsigned base, unsigned count) {
     unsigned long value = 0;
 
     for (unsigned i = 0; i < count; i++, p->at++) {
-        char lower = *p->at >= 'A' && *p->at <= 'F' ? (char)(*p->at - 'A' + 'a') : *p->at;
+        int lower = tolower((unsigned char)*p->at);
         const char *digit = lower ? strchr(digits, lower) : NULL;
         if (!digit || digit - digits >= (long)base)
             return -1;
@@ -98,20 +99,31 @@ static size_t write_utf8(char *out, unsigned long c) {
     return more + 1;
 }
 
-/* \ooo and \xhh are bytes, \uhhhh and \Uhhhhhhhh characters. */
-static int take_number(struct parser *p, char **out) {
-    bool byte = *p->at == 'x' || (*p->at >= '0' && *p->at <= '7');
-    long c;
+/* The escapes that write a number. */
+struct number_form {
+    char letter; /* NUL: none, as in \ooo */
+    unsigned base, digits;
+    long max;
+};
 
-    if (take(p, "x"))
-        c = take_digits(p, 16, 2);
-    else if (take(p, "u"))
-        c = take_digits(p, 16, 4);
-    else if (take(p, "U"))
-        c = take_digits(p, 16, 8);
-    else
-        c = take_digits(p, 8, 3);
-    if (c < 0 || (byte && c > 0xFF) || c > 0x10FFFF || (!byte && c >= 0xD800 && c < 0xE000))
+static const struct number_form *number_form(char letter) {
+    static const struct number_form forms[] = {
+        {'x', 16, 2, 0xFF}, {'u', 16, 4, 0xFFFF}, {'U', 16, 8, 0x10FFFF}, {'\0', 8, 3, 0xFF}};
+    size_t i = 0;
+
+    while (forms[i].letter && forms[i].letter != letter)
+        i++;
+    return &forms[i];
+}
+
+/* \ooo and \xhh are bytes, \uhhhh and \Uhhhhhhhh characters, which surrogates are not. */
+static int take_number(struct parser *p, char **out) {
+    const struct number_form *form = number_form(*p->at);
+    bool byte = form->max == 0xFF;
+
+    p->at += form->letter != '\0';
+    long c = take_digits(p, form->base, form->digits);
+    if (c < 0 || c > form->max || (c >= 0xD800 && c < 0xE000))
         return wrong(p, "this is not an escape that PromQL knows");
     if (c == 0)
         return wrong(p, "a NUL cannot be part of a label");
