@@ -33,7 +33,7 @@ static int decode(const char *text, size_t len, bool query, struct arena *arena,
         if (high < 0 || low < 0 || high + low == 0)
             return err_set(err, -EINVAL, "bad percent-encoding at \"%.*s\"", (int)(len - i > 8 ? 8 : len - i),
                            text + i);
-        out[n] = (char)(high << 4 | low);
+        out[n] = (char)(unsigned char)((unsigned)high << 4 | (unsigned)low);
         i += 2;
     }
     out[n] = '\0';
@@ -163,7 +163,7 @@ static int read_selector(const char *name, const char *text, struct arena *arena
 
 static int read_parameter(const char *text, size_t len, struct arena *arena, struct metrics_route *route,
                           struct err *err) {
-    const char *equals = memchr(text, '=', len), *name, *value;
+    const char *equals = memchr(text, '=', len), *name = "", *value = "";
     size_t name_len = equals ? (size_t)(equals - text) : len;
     size_t skip = equals ? name_len + 1 : len;
 

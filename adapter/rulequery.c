@@ -149,7 +149,7 @@ static int find_label(struct parts *p, const struct rule_resources *resources, c
 static int add_namespace(struct parts *p, const struct rule_resources *resources,
                          const struct rulequery *query, struct err *err) {
     const struct cluster_resource *namespaces = cluster_resource_find(query->resources, "", "namespaces");
-    const char *label;
+    const char *label = "";
 
     int ret = find_label(p, resources, query, namespaces, &label, err);
     if (ret < 0)
@@ -208,7 +208,7 @@ static int write_objects(const struct rule_resources *resources, const struct ru
                          const struct template *template, const char *container, struct buf *out,
                          struct err *err) {
     cleanup_parts struct parts p;
-    const char *group[3] = {NULL, container, NULL};
+    const char *group[3] = {"", container, NULL};
 
     parts_init(&p, query);
     add_selector(&p, query->metric_selector);
