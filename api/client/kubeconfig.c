@@ -4,7 +4,7 @@
 
 #include "api/client/file.h"
 #include "api/client/kubeconfig_internal.h"
-#include "api/client/yaml_doc.h"
+#include "api/types/yaml_doc.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/base64.h"
@@ -424,12 +424,20 @@ static int take_all(struct kubeconfig *c, struct fileset *set, const char *name,
     return take_user(c, &user, err);
 }
 
+static int load_file(const char *path, struct yaml_doc *ret_doc, struct err *err) {
+    cleanup_free char *text = NULL;
+    size_t len = 0;
+
+    int ret = file_read(path, YAML_DOC_TEXT_MAX, &text, &len, NULL, err);
+    return ret < 0 ? ret : yaml_doc_parse(path, text, len, ret_doc, err);
+}
+
 int kubeconfig_load_files(const char *const *paths, size_t count, const char *context,
                           struct kubeconfig **ret_config, struct err *err) {
     cleanup(fileset_done) struct fileset set = {0};
 
     for (size_t i = 0; i < count && i < FILES_MAX; i++) {
-        int r = yaml_doc_load(paths[i], &set.docs[set.count], err);
+        int r = load_file(paths[i], &set.docs[set.count], err);
         if (r < 0)
             return r;
         set.count++;

@@ -1,25 +1,30 @@
 /* YAML trees by libyaml. */
-#include "api/client/yaml_doc.h"
+#include "api/types/yaml_doc.h"
 
-#include "api/client/file.h"
-#include "base/cleanup.h"
 #include "base/str.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX = 1024 * 1024 };
+/* What the text is before characters are read tells no line, but a byte. */
+static size_t problem_line(const yaml_parser_t *parser, const char *text) {
+    size_t line = 1;
 
-int yaml_doc_load(const char *path, struct yaml_doc *ret_doc, struct err *err) {
-    cleanup_free char *text = NULL;
+    if (parser->error != YAML_READER_ERROR)
+        return parser->problem_mark.line + 1;
+    for (size_t i = 0; i < parser->problem_offset; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
+int yaml_doc_parse(const char *path, const char *text, size_t len, struct yaml_doc *ret_doc,
+                   struct err *err) {
     yaml_parser_t parser;
-    size_t len = 0;
     int ret = 0;
 
-    int r = file_read(path, FILE_MAX, &text, &len, NULL, err);
-    if (r < 0)
-        return r;
+    if (len > YAML_DOC_TEXT_MAX)
+        return err_set(err, -E2BIG, "%s: larger than %d bytes", path, YAML_DOC_TEXT_MAX);
     if (!yaml_parser_initialize(&parser))
         return err_set(err, -ENOMEM, "%s: no YAML parser", path);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
@@ -27,7 +32,7 @@ int yaml_doc_load(const char *path, struct yaml_doc *ret_doc, struct err *err) {
         ret_doc->path = path;
         ret_doc->loaded = true;
     } else {
-        ret = err_set(err, -EINVAL, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,
+        ret = err_set(err, -EINVAL, "%s:%zu: not YAML: %s", path, problem_line(&parser, text),
                       parser.problem ? parser.problem : "unreadable");
     }
     yaml_parser_delete(&parser);
@@ -44,7 +49,7 @@ yaml_node_t *yaml_doc_root(struct yaml_doc *doc) {
     return yaml_document_get_root_node(&doc->document);
 }
 
-static bool is_null(const yaml_node_t *node) {
+bool yaml_is_null(const yaml_node_t *node) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
 
     if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
@@ -62,9 +67,21 @@ yaml_node_t *yaml_get(struct yaml_doc *doc, yaml_node_t *map, const char *key) {
         if (!str_eq(yaml_text(yaml_document_get_node(&doc->document, p->key)), key))
             continue;
         yaml_node_t *value = yaml_document_get_node(&doc->document, p->value);
-        return value && !is_null(value) ? value : NULL;
+        return value && !yaml_is_null(value) ? value : NULL;
     }
     return NULL;
+}
+
+bool yaml_pair(struct yaml_doc *doc, yaml_node_t *map, size_t i, yaml_node_t **ret_key,
+               yaml_node_t **ret_value) {
+    if (!map || map->type != YAML_MAPPING_NODE)
+        return false;
+    const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+    if (i >= (size_t)(map->data.mapping.pairs.top - pair))
+        return false;
+    *ret_key = yaml_document_get_node(&doc->document, pair[i].key);
+    *ret_value = yaml_document_get_node(&doc->document, pair[i].value);
+    return true;
 }
 
 yaml_node_t *yaml_item(struct yaml_doc *doc, yaml_node_t *list, size_t i) {
