@@ -2,7 +2,9 @@
 #include "base/str.h"
 
 #include "base/mem.h"
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,31 @@ void str_trim_utf8(char *s) {
         at--;
     if (at > 0 && (unsigned char)s[at - 1] >= 0xc0 && !str_utf8(s + at - 1))
         s[at - 1] = '\0';
+}
+
+static unsigned least(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
+/* Levenshtein's, one row of the usual matrix at a time. */
+unsigned str_distance(const char *a, const char *b) {
+    unsigned row[STR_DISTANCE_MAX + 1];
+    size_t len = strlen(b);
+
+    if (len > STR_DISTANCE_MAX)
+        return UINT_MAX;
+    for (size_t j = 0; j <= len; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0]++;
+        for (size_t j = 1; j <= len; j++) {
+            bool same = tolower((unsigned char)a[i]) == tolower((unsigned char)b[j - 1]);
+            unsigned replaced = diagonal + !same;
+            diagonal = row[j];
+            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[len];
 }
 
 int str_to_i64(const char *s, int64_t *ret_value) {

@@ -22,6 +22,11 @@ size_t str_utf8(const char *s);
  */
 void str_trim_utf8(char *s);
 
+/* How many letters to insert, remove or replace to make a of b, large and small ones being the same (to guess
+ * what was meant by a word). UINT_MAX where b is longer than STR_DISTANCE_MAX bytes. */
+enum { STR_DISTANCE_MAX = 64 };
+unsigned str_distance(const char *a, const char *b);
+
 /* A whole decimal number without blanks or trailing text: 0, -EINVAL, or -ERANGE. */
 int str_to_i64(const char *s, int64_t *ret_value);
 /* A finite or infinite double in C's notation, the whole text: 0 or -EINVAL. "NaN" and "+Inf" are accepted,

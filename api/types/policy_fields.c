@@ -3,8 +3,8 @@
  * The tables are in the order of crds/autoscalingpolicies.yaml, and operator/tests/test_definition.c holds
  * them against it. */
 #include "api/types/policy_read.h"
+#include "base/str.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* One field that an object may have; a list of them ends with one without a name. */
@@ -137,30 +137,6 @@ static const struct field document_fields[] = {
 
 enum { MEANT_MAX = 40 }; /* bytes of a name that a hint is looked for; the longest field has 26 */
 
-static unsigned least(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* Levenshtein's distance: how many letters to insert, remove or replace; large and small ones are the same.
- * One row of the usual matrix at a time; b is the name of a field. */
-static unsigned distance(const char *a, const char *b) {
-    unsigned row[MEANT_MAX + 1];
-    size_t len = strlen(b);
-
-    for (size_t j = 0; j <= len; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i]; i++) {
-        unsigned diagonal = row[0]++;
-        for (size_t j = 1; j <= len; j++) {
-            bool same = tolower((unsigned char)a[i]) == tolower((unsigned char)b[j - 1]);
-            unsigned replaced = diagonal + !same;
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[len];
-}
-
 /* The nearest field, where no more than about a quarter of the letters is wrong; else NULL. */
 static const char *nearest(const char *key, const struct field *fields, bool hpa) {
     const char *best = NULL;
@@ -169,7 +145,7 @@ static const char *nearest(const char *key, const struct field *fields, bool hpa
     if (strlen(key) > MEANT_MAX)
         return NULL;
     for (const struct field *f = fields; f->name; f++) {
-        unsigned d = distance(key, f->name);
+        unsigned d = str_distance(key, f->name);
         if (d <= 1 + strlen(f->name) / 4 && (!best || d < best_distance) && !(hpa && f->ours)) {
             best = f->name;
             best_distance = d;

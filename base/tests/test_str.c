@@ -1,5 +1,6 @@
 /* Strings: comparison, numbers from text, UTF-8, the pool. */
 #include "base/str.h"
+#include <limits.h>
 
 #include "base/tests/cm.h"
 #include <errno.h>
@@ -164,12 +165,28 @@ static void test_pool_and_nul(void **state) {
     str_pool_done(&pool);
 }
 
+static void test_distance(void **state) {
+    char longer[STR_DISTANCE_MAX + 2];
+
+    (void)state;
+    assert_int_equal(str_distance("rules", "rules"), 0);
+    assert_int_equal(str_distance("Rules", "rULES"), 0);
+    assert_int_equal(str_distance("rule", "rules"), 1);
+    assert_int_equal(str_distance("rulse", "rules"), 2);
+    assert_int_equal(str_distance("", "abc"), 3);
+    assert_int_equal(str_distance("kitten", "sitting"), 3);
+    memset(longer, 'a', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    assert_int_equal(str_distance("a", longer), UINT_MAX);
+    assert_int_equal(str_distance(longer, "a"), STR_DISTANCE_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparison),   cmocka_unit_test(test_to_i64),
         cmocka_unit_test(test_to_double),    cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_trim_utf8),    cmocka_unit_test(test_pool_shares),
-        cmocka_unit_test(test_pool_and_nul),
+        cmocka_unit_test(test_pool_and_nul), cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
