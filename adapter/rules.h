@@ -11,7 +11,8 @@
 struct rule_filter {
     bool negative; /* isNot */
     struct pattern *pattern;
-    const char *text; /* of the pattern */
+    const char *text;  /* of the pattern */
+    const char *words; /* "seriesFilters[1].isNot: _total$" */
 };
 
 struct rule_override {
@@ -34,7 +35,8 @@ struct rule {
     const struct rule_filter *filters;
     struct pattern *matches; /* name.matches; NULL: any */
     const char *matches_text;
-    const char *as; /* name.as; the default is filled in: $0 or $1 */
+    const char *matches_words; /* "name.matches: ^app_" */
+    const char *as;            /* name.as; the default is filled in: $0 or $1 */
     struct rule_resources resources;
     struct template *query; /* metricsQuery */
     const char *query_text;

@@ -1,0 +1,88 @@
+/* Rules from the outside: reading a file whole, and what a rule says of a series' name. */
+#include "adapter/rules.h"
+
+#include "adapter/rules_internal.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+
+int rules_check(const char *name, const char *text, size_t len, rules_error_fn *fn, void *arg,
+                struct rules **ret_rules) {
+    struct rules *rules = XNEW(struct rules);
+    struct rules_reader r = {.arena = &rules->arena, .fn = fn, .arg = arg};
+    struct err err = {0};
+
+    arena_init(&rules->arena, 0);
+    if (yaml_doc_parse(name, text, len, &r.doc, &err) < 0) {
+        fn(arg, &err);
+        r.errors++;
+    } else {
+        rules_read_document(&r, rules);
+        yaml_doc_done(&r.doc);
+    }
+    if (!r.errors) {
+        *ret_rules = rules;
+        return 0;
+    }
+    rules_free(rules);
+    return -EINVAL;
+}
+
+static void keep_first(void *arg, const struct err *err) {
+    struct err *first = arg;
+
+    if (!first->code)
+        *first = *err;
+}
+
+int rules_read(const char *name, const char *text, size_t len, struct rules **ret_rules, struct err *err) {
+    struct err first = {0};
+
+    int ret = rules_check(name, text, len, keep_first, &first, ret_rules);
+    return ret < 0 ? err_set(err, ret, "%s", first.text) : 0;
+}
+
+static void free_all(struct rule *rules, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct rule *rule = &rules[i];
+        for (uint32_t f = 0; f < rule->filter_count; f++)
+            pattern_free(rule->filters[f].pattern);
+        pattern_free(rule->matches);
+        template_free(rule->resources.template);
+        template_free(rule->query);
+    }
+}
+
+static void free_resource_rule(struct resource_rule *rule) {
+    template_free(rule->container_query);
+    template_free(rule->node_query);
+    template_free(rule->resources.template);
+}
+
+void rules_free(struct rules *rules) {
+    if (!rules)
+        return;
+    free_all(rules->rules, rules->rule_count);
+    free_all(rules->external, rules->external_count);
+    free_resource_rule(&rules->cpu);
+    free_resource_rule(&rules->memory);
+    arena_done(&rules->arena);
+    free(rules);
+}
+
+bool rule_takes_name(const struct rule *rule, const char *series, const char **ret_why) {
+    const char *why = NULL;
+
+    for (uint32_t i = 0; !why && i < rule->filter_count; i++)
+        if (pattern_find(rule->filters[i].pattern, series, NULL) == rule->filters[i].negative)
+            why = rule->filters[i].words;
+    if (!why && rule->matches && !pattern_find(rule->matches, series, NULL))
+        why = rule->matches_words;
+    if (why && ret_why)
+        *ret_why = why;
+    return !why;
+}
+
+void rule_metric_name(const struct rule *rule, const char *series, struct buf *out) {
+    pattern_expand(rule->matches, series, rule->as, out);
+}
