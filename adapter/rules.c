@@ -6,26 +6,47 @@
 #include "base/str.h"
 #include <errno.h>
 
+/* By their lines; those of one line stay as they were found (insertion sort: they are few, and nearly
+ * sorted). */
+static void sort_mistakes(struct rules_mistake *all, unsigned count) {
+    for (unsigned i = 1; i < count; i++) {
+        struct rules_mistake moving = all[i];
+        unsigned k = i;
+        for (; k > 0 && all[k - 1].line > moving.line; k--)
+            all[k] = all[k - 1];
+        all[k] = moving;
+    }
+}
+
+/* Whether there was none. */
+static bool tell_mistakes(struct rules_reader *r, rules_error_fn *fn, void *arg) {
+    sort_mistakes(r->mistakes, r->mistake_count);
+    for (unsigned i = 0; i < r->mistake_count; i++)
+        fn(arg, &r->mistakes[i].err);
+    free(r->mistakes);
+    return !r->mistake_count;
+}
+
 int rules_check(const char *name, const char *text, size_t len, rules_error_fn *fn, void *arg,
                 struct rules **ret_rules) {
     struct rules *rules = XNEW(struct rules);
-    struct rules_reader r = {.arena = &rules->arena, .fn = fn, .arg = arg};
+    struct rules_reader r = {.arena = &rules->arena};
     struct err err = {0};
 
     arena_init(&rules->arena, 0);
-    if (yaml_doc_parse(name, text, len, &r.doc, &err) < 0) {
+    int ret = yaml_doc_parse(name, text, len, &r.doc, &err);
+    if (ret < 0) {
         fn(arg, &err);
-        r.errors++;
     } else {
         rules_read_document(&r, rules);
         yaml_doc_done(&r.doc);
+        ret = tell_mistakes(&r, fn, arg) ? 0 : -EINVAL;
     }
-    if (!r.errors) {
+    if (ret == 0)
         *ret_rules = rules;
-        return 0;
-    }
-    rules_free(rules);
-    return -EINVAL;
+    else
+        rules_free(rules);
+    return ret < 0 ? -EINVAL : 0;
 }
 
 static void keep_first(void *arg, const struct err *err) {

@@ -133,10 +133,9 @@ static void read_override(struct rules_reader *r, const struct rules_place *at,
     override->line = (uint32_t)yaml_line(entry->at);
     override->group = str_or_empty(rules_text(r, &group, value[0]));
     override->resource = rules_text(r, &resource, value[1]);
-    if (!override->resource) {
+    if (!override->resource && (!entry->value || entry->value->type == YAML_MAPPING_NODE))
         rules_wrong(r, &resource, entry->at, "missing: the resource that the label names, such as pod");
-        override->resource = "";
-    }
+    override->resource = str_or_empty(override->resource);
 }
 
 static void read_overrides(struct rules_reader *r, const struct rules_place *up, yaml_node_t *node,
@@ -214,7 +213,7 @@ static struct rule *read_rules(struct rules_reader *r, const char *name, yaml_no
     struct rule *rules = count ? ARENA_ARRAY(r->arena, struct rule, count) : NULL;
 
     *ret_count = (uint32_t)count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && r->entries < RULES_ENTRIES_MAX; i++) {
         const struct rules_place here = {.up = &at, .index = i};
         read_rule(r, &here, yaml_item(&r->doc, node, i), &rules[i]);
     }

@@ -31,18 +31,21 @@ void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yam
                  const char *fmt, ...) {
     cleanup_buf struct buf place;
     char what[ERR_TEXT_MAX];
-    struct err err = {0};
+    struct rules_mistake *mistake;
     va_list ap;
 
-    if (r->errors++ >= RULES_ERRORS_MAX)
-        return;
     buf_init(&place, PLACE_MAX);
+    if (r->mistake_count == RULES_MISTAKES_MAX)
+        return;
+    if (!r->mistakes)
+        r->mistakes = xcalloc(RULES_MISTAKES_MAX, sizeof(*r->mistakes));
+    mistake = &r->mistakes[r->mistake_count++];
     write_place(at, &place);
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
-    yaml_err_set(&err, &r->doc, node, "%s%s%s", place.data, place.len ? ": " : "", what);
-    r->fn(r->arg, &err);
+    mistake->line = yaml_line(node);
+    yaml_err_set(&mistake->err, &r->doc, node, "%s%s%s", place.data, place.len ? ": " : "", what);
 }
 
 static const char *kind_of(const yaml_node_t *node) {

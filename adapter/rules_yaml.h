@@ -8,17 +8,21 @@
 #include "base/arena.h"
 
 enum {
-    RULES_ERRORS_MAX = 100,     /* told */
+    RULES_MISTAKES_MAX = 100,   /* told */
     RULES_ENTRIES_MAX = 500000, /* read: aliases let a short file be a long one */
     RULES_KEYS_MAX = 1000,      /* of one mapping */
 };
 
+struct rules_mistake {
+    size_t line;
+    struct err err;
+};
+
 struct rules_reader {
     struct yaml_doc doc;
-    struct arena *arena; /* of what is read */
-    rules_error_fn *fn;
-    void *arg;
-    unsigned errors;
+    struct arena *arena;            /* of what is read */
+    struct rules_mistake *mistakes; /* what is told, in the order in which it was found */
+    unsigned mistake_count;
     size_t entries;
 };
 
@@ -29,7 +33,7 @@ struct rules_place {
     size_t index;
 };
 
-/* Tells what is wrong; the line is that of node. */
+/* Keeps what is wrong to be told; the line is that of node. */
 void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
