@@ -42,10 +42,7 @@ int rules_check(const char *name, const char *text, size_t len, rules_error_fn *
         yaml_doc_done(&r.doc);
         ret = tell_mistakes(&r, fn, arg) ? 0 : -EINVAL;
     }
-    if (ret == 0)
-        *ret_rules = rules;
-    else
-        rules_free(rules);
+    *ret_rules = rules;
     return ret < 0 ? -EINVAL : 0;
 }
 
@@ -57,10 +54,16 @@ static void keep_first(void *arg, const struct err *err) {
 }
 
 int rules_read(const char *name, const char *text, size_t len, struct rules **ret_rules, struct err *err) {
+    struct rules *rules;
     struct err first = {0};
 
-    int ret = rules_check(name, text, len, keep_first, &first, ret_rules);
-    return ret < 0 ? err_set(err, ret, "%s", first.text) : 0;
+    int ret = rules_check(name, text, len, keep_first, &first, &rules);
+    if (ret < 0) {
+        rules_free(rules);
+        return err_set(err, ret, "%s", first.text);
+    }
+    *ret_rules = rules;
+    return 0;
 }
 
 static void free_all(struct rule *rules, uint32_t count) {

@@ -63,7 +63,8 @@ struct rules {
  * Unknown and doubled keys are errors, as there. At most 10,000 rules. Owned by the caller. */
 int rules_read(const char *name, const char *text, size_t len, struct rules **ret_rules, struct err *err);
 /* The same for those who want to be told everything: fn is called for each thing that is wrong, as far as the
- * text can be read; -EINVAL where there was one. */
+ * text can be read; -EINVAL where there was one. *ret_rules is written even then, with what could be read,
+ * for whoever looks for more that is wrong: only line, series_query and resources may be used. rules_free. */
 typedef void rules_error_fn(void *arg, const struct err *err);
 int rules_check(const char *name, const char *text, size_t len, rules_error_fn *fn, void *arg,
                 struct rules **ret_rules);
