@@ -121,16 +121,23 @@ static void on_cluster(void *arg, const struct kube_reply *reply) {
     loop_stop(a->loop);
 }
 
-void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer) {
+static void ask_kube(struct asker *asker, struct kube_request *request, struct answer *ret_answer) {
     begin(asker, ret_answer, ANSWER_MAX);
-    kube_start(asker->kube, &(struct kube_request){.verb = KUBE_GET,
-                                                   .path = path,
-                                                   .accept = "*/*", /* the operator also answers in text */
-                                                   .timeout = patience,
-                                                   .on_body = on_piece,
-                                                   .on_done = on_cluster,
-                                                   .arg = asker});
+    request->timeout = patience;
+    request->on_body = on_piece;
+    request->on_done = on_cluster;
+    request->arg = asker;
+    kube_start(asker->kube, request);
     loop_run(asker->loop, &ret_answer->err);
+}
+
+/* Accepts anything: the operator also answers in text. */
+void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer) {
+    ask_kube(asker, &(struct kube_request){.verb = KUBE_GET, .path = path, .accept = "*/*"}, ret_answer);
+}
+
+void asker_create(struct asker *asker, const char *path, const json_t *body, struct answer *ret_answer) {
+    ask_kube(asker, &(struct kube_request){.verb = KUBE_CREATE, .path = path, .body = body}, ret_answer);
 }
 
 /* ---- Prometheus ---- */

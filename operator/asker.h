@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include <jansson.h>
 #include <stdbool.h>
 
 /* A loop with what it takes to ask an operator or a cluster; requests wait for their answer. */
@@ -30,6 +31,9 @@ void asker_url(struct asker *asker, const char *url, struct answer *ret_answer);
 /* GET path of the apiserver. A refusal that is no Status object comes from what the apiserver passed the
  * request on to. */
 void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer);
+
+/* POSTs body to path of the apiserver; the answer is what it made of it. */
+void asker_create(struct asker *asker, const char *path, const json_t *body, struct answer *ret_answer);
 
 struct prom_endpoint;
 /* Asks Prometheus at path ("/api/v1/series") with this form, and its credentials. The answer

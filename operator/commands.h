@@ -9,5 +9,7 @@ enum exit_code { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 int command_evaluate(int argc, char **argv);
 /* Shows why a live policy scaled, or did not. */
 int command_explain(int argc, char **argv);
+/* Shows what a configuration of prometheus-adapter makes of a Prometheus' series. */
+int command_rules(int argc, char **argv);
 
 #endif

@@ -101,6 +101,7 @@ static const struct command commands[] = {
     {"run", "run the operator", command_run},
     {"evaluate", "decide offline, from files", command_evaluate},
     {"explain", "show why a policy scaled, or did not", command_explain},
+    {"rules", "show what prometheus-adapter's rules make of a Prometheus' series", command_rules},
     {"version", "print the version (-o json for machines)", command_version},
 };
 

@@ -1,0 +1,470 @@
+/* The command `trimtab rules`: its flags, where it takes series and resources from, and what it answers. */
+#include "operator/rules.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "operator/commands.h"
+#include "operator/options.h"
+#include "operator/rules_ask.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { LABELS_MAX = 64, NAMES_MAX = 5000, RESPONSE_MAX = 64 * 1024 * 1024 };
+
+/* Stands for the objects' names where nothing tells them. */
+static const char *const some_names[] = {"<name>", "…"};
+
+struct arguments {
+    const char *config, *exposition, *resources, *output, *request, *metric;
+    bool cluster;
+    usec_t max_age;
+    struct series target; /* --label */
+    struct series_label labels[LABELS_MAX];
+    const char **names; /* --names; NULL: not given */
+    uint32_t name_count;
+    struct arena arena;
+    struct options options; /* for what it has in common with run */
+};
+
+/* ---- the flags ---- */
+
+/* Each sets one flag from its value; false: that is none. */
+typedef bool set_fn(struct arguments *a, const char *value);
+
+static bool set_config(struct arguments *a, const char *value) {
+    bool first = !a->config;
+
+    a->config = value;
+    return first;
+}
+
+static bool set_exposition(struct arguments *a, const char *value) {
+    a->exposition = value;
+    return true;
+}
+
+static bool set_label(struct arguments *a, const char *value) {
+    const char *equals = strchr(value, '=');
+
+    if (!equals || equals == value || a->target.label_count == LABELS_MAX)
+        return false;
+    a->labels[a->target.label_count++] =
+        (struct series_label){arena_strndup(&a->arena, value, (size_t)(equals - value)), equals + 1};
+    return true;
+}
+
+static bool set_resources(struct arguments *a, const char *value) {
+    a->resources = value;
+    return true;
+}
+
+static bool set_cluster(struct arguments *a, const char *value) {
+    a->cluster = true;
+    return value == NULL;
+}
+
+static bool set_request(struct arguments *a, const char *value) {
+    a->request = value;
+    return true;
+}
+
+static bool set_metric(struct arguments *a, const char *value) {
+    a->metric = value;
+    return *value != '\0';
+}
+
+/* "a,b,c" */
+static bool set_names(struct arguments *a, const char *value) {
+    a->names = ARENA_ARRAY(&a->arena, const char *, NAMES_MAX);
+    a->name_count = 0;
+    while (*value && a->name_count < NAMES_MAX) {
+        size_t len = strcspn(value, ",");
+        a->names[a->name_count++] = arena_strndup(&a->arena, value, len);
+        value += len + (value[len] == ',');
+    }
+    return *value == '\0';
+}
+
+static bool set_max_age(struct arguments *a, const char *value) {
+    return clock_parse_duration(value, &a->max_age) == 0 && a->max_age > 0;
+}
+
+static bool set_output(struct arguments *a, const char *value) {
+    a->output = value;
+    return str_eq(value, "text") || str_eq(value, "json");
+}
+
+static const struct flag {
+    const char *name, *brief; /* with their dashes */
+    set_fn *set;
+    const char *argument, *help; /* argument NULL: takes none */
+} flags[] = {
+    {"--filename", "-f", set_config, "CONFIG",
+     "the configuration of prometheus-adapter; - is standard input"},
+    {"--exposition", NULL, set_exposition, "FILE",
+     "take the series from a scrape's text (curl http://TARGET/metrics)"},
+    {"--label", NULL, set_label, "NAME=VALUE",
+     "a label that Prometheus gives the series of that scrape, such as namespace=shop; may be repeated"},
+    {"--metrics-max-age", NULL, set_max_age, "DURATION",
+     "with --prometheus-url: count series that were there within this time; default 10m"},
+    {"--resources", NULL, set_resources, "FILE",
+     "the cluster's resources, as kubectl api-resources -o json prints them"},
+    {"--cluster", NULL, set_cluster, NULL,
+     "ask the cluster of the kubeconfig's context for resources, and for the objects of a request"},
+    {"--request", NULL, set_request, "PATH", "show the query of this path, /apis/custom.metrics.k8s.io/…"},
+    {"--names", NULL, set_names, "A,B", "the objects that * stands for in --request"},
+    {"--metric", NULL, set_metric, "NAME",
+     "tell where this metric is (http_requests, pods/http_requests), or why it is not there"},
+    {"--output", "-o", set_output, "text|json", "default text"},
+};
+
+/* Those of run that ask a Prometheus or find a cluster. */
+static bool is_shared(const char *name) {
+    return str_eq(name, "kubeconfig") || str_eq(name, "context") ||
+           (str_starts(name, "prometheus-") && !str_eq(name, "prometheus-interval") &&
+            !str_eq(name, "prometheus-max-concurrent"));
+}
+
+static void help(FILE *out) {
+    fprintf(out, "Usage: trimtab rules -f CONFIG [flags]\n\nChecks a configuration of prometheus-adapter and "
+                 "shows which series become which metrics,\nthe query of a request, and why a metric is not "
+                 "there. Without series it only checks the file.\n\nFlags:\n");
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        fprintf(out, "  %s%s%s%s%s\n      %s\n", str_or_empty(flags[i].brief), flags[i].brief ? ", " : "",
+                flags[i].name, flags[i].argument ? " " : "", str_or_empty(flags[i].argument), flags[i].help);
+    for (size_t i = 0; i < option_count; i++)
+        if (is_shared(option_table[i].name))
+            fprintf(out, "  --%s %s\n      %s\n", option_table[i].name,
+                    str_or_empty(option_table[i].argument), option_table[i].help);
+}
+
+static int wrong_usage(const char *what, const char *which) {
+    fprintf(stderr, "trimtab: rules: %s%s: see trimtab rules --help\n", what, which);
+    return EXIT_USAGE;
+}
+
+static const struct flag *find_flag(const char *text, size_t len) {
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if ((strlen(flags[i].name) == len && strncmp(text, flags[i].name, len) == 0) ||
+            str_eq(text, flags[i].brief))
+            return &flags[i];
+    return NULL;
+}
+
+/* NULL where run has no such flag, or has it for something else. */
+static const struct option *find_shared(const char *text, size_t len, struct arena *arena) {
+    const char *name = len > 2 && str_starts(text, "--") ? arena_strndup(arena, text + 2, len - 2) : "";
+
+    return is_shared(name) ? option_by_name(name) : NULL;
+}
+
+static int set_flag(struct arguments *a, const struct flag *flag, const char *value) {
+    if (flag->set(a, value))
+        return EXIT_OK;
+    fprintf(stderr, "trimtab: rules: %s: %s is expected, not \"%s\"\n", flag->name,
+            flag->argument ? flag->argument : "no value", str_or_empty(value));
+    return EXIT_USAGE;
+}
+
+static int set_shared(struct arguments *a, const struct option *option, const char *value) {
+    const char *where = arena_printf(&a->arena, "--%s", option->name);
+    struct err err = {0};
+
+    if (options_set(&a->options, option, value, where, &err) < 0)
+        return wrong_usage(err_text(&err), "");
+    return EXIT_OK;
+}
+
+/* "--name value", "--name=value", "-f value". */
+static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
+    const char *text = argv[*i];
+    size_t len = strcspn(text, "=");
+    const char *value = text[len] ? text + len + 1 : NULL;
+    const struct flag *flag = find_flag(text, len);
+    const struct option *option = flag ? NULL : find_shared(text, len, &a->arena);
+
+    if (!flag && !option)
+        return wrong_usage("unknown argument ", text);
+    if (!value && (option || flag->argument)) {
+        if (++*i >= argc)
+            return wrong_usage("no value for ", text);
+        value = argv[*i];
+    }
+    return flag ? set_flag(a, flag, value) : set_shared(a, option, value);
+}
+
+/* A question about series cannot be answered without any; of resourceRules nothing depends on them. */
+static bool needs_series(const struct arguments *a) {
+    return a->metric || (a->request && !str_starts(a->request, "/apis/metrics.k8s.io/"));
+}
+
+static int check(const struct arguments *a) {
+    bool prometheus = a->options.prometheus_url != NULL;
+
+    if (!a->config)
+        return wrong_usage("no configuration: give one with -f", "");
+    if (a->exposition && prometheus)
+        return wrong_usage("--exposition and --prometheus-url: give one of the two", "");
+    if (a->request && a->metric)
+        return wrong_usage("--request and --metric: give one of the two", "");
+    if (needs_series(a) && !a->exposition && !prometheus)
+        return wrong_usage("no series: give --exposition or --prometheus-url", "");
+    return EXIT_OK;
+}
+
+static int read_flags(struct arguments *a, int argc, char **argv) {
+    int code = EXIT_OK;
+
+    for (int i = 0; code == EXIT_OK && i < argc; i++)
+        code = read_flag(a, argc, argv, &i);
+    return code == EXIT_OK ? check(a) : code;
+}
+
+/* ---- what is asked ---- */
+
+/* One run of the command. */
+struct session {
+    struct arguments *a;
+    struct rules *rules;
+    struct resource_list resources;
+    struct series_list series;
+    struct rules_world world;
+    struct asker *asker; /* NULL until something is asked */
+};
+
+/* Everything that is wrong goes to standard error, one line each. */
+static void complain(void *arg, const struct err *err) {
+    (void)arg;
+    fprintf(stderr, "%s\n", err_text(err));
+}
+
+static int refuse(const struct err *err) {
+    complain(NULL, err);
+    return EXIT_REFUSED;
+}
+
+static int need_asker(struct session *s, struct err *err) {
+    return s->asker ? 0 : asker_new(&s->asker, err);
+}
+
+static bool wants_cluster(const struct arguments *a) {
+    return a->cluster || a->options.kubeconfig || a->options.context;
+}
+
+static int read_config(struct session *s) {
+    cleanup_free char *text = NULL;
+    size_t len;
+    struct err err = {0};
+
+    if (documents_read_text(s->a->config, &text, &len, &err) < 0)
+        return refuse(&err);
+    s->world.bad = rules_check(s->world.config, text, len, complain, NULL, &s->rules) < 0;
+    s->world.rules = s->rules;
+    return EXIT_OK;
+}
+
+static int read_resource_file(struct session *s, struct err *err) {
+    struct document_file file;
+    const json_t *document;
+    size_t i;
+
+    int ret = documents_read(s->a->resources, &file, err);
+    if (ret < 0)
+        return ret;
+    s->resources.from = s->a->resources;
+    json_array_foreach(file.documents, i, document) {
+        if (ret == 0)
+            ret = resource_list_add(&s->resources, document, err);
+    }
+    if (ret < 0)
+        ret = err_wrap(err, "%s", s->a->resources);
+    documents_done(&file);
+    return ret;
+}
+
+static int find_resources(struct session *s, struct err *err) {
+    const struct options *o = &s->a->options;
+    int ret = 0;
+
+    if (wants_cluster(s->a)) {
+        ret = need_asker(s, err);
+        if (ret == 0)
+            ret = asker_use_cluster(s->asker, o->kubeconfig, o->context, err);
+    }
+    if (ret < 0)
+        return ret;
+    if (s->a->resources)
+        return read_resource_file(s, err);
+    if (wants_cluster(s->a))
+        return rules_ask_resources(s->asker, &s->resources, complain, NULL, err);
+    resource_list_add_own(&s->resources, s->rules);
+    return 0;
+}
+
+/* ---- series ---- */
+
+static int read_exposition(struct session *s, struct err *err) {
+    cleanup_free char *text = NULL;
+    size_t len;
+
+    int ret = documents_read_text(s->a->exposition, &text, &len, err);
+    if (ret < 0)
+        return ret;
+    return series_list_add_scrape(&s->series, s->a->exposition, text, len, &s->a->target, err);
+}
+
+static int open_endpoint(struct session *s, struct prom_endpoint *endpoint, struct err *err) {
+    const struct options *o = &s->a->options;
+    const struct prometheus_options p = {
+        .url = o->prometheus_url,
+        .ca_file = o->prometheus_ca_file,
+        .cert_file = o->prometheus_cert_file,
+        .key_file = o->prometheus_key_file,
+        .token_file = o->prometheus_token_file,
+        .username = o->prometheus_username,
+        .password_file = o->prometheus_password_file,
+        .headers = options_header_lines(&o->prometheus_headers, &s->a->arena),
+        .use_get = str_eq(o->prometheus_verb, "GET"),
+        .timeout = o->prometheus_timeout,
+        .max_response = RESPONSE_MAX,
+    };
+
+    return prom_endpoint_init(endpoint, &p, err);
+}
+
+static int ask_prometheus(struct session *s, struct err *err) {
+    struct prom_endpoint endpoint;
+    struct rules_prometheus p = {.endpoint = &endpoint, .start = clock_wall() - s->a->max_age};
+
+    int ret = need_asker(s, err);
+    if (ret == 0)
+        ret = open_endpoint(s, &endpoint, err);
+    if (ret < 0)
+        return ret;
+    p.asker = s->asker;
+    ret = rules_ask_series(&p, s->rules, s->a->config, &s->series, err);
+    if (ret == 0 && s->a->metric)
+        ret = rules_ask_concerned(&p, s->rules, s->a->metric, &s->series, err);
+    prom_endpoint_done(&endpoint);
+    return ret;
+}
+
+static int find_series(struct session *s, struct err *err) {
+    struct rules_world *w = &s->world;
+    int ret = 0;
+
+    if (s->a->exposition)
+        ret = read_exposition(s, err);
+    else if (s->a->options.prometheus_url)
+        ret = ask_prometheus(s, err);
+    else
+        return 0;
+    series_list_sort(&s->series);
+    w->series = &s->series;
+    w->source = s->a->exposition ? s->a->exposition : s->a->options.prometheus_url;
+    return ret;
+}
+
+/* ---- answers ---- */
+
+/* The objects behind "*": as given, of the cluster, or a placeholder. */
+static int find_names(struct session *s, struct rules_request *request, struct err *err) {
+    const struct metrics_route *route = request->route;
+    const struct cluster_resource *resource =
+        route->resource ? cluster_resource_find(&s->world.resources, NULL, route->resource) : NULL;
+
+    request->names = some_names;
+    request->name_count = sizeof(some_names) / sizeof(some_names[0]);
+    if (s->a->names) {
+        request->names = s->a->names;
+        request->name_count = s->a->name_count;
+    } else if (!route->name && resource && wants_cluster(s->a)) {
+        return rules_ask_names(s->asker, resource, request, &s->a->arena, err);
+    }
+    return 0;
+}
+
+static int answer_request(struct session *s, json_t **ret_answer, struct err *err) {
+    struct metrics_route route;
+    struct rules_request request = {.path = s->a->request, .route = &route};
+
+    int ret = metrics_route_read(s->a->request, &s->a->arena, &route, err);
+    if (ret == 0)
+        ret = find_names(s, &request, err);
+    if (ret == 0)
+        *ret_answer = rules_report_request(&s->world, &request);
+    return ret < 0 ? err_wrap(err, "%s", s->a->request) : 0;
+}
+
+static int print(const struct arguments *a, json_t *answer) {
+    bool bad = json_object_get(answer, "problem") || json_is_false(json_object_get(answer, "found"));
+
+    if (str_eq(a->output, "json")) {
+        json_dumpf(answer, stdout, JSON_INDENT(2));
+        fputs("\n", stdout);
+    } else if (a->request) {
+        rules_print_request(answer, stdout);
+    } else if (a->metric) {
+        rules_print_metric(answer, stdout);
+    } else {
+        rules_print_list(answer, stdout);
+    }
+    return bad ? EXIT_REFUSED : EXIT_OK;
+}
+
+static int answer(struct session *s) {
+    struct err err = {0};
+    json_t *value = NULL;
+
+    if (find_resources(s, &err) < 0 || (!s->world.bad && find_series(s, &err) < 0))
+        return refuse(&err);
+    if (rules_world_init(&s->world, complain, NULL) < 0)
+        return EXIT_REFUSED;
+    if (s->a->request && answer_request(s, &value, &err) < 0)
+        return refuse(&err);
+    if (!value)
+        value = s->a->metric ? rules_report_metric(&s->world, s->a->metric) : rules_report_list(&s->world);
+    if (s->a->metric && wants_cluster(s->a))
+        rules_ask_access(s->asker, value);
+    int code = print(s->a, value);
+    json_decref(value);
+    return code;
+}
+
+static int run(struct arguments *a) {
+    struct session s = {.a = a};
+
+    resource_list_init(&s.resources);
+    series_list_init(&s.series);
+    s.world.config = str_eq(a->config, "-") ? "stdin" : a->config;
+    s.world.resource_list = &s.resources;
+    int code = read_config(&s);
+    if (code == EXIT_OK)
+        code = answer(&s);
+    rules_world_done(&s.world);
+    series_list_done(&s.series);
+    resource_list_done(&s.resources);
+    rules_free(s.rules);
+    asker_free(s.asker);
+    return code;
+}
+
+int command_rules(int argc, char **argv) {
+    struct arguments a = {.output = "text", .max_age = 10 * USEC_PER_MIN};
+
+    for (int i = 0; i < argc; i++)
+        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
+            help(stdout);
+            return EXIT_OK;
+        }
+    arena_init(&a.arena, 0);
+    options_init(&a.options);
+    a.target = (struct series){"", 0, a.labels};
+    int code = read_flags(&a, argc, argv);
+    if (code == EXIT_OK)
+        code = run(&a);
+    options_done(&a.options);
+    arena_done(&a.arena);
+    return code;
+}
