@@ -5,7 +5,6 @@
 #include "base/str.h"
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,9 +71,17 @@ static int take_escape(struct reader *r) {
     return 0;
 }
 
-/* A label's value after its opening quote. */
+static bool is_utf8(const char *s) {
+    for (size_t len; *s; s += len)
+        if (!(len = str_utf8(s)))
+            return false;
+    return true;
+}
+
+/* A label's value after its opening quote. Nearly all are plain ASCII, which is UTF-8 without a look. */
 static int take_value(struct reader *r, const char **ret_value) {
-    char *start = r->out;
+    const char *start = r->out;
+    unsigned char bits = 0;
 
     while (!take(r, '"')) {
         if (r->at == r->end)
@@ -86,17 +93,12 @@ static int take_value(struct reader *r, const char **ret_value) {
             if (ret < 0)
                 return ret;
         } else {
+            bits |= (unsigned char)*r->at;
             *r->out++ = *r->at++;
         }
     }
     *ret_value = token_done(r, start);
-    for (const char *s = start; *s;) {
-        size_t len = str_utf8(s);
-        if (!len)
-            return wrong(r, "a label's value is not UTF-8");
-        s += len;
-    }
-    return 0;
+    return bits < 0x80 || is_utf8(start) ? 0 : wrong(r, "a label's value is not UTF-8");
 }
 
 /* Puts a label where it belongs. Programs write their labels in order, mostly, so that this seldom looks
@@ -160,14 +162,18 @@ static void drop_empty(struct reader *r) {
 /* Everything up to a blank, as text in word. What is too long, or holds a NUL, is no number: it becomes "?",
  * lest its beginning be taken for one. */
 static bool take_word(struct reader *r, char word[NUMBER_MAX]) {
-    const char *start = r->at;
+    const char *begin = r->at, *start = begin;
 
     while (r->at < r->end && *r->at != ' ' && *r->at != '\t')
         r->at++;
-    size_t len = (size_t)(r->at - start);
-    bool fits = len < NUMBER_MAX && !memchr(start, '\0', len);
-    snprintf(word, NUMBER_MAX, "%.*s", fits ? (int)len : 1, fits ? start : "?");
-    return len > 0;
+    size_t len = (size_t)(r->at - begin);
+    if (len >= NUMBER_MAX || memchr(start, '\0', len)) {
+        start = "?";
+        len = 1;
+    }
+    memcpy(word, start, len);
+    word[len] = '\0';
+    return r->at > begin;
 }
 
 /* The value and, where there is one, the time. */
