@@ -253,8 +253,7 @@ void registry_add(struct registry *registry, bool external, uint32_t index, cons
 }
 
 static int compare(const void *a, const void *b) {
-    const struct registry_entry *x = *(const struct registry_entry *const *)a;
-    const struct registry_entry *y = *(const struct registry_entry *const *)b;
+    const struct registry_entry *x = a, *y = b;
     int order = 0;
 
     if (x->resource) {
@@ -278,16 +277,16 @@ static size_t count_entries(const struct section *s) {
 void registry_each(const struct registry *registry, bool external, registry_fn *fn, void *arg) {
     const struct section *s = external ? &registry->external : &registry->custom;
     size_t count = 0, all = count_entries(s);
-    cleanup_free const struct registry_entry **entries = xcalloc(all, sizeof(*entries));
+    cleanup_free struct registry_entry *entries = xcalloc(all, sizeof(*entries));
     struct map_iter it = {0};
     void *metric;
 
     while (map_next(&s->metrics, &it, NULL, &metric))
         for (const struct entry *e = ((struct metric *)metric)->entries; e; e = e->next)
-            entries[count++] = &e->entry;
+            entries[count++] = e->entry;
     qsort(entries, count, sizeof(*entries), compare);
     for (size_t i = 0; i < count; i++)
-        fn(arg, entries[i]);
+        fn(arg, &entries[i]);
 }
 
 const struct registry_entry *registry_find(const struct registry *registry, const char *resource,

@@ -61,7 +61,8 @@ static int run_template(const struct rule_resources *resources, const struct clu
     size_t before = out->len;
 
     for (char *c = group; *c; c++)
-        *c = *c == '.' || *c == '-' ? '_' : *c;
+        if (*c == '.' || *c == '-')
+            *c = '_';
     for (char *c = name; *c; c++)
         *c = (char)tolower((unsigned char)*c);
     const struct template_field fields[] = {{.name = "Group", .kind = TEMPLATE_STRING, .text = group},
@@ -120,7 +121,7 @@ int resource_labels_new(const struct rule_resources *resources, const struct clu
 
     l->rule = resources;
     l->all = all;
-    l->overrides = xcalloc(resources->override_count, sizeof(*l->overrides));
+    l->overrides = xcalloc(resources->override_count, sizeof(void *));
     for (uint32_t i = 0; i < resources->override_count && ret == 0; i++)
         ret = find_override(l, i, err);
     if (ret == 0 && resources->template && (ret = compile_backward(l, err)) < 0)

@@ -2,6 +2,7 @@
 #include "adapter/seriesselector.h"
 
 #include "base/buf.h"
+#include "base/str.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +55,7 @@ static void selects_as_promql(void **state) {
         if (seriesselector_new(cases[i].text, &selector, &err) < 0)
             fail_msg("%s: %s", cases[i].text, err.text);
         bool matches = seriesselector_matches(selector, &series, &why);
-        if (matches == !!cases[i].why || (why && strcmp(why, cases[i].why) != 0))
+        if (matches == !!cases[i].why || !str_eq(why, cases[i].why))
             fail_msg("%s: %s", cases[i].text, why ? why : "is selected");
         seriesselector_free(selector);
     }
