@@ -223,9 +223,17 @@ static int read_flags(struct arguments *a, int argc, char **argv) {
 
 /* ---- what is asked ---- */
 
+struct mistake {
+    size_t number;
+    unsigned long line;
+    char *text;
+};
+
 /* One run of the command. */
 struct session {
     struct arguments *a;
+    struct mistake *mistakes; /* in the file, until they are told */
+    size_t mistake_count;
     struct rules *rules;
     struct resource_list resources;
     struct series_list series;
@@ -244,6 +252,39 @@ static int refuse(const struct err *err) {
     return EXIT_REFUSED;
 }
 
+/* What is wrong with the file is found in several rounds, and told in the order of its lines. */
+static void note_mistake(void *arg, const struct err *err) {
+    struct session *s = arg;
+    const char *text = err_text(err);
+    size_t name = strlen(s->world.config);
+    bool placed = strncmp(text, s->world.config, name) == 0 && text[name] == ':';
+
+    s->mistakes = xrealloc(s->mistakes, (s->mistake_count + 1) * sizeof(*s->mistakes));
+    s->mistakes[s->mistake_count] =
+        (struct mistake){s->mistake_count, placed ? strtoul(text + name + 1, NULL, 10) : 0, xstrdup(text)};
+    s->mistake_count++;
+}
+
+static int compare_mistakes(const void *a, const void *b) {
+    const struct mistake *x = a, *y = b;
+
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
+}
+
+static void tell_mistakes(struct session *s) {
+    if (s->mistake_count)
+        qsort(s->mistakes, s->mistake_count, sizeof(*s->mistakes), compare_mistakes);
+    for (size_t i = 0; i < s->mistake_count; i++) {
+        fprintf(stderr, "%s\n", s->mistakes[i].text);
+        free(s->mistakes[i].text);
+    }
+    free(s->mistakes);
+    s->mistakes = NULL;
+    s->mistake_count = 0;
+}
+
 static int need_asker(struct session *s, struct err *err) {
     return s->asker ? 0 : asker_new(&s->asker, err);
 }
@@ -259,7 +300,7 @@ static int read_config(struct session *s) {
 
     if (documents_read_text(s->a->config, &text, &len, &err) < 0)
         return refuse(&err);
-    s->world.bad = rules_check(s->world.config, text, len, complain, NULL, &s->rules) < 0;
+    s->world.bad = rules_check(s->world.config, text, len, note_mistake, s, &s->rules) < 0;
     s->world.rules = s->rules;
     return EXIT_OK;
 }
@@ -298,7 +339,7 @@ static int find_resources(struct session *s, struct err *err) {
         return read_resource_file(s, err);
     if (wants_cluster(s->a))
         return rules_ask_resources(s->asker, &s->resources, complain, NULL, err);
-    resource_list_add_own(&s->resources, s->rules);
+    resource_list_add_own(&s->resources, s->rules, s->world.config, note_mistake, s);
     return 0;
 }
 
@@ -419,7 +460,9 @@ static int answer(struct session *s) {
 
     if (find_resources(s, &err) < 0 || (!s->world.bad && find_series(s, &err) < 0))
         return refuse(&err);
-    if (rules_world_init(&s->world, complain, NULL) < 0)
+    int ret = rules_world_init(&s->world, note_mistake, s);
+    tell_mistakes(s);
+    if (ret < 0)
         return EXIT_REFUSED;
     if (s->a->request && answer_request(s, &value, &err) < 0)
         return refuse(&err);
@@ -442,6 +485,7 @@ static int run(struct arguments *a) {
     int code = read_config(&s);
     if (code == EXIT_OK)
         code = answer(&s);
+    tell_mistakes(&s);
     rules_world_done(&s.world);
     series_list_done(&s.series);
     resource_list_done(&s.resources);

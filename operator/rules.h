@@ -16,6 +16,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* Called for each thing that somebody should know of. */
+typedef void rules_complain_fn(void *arg, const struct err *err);
+
 /* ---- series ---- */
 
 enum { RULES_SERIES_MAX = 1000 * 1000 };
@@ -50,9 +53,10 @@ struct resource_list {
 };
 void resource_list_init(struct resource_list *list);
 void resource_list_done(struct resource_list *list);
-/* Those that every cluster has, and what the overrides of the rules name beside them: those are taken as they
- * stand, for nothing is known of them. */
-void resource_list_add_own(struct resource_list *list, const struct rules *rules);
+/* Those that every cluster has, and what the overrides of the rules name beside them: nothing is known of
+ * those, so each is told to note. config is the file's name. */
+void resource_list_add_own(struct resource_list *list, const struct rules *rules, const char *config,
+                           rules_complain_fn *note, void *arg);
 /* Adds those of an APIResourceList, of an object with a list "resources" like it, or of an array of them;
  * subresources are passed over. -EINVAL. */
 int resource_list_add(struct resource_list *list, const json_t *value, struct err *err);
@@ -97,7 +101,6 @@ struct rules_world {
 };
 /* Takes the series in. What is wrong with the configuration goes to complain, each with file and line;
  * -EINVAL where there was something. rules_world_done also after a failure. */
-typedef void rules_complain_fn(void *arg, const struct err *err);
 int rules_world_init(struct rules_world *world, rules_complain_fn *complain, void *arg);
 void rules_world_done(struct rules_world *world);
 /* The view of a rule that the registry gave. */

@@ -60,11 +60,12 @@ static void add_place(struct wanted *w, const struct registry_entry *entry) {
 
 /* ---- why it is not ---- */
 
+/* A name.as without $ gives every series the same name, which says nothing of this one. */
 static bool makes(const struct rule *rule, const char *series, const char *metric) {
     cleanup_buf struct buf name;
 
     buf_init(&name, TEXT_MAX);
-    if (rule_takes_name(rule, series, NULL))
+    if (strchr(rule->as, '$') && rule_takes_name(rule, series, NULL))
         rule_metric_name(rule, series, &name);
     return name.len && strcmp(name.data, metric) == 0;
 }
@@ -137,7 +138,8 @@ static struct verdict judge_labels(struct wanted *w, const struct rule_view *vie
         return (struct verdict){"overwritten", arena_printf(&w->arena, "%s, which comes later, has the name",
                                                             rules_view_of(w->world, other->rule)->name)};
     if (view->external)
-        return (struct verdict){"external", "it is an external metric, and of no resource"};
+        return (struct verdict){
+            "external", arena_printf(&w->arena, "%s is an external metric, and of no resource", w->metric)};
     if (w->resource_text && !w->resource)
         return (struct verdict){
             "noResource", arena_printf(&w->arena, "the cluster has no resource \"%s\"", w->resource_text)};
@@ -147,11 +149,6 @@ static struct verdict judge_labels(struct wanted *w, const struct rule_view *vie
                                                     labels_text(w, view, series))};
 }
 
-/* A rule for series of other names says nothing of this one. */
-static bool is_about_name(const char *unmet) {
-    return str_starts(unmet, "__name__") || !strpbrk(unmet, "=~");
-}
-
 /* series: of the name, selected by the rule where there is such a one; unmet: the matcher that it does not
  * fulfil, else NULL. */
 static struct verdict judge(struct wanted *w, const struct rule_view *view, const struct series *series,
@@ -159,8 +156,12 @@ static struct verdict judge(struct wanted *w, const struct rule_view *view, cons
     const char *why = "";
     const char *name = name_under(w, view->rule, series->name, &why);
 
+    /* A matcher without an operator is the selector's name. */
+    if (unmet && !strpbrk(unmet, "=~"))
+        return (struct verdict){"otherName", arena_printf(&w->arena, "seriesQuery selects %s, and not %s",
+                                                          unmet, series_text(w, series))};
     if (unmet)
-        return (struct verdict){is_about_name(unmet) ? "otherName" : "notSelected",
+        return (struct verdict){str_starts(unmet, "__name__") ? "otherName" : "notSelected",
                                 arena_printf(&w->arena, "seriesQuery does not select %s: %s does not hold",
                                              series_text(w, series), unmet)};
     if (!*name && *why)
@@ -199,10 +200,11 @@ static void add_reason(struct wanted *w, const struct rule_view *view, const cha
     json_array_append_new(json_object_get(w->answer, "reasons"), value);
 }
 
-/* What each rule has to say of the name whose first series is at. */
-static void judge_name(struct wanted *w, uint32_t at) {
+/* What each rule has to say of the name whose first series is at; false: it has nothing to do with the
+ * metric. */
+static bool judge_name(struct wanted *w, uint32_t at) {
     const char *name = w->world->series->items[at].name;
-    bool same = str_eq(name, w->metric);
+    bool same = str_eq(name, w->metric), concerned = same;
 
     for (uint32_t i = 0; i < w->world->view_count; i++) {
         const struct rule_view *view = &w->world->views[i];
@@ -212,10 +214,14 @@ static void judge_name(struct wanted *w, uint32_t at) {
         const struct series *series = best_series(w->world, view, at, &unmet);
         struct verdict verdict = judge(w, view, series, unmet);
         /* Where the rule would rename it to what is looked for, it was perhaps meant. */
-        if (!same || !str_eq(verdict.step, "otherName"))
-            add_reason(w, view, name, &verdict);
+        bool meant = !same && makes(view->rule, name, w->metric);
+        if (str_eq(verdict.step, "otherName") && !meant)
+            continue;
+        add_reason(w, view, name, &verdict);
+        concerned = true;
     }
-    w->seen = true;
+    w->seen = w->seen || concerned;
+    return concerned;
 }
 
 /* Names that hold the one looked for, or are held by it. */
@@ -234,9 +240,7 @@ static json_t *judge_names(struct wanted *w) {
         const char *name = list->items[i].name;
         if (map_put(&seen, name, w))
             continue;
-        if (rules_concerns(w->world->rules, w->metric, name))
-            judge_name(w, i);
-        else if (json_array_size(similar) < SIMILAR_MAX && is_similar(name, w->metric))
+        if (!judge_name(w, i) && json_array_size(similar) < SIMILAR_MAX && is_similar(name, w->metric))
             json_array_append_new(similar, json_string(name));
     }
     return similar;

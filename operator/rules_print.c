@@ -33,6 +33,10 @@ static void print_name(const json_t *name, FILE *out) {
         fprintf(out, ": dropped: %s\n", text_of(name, "dropped"));
         return;
     }
+    if (!*text_of(name, "metric")) {
+        fprintf(out, ": %s\n", text_of(name, "problem"));
+        return;
+    }
     fprintf(out, " -> %s", text_of(name, "metric"));
     if (str_eq(json_string_value(json_array_get(resources, 0)), "external")) {
         fputs(" (external)", out);

@@ -96,34 +96,49 @@ static const struct cluster_resource *find(const struct resource_list *list, con
     return cluster_resource_find(&all, o->group, o->resource);
 }
 
-static void add_overrides(struct resource_list *list, const struct rule_resources *resources) {
+struct guessing {
+    struct resource_list *list;
+    const char *config;
+    rules_complain_fn *note;
+    void *arg;
+};
+
+/* What is none of Kubernetes' own may be a custom one: it is not refused, but told. */
+static void add_overrides(struct guessing *g, const struct rule_resources *resources) {
     for (uint32_t i = 0; i < resources->override_count; i++) {
         const struct rule_override *o = &resources->overrides[i];
         const char *group = str_or_empty(o->group);
-        /* What has no group would be in the table if it were a resource at all. */
-        if (!*group || find(list, o))
+        struct err err = {0};
+        if (!*o->resource || find(g->list, o))
             continue;
-        put(list, (struct cluster_resource){.group = group,
-                                            .version = "",
-                                            .plural = o->resource,
-                                            .singular = o->resource,
-                                            .kind = o->resource,
-                                            .namespaced = true});
+        put(g->list, (struct cluster_resource){.group = group,
+                                               .version = "",
+                                               .plural = o->resource,
+                                               .singular = o->resource,
+                                               .kind = o->resource,
+                                               .namespaced = true});
+        err_set(&err, -ENOENT,
+                "%s:%u: note: %s%s%s is none of Kubernetes' own resources, and taken for a custom one",
+                g->config, o->line, o->resource, *group ? "." : "", group);
+        g->note(g->arg, &err);
     }
 }
 
-void resource_list_add_own(struct resource_list *list, const struct rules *rules) {
-    list->from = "Kubernetes' own resources (a cluster's: --cluster, --kubeconfig or --resources)";
+void resource_list_add_own(struct resource_list *list, const struct rules *rules, const char *config,
+                           rules_complain_fn *note, void *arg) {
+    struct guessing g = {list, config, note, arg};
+
+    list->from = "Kubernetes' own (a cluster's by --cluster, --kubeconfig or --resources)";
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         put(list,
             (struct cluster_resource){own[i].group, own[i].version, own[i].plural,
                                       lower(&list->arena, own[i].kind), own[i].kind, own[i].namespaced});
     for (uint32_t i = 0; i < rules->rule_count; i++)
-        add_overrides(list, &rules->rules[i].resources);
+        add_overrides(&g, &rules->rules[i].resources);
     for (uint32_t i = 0; i < rules->external_count; i++)
-        add_overrides(list, &rules->external[i].resources);
-    add_overrides(list, &rules->cpu.resources);
-    add_overrides(list, &rules->memory.resources);
+        add_overrides(&g, &rules->external[i].resources);
+    add_overrides(&g, &rules->cpu.resources);
+    add_overrides(&g, &rules->memory.resources);
 }
 
 /* ---- from discovery ---- */
