@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the examples of the documentation: every indented line "$ trimtab evaluate -f docs/examples/…" of a page, with
-the lines after it as the output that it must have; a last line "…" leaves the rest out. Writes what it really gives, or with
+"""Runs the examples of the documentation: every indented line "$ trimtab evaluate -f docs/examples/…" (or rules -f)
+of a page, with the lines after it as the output that it must have; a last line "…" leaves the rest out. Writes what it really gives, or with
 --check tells which page is not true any more.
 
 usage: examples.py [--check]     env: TRIMTAB (the binary; default build/dev/trimtab)
@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 INDENT = "    "
 REST = INDENT + "…"
-PROMPT = INDENT + "$ trimtab evaluate -f docs/examples/"
+PROMPTS = tuple(INDENT + f"$ trimtab {command} -f docs/examples/" for command in ("evaluate", "rules"))
 
 
 def output(binary, line):
@@ -32,7 +32,7 @@ def rewritten(lines, binary):
         line = lines[at]
         out.append(line)
         at += 1
-        if not line.startswith(PROMPT):
+        if not line.startswith(PROMPTS):
             continue
         count += 1
         start = at
