@@ -212,10 +212,9 @@ static struct rule *read_rules(struct rules_reader *r, const char *name, yaml_no
     size_t count = rules_list(r, &at, node, RULES_MAX);
     struct rule *rules = count ? ARENA_ARRAY(r->arena, struct rule, count) : NULL;
 
-    *ret_count = (uint32_t)count;
-    for (size_t i = 0; i < count && r->entries < RULES_ENTRIES_MAX; i++) {
-        const struct rules_place here = {.up = &at, .index = i};
-        read_rule(r, &here, yaml_item(&r->doc, node, i), &rules[i]);
+    for (*ret_count = 0; *ret_count < count && r->entries < RULES_ENTRIES_MAX; (*ret_count)++) {
+        const struct rules_place here = {.up = &at, .index = *ret_count};
+        read_rule(r, &here, yaml_item(&r->doc, node, *ret_count), &rules[*ret_count]);
     }
     return rules;
 }

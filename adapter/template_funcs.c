@@ -189,7 +189,7 @@ static int fn_printf(const struct call *call, struct value *ret) {
     int done = template_format(call->arguments[0].text, call->arguments + 1, call->count - 1, &out, &verb);
     if (done == -EINVAL)
         return template_run_refuse(call->run, call->at,
-                                   "printf: %%%c is not supported here: %%s, %%d, %%v, %%q are", verb);
+                                   "printf: %%%c is not supported: %%s, %%d, %%v and %%q are", verb);
     return made(call, done, &out, ret);
 }
 

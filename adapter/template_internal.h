@@ -197,5 +197,7 @@ int template_format_value(const struct value *v, char verb, struct buf *out);
  * that is not among ours. */
 int template_format(const char *format, const struct value *values, uint32_t count, struct buf *out,
                     char *ret_verb);
+/* The first verb of a format that is not among ours; '\0': there is none. */
+char template_format_foreign(const char *format);
 
 #endif

@@ -290,6 +290,9 @@ static int action_token(struct lexer *l) {
 static int action(struct lexer *l, const char *open) {
     bool trim;
 
+    /* Said here: whatever follows would only look odd within an action. */
+    if (!strstr(l->p, right))
+        return refuse(l, open, "unclosed action: << without its >>");
     for (;;) {
         if (at_right(l, &trim)) {
             if (l->parens)
@@ -298,7 +301,7 @@ static int action(struct lexer *l, const char *open) {
             leave_action(l, trim);
             return ret;
         }
-        if (*l->p == '\0')
+        if (*l->p == '\0') /* the >> was in quotes */
             return refuse(l, open, "unclosed action: << without its >>");
         if (is_blank(*l->p)) {
             l->p++;

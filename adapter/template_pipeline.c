@@ -154,10 +154,25 @@ static bool ends_command(const struct token *token) {
     return token->kind == TOKEN_CLOSE || token->kind == TOKEN_RIGHT_PAREN || token->kind == TOKEN_PIPE;
 }
 
+/* A format that is written out is looked at now: when it is run, somebody waits for a metric. */
+static int check_format(const struct parser *p, const struct token *at, const struct command *c) {
+    const struct operand *function = &c->operands[0], *format = &c->operands[1];
+
+    if (function->kind != OPERAND_FUNCTION || !str_eq(function->function->name, "printf") || c->count < 2)
+        return 0;
+    if (format->kind != OPERAND_VALUE || format->value.kind != VALUE_STRING)
+        return 0;
+    char verb = template_format_foreign(format->value.text);
+    return verb == '\0' ? 0
+                        : template_parse_refuse(
+                              p, at, "printf: %%%c is not supported: %%s, %%d, %%v and %%q are", verb);
+}
+
 /* Operands with blanks between them, up to a pipe, which is stepped over, or the pipeline's end, which is
  * not. */
 static int command(struct parser *p, struct command *c) {
     struct operand all[TEMPLATE_ARGUMENTS_MAX];
+    const struct token *start = p->at;
     uint32_t count = 0;
 
     do {
@@ -177,7 +192,7 @@ static int command(struct parser *p, struct command *c) {
     memcpy(operands, all, count * sizeof(*all));
     c->count = count;
     c->operands = operands;
-    return 0;
+    return check_format(p, start, c);
 }
 
 /* What stands behind a pipe takes the result as an argument, which a constant cannot. */

@@ -119,13 +119,24 @@ static int format_extra(const struct value *values, uint32_t count, struct buf *
     return ret < 0 ? ret : buf_puts(out, ")");
 }
 
+static bool is_verb(char c) {
+    return strchr("sdvq%", c) != NULL; /* the NUL, too: a lone % at the end is written out */
+}
+
+char template_format_foreign(const char *format) {
+    for (const char *p = strchr(format, '%'); p; p = strchr(p + 1 + (p[1] != '\0'), '%'))
+        if (!is_verb(p[1]))
+            return p[1];
+    return '\0';
+}
+
 /* One verb; *i is the next of count values. A number for %q would be a character, which nobody means. */
 static int format_verb(char verb, const struct value *values, uint32_t count, uint32_t *i, struct buf *out) {
     if (verb == '%')
         return buf_puts(out, "%");
     if (verb == '\0')
         return buf_puts(out, "%!(NOVERB)");
-    if (!strchr("sdvq", verb))
+    if (!is_verb(verb))
         return -EINVAL;
     if (*i == count)
         return buf_printf(out, "%%!%c(MISSING)", verb);

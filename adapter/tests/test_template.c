@@ -2,6 +2,7 @@
  * refused. */
 #include "adapter/template.h"
 #include "api/types/tests/cases.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -107,9 +108,159 @@ static void test_as_go(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* ---- the words ---- */
+
+static void test_refusals_tell_where_and_what(void **state) {
+    static const struct {
+        const char *text, *want;
+    } all[] = {
+        {"sum(<<.Series}", "line 1, column 5: unclosed action: << without its >>"},
+        {"a\n  é<<.Ser!ies>>", "line 2, column 10: bad character '!'"},
+        {"<<if .Series>>x", "line 1, column 3: if without its <<end>>"},
+        {"<<if 1>>a<<else>>b<<else>>c<<end>>", "line 1, column 3: if without its <<end>> (a second else)"},
+        {"x<<end>>", "line 1, column 6: <<end>> without an if, with or range before it"},
+        {"x<<else>>", "line 1, column 4: <<else>> without an if, with or range before it"},
+        {"<<>>", "line 1, column 3: missing value for command"},
+        {"<<if>>a<<end>>", "line 1, column 5: missing value for if"},
+        {"<<frobnicate .Series>>", "line 1, column 3: function \"frobnicate\" not defined"},
+        {"<<slice .Series 1>>", "line 1, column 3: function \"slice\" is not supported"},
+        {"<<$x>>", "line 1, column 3: undefined variable \"$x\""},
+        {"<<.Series | \"x\">>", "line 1, column 13: non executable command in pipeline stage 2"},
+        {"<<printf \"%05d\" 1>>", "line 1, column 3: printf: %0 is not supported: %s, %d, %v and %q are"},
+        {"<<.Series , 1>>", "line 1, column 11: unexpected \",\" in operand"},
+        {"<<.A := 1>>", "line 1, column 6: unexpected \":=\" in operand"},
+        {"<<$a, $b := 1>>", "line 1, column 5: only range sets two variables"},
+        {"<<break>>", "line 1, column 3: break outside of range"},
+        {"<<(.A>>", "line 1, column 6: a ( is not closed"},
+        {"<<\"a>>", "line 1, column 3: unterminated quoted string"},
+        {"<<\"\\y\">>", "line 1, column 4: no such escape within quotes"},
+        {"<<.Foo>>", "line 1, column 3: there is no field .Foo"},
+        {"<<.Series.Foo>>", "line 1, column 3: can't evaluate field Foo in type string"},
+        {"<<index .GroupBySlice 2>>", "line 1, column 3: index: index out of range: 2"},
+        {"<<index .LabelValuesByName 1>>", "line 1, column 3: index: a map is asked by a text, not by int"},
+        {"<<eq .Series 1>>", "line 1, column 3: eq: incompatible types for comparison"},
+        {"<<len>>", "line 1, column 3: wrong number of args for len: want 1 got 0"},
+        {"<<index>>", "line 1, column 3: wrong number of args for index: want at least 1 got 0"},
+        {"<<range .Series>><<end>>", "line 1, column 3: range can't iterate over string"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct err err = {0};
+        struct buf out;
+        buf_init(&out, 1000);
+        assert_string_not_equal(outcome(all[i].text, &out, &err), "");
+        assert_string_equal(err.text, all[i].want);
+        buf_done(&out);
+    }
+}
+
+static void test_names(void **state) {
+    struct template *t = NULL;
+
+    (void)state;
+    assert_int_equal(template_new("<<if .A>><<with $x := .B.C>><<end>><<end>>", &t, NULL), 0);
+    assert_true(template_names(t, ".A") && template_names(t, ".B") && template_names(t, ".C"));
+    assert_false(template_names(t, ".D") || template_names(t, "A") || template_names(t, ""));
+    template_free(t);
+}
+
+/* ---- bounds ---- */
+
+static int run(const char *text, struct buf *out) {
+    struct template *t = NULL;
+    struct err err = {0};
+
+    if (template_new(text, &t, &err) < 0)
+        fail_msg("%s", err.text);
+    int ret = template_run(t, fields, FIELDS, out, &err);
+    assert_true(ret == 0 || err.text[0] != '\0');
+    template_free(t);
+    return ret;
+}
+
+/* What was there before stays, and nothing of the failed one is added. */
+static void test_a_failed_run_adds_nothing(void **state) {
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 12);
+    assert_int_equal(run("12345678<<.Foo>>", &out), -EINVAL);
+    assert_string_equal(out.data, "");
+    assert_int_equal(run("1234", &out), 0);
+    assert_int_equal(run("12345678<<.Foo>>", &out), -EINVAL);
+    assert_int_equal(run("12345678<<.GroupBy>>", &out), -EOVERFLOW);
+    assert_string_equal(out.data, "1234");
+    assert_int_equal(run("12345<<.GroupBy>>", &out), 0);
+    assert_string_equal(out.data, "123412345pod");
+    buf_done(&out);
+}
+
+/* text, repeated n times, with the middle between and as often end. */
+static void nest(struct buf *out, const char *text, const char *middle, const char *end, int n) {
+    buf_reset(out);
+    for (int i = 0; i < n; i++)
+        buf_puts(out, text);
+    buf_puts(out, middle);
+    for (int i = 0; i < n; i++)
+        buf_puts(out, end);
+}
+
+static void test_loops_are_bounded(void **state) {
+    cleanup_buf struct buf text, out;
+
+    (void)state;
+    buf_init(&text, 10000);
+    buf_init(&out, 1000000);
+    nest(&text, "<<range $.GroupBySlice>>", "x", "<<end>>", 10);
+    assert_int_equal(run(text.data, &out), 0);
+    assert_int_equal(out.len, 1024);
+    nest(&text, "<<range $.GroupBySlice>>", "x", "<<end>>", 30);
+    assert_int_equal(run(text.data, &out), -EOVERFLOW);
+    assert_int_equal(out.len, 1024);
+    /* A text that doubles with each round. */
+    nest(&text, "<<range $.GroupBySlice>>", "<<$x = printf \"%s%s\" $x $x>>", "<<end>>", 5);
+    char *doubling = xasprintf("<<$x := \"0123456789\">>%s", text.data);
+    assert_int_equal(run(doubling, &out), -EOVERFLOW);
+    free(doubling);
+}
+
+static void test_sizes_are_bounded(void **state) {
+    cleanup_buf struct buf text;
+    struct template *t = NULL;
+    struct err err = {0};
+
+    (void)state;
+    buf_init(&text, 200000);
+    nest(&text, "<<if 1>>", "x", "<<end>>", 60);
+    assert_int_equal(template_new(text.data, &t, &err), 0);
+    template_free(t);
+    t = NULL;
+    nest(&text, "<<if 1>>", "x", "<<end>>", 65);
+    assert_int_equal(template_new(text.data, &t, &err), -EINVAL);
+    nest(&text, "(", ".Series", ")", 65);
+    char *parens = xasprintf("<<%s>>", text.data);
+    assert_int_equal(template_new(parens, &t, &err), -EINVAL);
+    free(parens);
+    nest(&text, "<<$x := 1>>", "", "", 32);
+    assert_int_equal(template_new(text.data, &t, &err), -EINVAL);
+    nest(&text, "<<.A>>", "", "", 7000);
+    assert_int_equal(template_new(text.data, &t, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "too large"));
+    nest(&text, "a", "", "", TEMPLATE_TEXT_MAX + 1);
+    assert_int_equal(template_new(text.data, &t, &err), -EINVAL);
+    assert_int_equal(template_new("<<print 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16>>", &t, &err), -EINVAL);
+    assert_null(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_go),
+        cmocka_unit_test(test_refusals_tell_where_and_what),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_a_failed_run_adds_nothing),
+        cmocka_unit_test(test_loops_are_bounded),
+        cmocka_unit_test(test_sizes_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
