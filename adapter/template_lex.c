@@ -128,29 +128,38 @@ static void put_utf8(struct buf *out, uint32_t c) {
     buf_append(out, bytes, n);
 }
 
-/* \xhh and \ooo are bytes, \uhhhh and \Uhhhhhhhh characters; *p is at the letter. A NUL would end the text.
- */
-static int numeric_escape(const char **p, struct buf *out) {
-    char kind = **p;
-    unsigned n = kind == 'x' ? 2 : kind == 'u' ? 4 : 8;
+static bool is_octal(char c) {
+    return c >= '0' && c <= '7';
+}
+
+/* A byte; it must not be a NUL, which would end the text. */
+static int byte_escape(const char **p, struct buf *out) {
+    const char *digits = *p;
     uint32_t c = 0;
 
-    if (kind >= '0' && kind <= '7') {
-        for (unsigned i = 0; i < 3; i++, (*p)++) {
-            if (**p < '0' || **p > '7')
-                return -EINVAL;
-            c = c * 8 + (uint32_t)(**p - '0');
-        }
-        n = 2;
-    } else if (hex_digits(*p + 1, n, &c) == 0) {
-        *p += 1 + n;
+    if (*digits == 'x') {
+        if (hex_digits(digits + 1, 2, &c) < 0)
+            return -EINVAL;
+    } else {
+        if (!is_octal(digits[1]) || !is_octal(digits[2]))
+            return -EINVAL;
+        c = (uint32_t)(digits[0] - '0') * 64 + (uint32_t)(digits[1] - '0') * 8 + (uint32_t)(digits[2] - '0');
     }
-    if (c == 0 || c > (n == 2 ? 0xffU : 0x10ffffU) || (n > 2 && c >= 0xd800 && c < 0xe000))
+    if (c == 0 || c > 0xff)
         return -EINVAL;
-    if (n == 2)
-        buf_append(out, &(char){(char)c}, 1);
-    else
-        put_utf8(out, c);
+    *p += 3;
+    return buf_append(out, &(char){(char)c}, 1);
+}
+
+/* A character: \uhhhh or \Uhhhhhhhh; no NUL, and no half of a surrogate pair. */
+static int character_escape(const char **p, struct buf *out) {
+    unsigned n = **p == 'u' ? 4 : 8;
+    uint32_t c;
+
+    if (hex_digits(*p + 1, n, &c) < 0 || c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return -EINVAL;
+    *p += 1 + n;
+    put_utf8(out, c);
     return 0;
 }
 
@@ -163,9 +172,9 @@ static int string_escape(const char **p, struct buf *out) {
         (*p)++;
         return buf_append(out, &meanings[letter - letters], 1);
     }
-    if (**p == '\0' || !strchr("xuU01234567", **p))
-        return -EINVAL;
-    return numeric_escape(p, out);
+    if (**p == 'x' || is_octal(**p))
+        return byte_escape(p, out);
+    return **p == 'u' || **p == 'U' ? character_escape(p, out) : -EINVAL;
 }
 
 static int quoted_string(struct lexer *l) {
@@ -246,9 +255,19 @@ static int paren(struct lexer *l) {
     return push(l, opens ? TOKEN_LEFT_PAREN : TOKEN_RIGHT_PAREN, l->p - 1, NULL);
 }
 
-static int sign(struct lexer *l, enum token_kind kind, size_t len) {
-    l->p += len;
-    return push(l, kind, l->p - len, NULL);
+/* At a sign that is a token of its own: its kind, and its length; TOKEN_END: it is none. */
+static enum token_kind sign_at(const char *p, size_t *ret_len) {
+    static const struct {
+        const char *text;
+        enum token_kind kind;
+    } all[] = {{"=", TOKEN_ASSIGN}, {":=", TOKEN_DECLARE}, {"|", TOKEN_PIPE}, {",", TOKEN_COMMA}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        *ret_len = strlen(all[i].text);
+        if (str_starts(p, all[i].text))
+            return all[i].kind;
+    }
+    return TOKEN_END;
 }
 
 static int unknown_sign(const struct lexer *l) {
@@ -260,30 +279,38 @@ static int unknown_sign(const struct lexer *l) {
     return refuse(l, l->p, what);
 }
 
-static int action_token(struct lexer *l) {
-    char c = *l->p;
+/* Digits, or a sign or dot before them; a dot before anything else begins a field. */
+static bool begins_number(const char *p) {
+    bool dot = *p == '.';
 
-    if (c == '=')
-        return sign(l, TOKEN_ASSIGN, 1);
-    if (c == '|')
-        return sign(l, TOKEN_PIPE, 1);
-    if (c == ',')
-        return sign(l, TOKEN_COMMA, 1);
-    if (c == ':' && l->p[1] == '=')
-        return sign(l, TOKEN_DECLARE, 2);
-    if (c == '"')
-        return quoted_string(l);
-    if (c == '`')
-        return raw_string(l);
-    if (c == '(' || c == ')')
-        return paren(l);
-    if (c == '$')
-        return word(l, TOKEN_VARIABLE, 1);
-    if (c == '.' && !isdigit((unsigned char)l->p[1]))
-        return word(l, TOKEN_FIELD, 1);
-    if (c == '.' || c == '+' || c == '-' || isdigit((unsigned char)c))
+    return isdigit((unsigned char)p[dot]) || (!dot && (*p == '+' || *p == '-'));
+}
+
+static int action_token(struct lexer *l) {
+    size_t len;
+    enum token_kind kind = sign_at(l->p, &len);
+
+    if (kind != TOKEN_END) {
+        l->p += len;
+        return push(l, kind, l->p - len, NULL);
+    }
+    if (begins_number(l->p))
         return number(l);
-    return is_word(c) ? word(l, TOKEN_WORD, 0) : unknown_sign(l);
+    switch (*l->p) {
+    case '"':
+        return quoted_string(l);
+    case '`':
+        return raw_string(l);
+    case '(':
+    case ')':
+        return paren(l);
+    case '$':
+        return word(l, TOKEN_VARIABLE, 1);
+    case '.':
+        return word(l, TOKEN_FIELD, 1);
+    default:
+        return is_word(*l->p) ? word(l, TOKEN_WORD, 0) : unknown_sign(l);
+    }
 }
 
 /* From behind the opening to the end of the action. */

@@ -160,8 +160,9 @@ int template_parse(struct template *t, const struct tokens *tokens, struct err *
     enum list_end end;
 
     int ret = list(&p, &t->first, &end);
-    if (ret == 0 && end != END_OF_TEXT)
-        return template_parse_refuse(&p, p.at - 1, "<<%s>> without an if, with or range before it",
+    if (ret == 0 && end != END_OF_TEXT) /* an end has taken its >> along */
+        return template_parse_refuse(&p, p.at - (end == END_END ? 2 : 1),
+                                     "<<%s>> without an if, with or range before it",
                                      end == END_ELSE ? "else" : "end");
     return ret;
 }

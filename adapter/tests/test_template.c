@@ -118,7 +118,7 @@ static void test_refusals_tell_where_and_what(void **state) {
         {"a\n  é<<.Ser!ies>>", "line 2, column 10: bad character '!'"},
         {"<<if .Series>>x", "line 1, column 3: if without its <<end>>"},
         {"<<if 1>>a<<else>>b<<else>>c<<end>>", "line 1, column 3: if without its <<end>> (a second else)"},
-        {"x<<end>>", "line 1, column 6: <<end>> without an if, with or range before it"},
+        {"x<<end>>", "line 1, column 4: <<end>> without an if, with or range before it"},
         {"x<<else>>", "line 1, column 4: <<else>> without an if, with or range before it"},
         {"<<>>", "line 1, column 3: missing value for command"},
         {"<<if>>a<<end>>", "line 1, column 5: missing value for if"},
