@@ -384,6 +384,7 @@ static int ask_prometheus(struct session *s, struct err *err) {
     if (ret < 0)
         return ret;
     p.asker = s->asker;
+    s->world.source = arena_strdup(&s->a->arena, endpoint.base.url); /* without its password */
     ret = rules_ask_series(&p, s->rules, s->a->config, &s->series, err);
     if (ret == 0 && s->a->metric)
         ret = rules_ask_concerned(&p, s->rules, s->a->metric, &s->series, err);
@@ -395,6 +396,7 @@ static int find_series(struct session *s, struct err *err) {
     struct rules_world *w = &s->world;
     int ret = 0;
 
+    w->source = s->a->exposition;
     if (s->a->exposition)
         ret = read_exposition(s, err);
     else if (s->a->options.prometheus_url)
@@ -403,7 +405,6 @@ static int find_series(struct session *s, struct err *err) {
         return 0;
     series_list_sort(&s->series);
     w->series = &s->series;
-    w->source = s->a->exposition ? s->a->exposition : s->a->options.prometheus_url;
     return ret;
 }
 
@@ -458,12 +459,15 @@ static int answer(struct session *s) {
     struct err err = {0};
     json_t *value = NULL;
 
-    if (find_resources(s, &err) < 0 || (!s->world.bad && find_series(s, &err) < 0))
+    if (find_resources(s, &err) < 0)
         return refuse(&err);
     int ret = rules_world_init(&s->world, note_mistake, s);
     tell_mistakes(s);
     if (ret < 0)
         return EXIT_REFUSED;
+    if (find_series(s, &err) < 0)
+        return refuse(&err);
+    rules_world_take(&s->world);
     if (s->a->request && answer_request(s, &value, &err) < 0)
         return refuse(&err);
     if (!value)

@@ -87,10 +87,11 @@ struct rules_world {
     const char *config; /* the file's name */
     const struct rules *rules;
     const struct resource_list *resource_list;
-    bool bad;                         /* rules_check found mistakes: only look for more */
+    bool bad; /* rules_check found mistakes: only look for more */
+    /* given before rules_world_take, and borrowed */
     const struct series_list *series; /* NULL: there is no source */
     const char *source;               /* its name, for people; NULL */
-    /* made by rules_world_init */
+    /* made */
     struct arena arena;
     struct cluster_resources resources;
     uint32_t view_count;
@@ -99,9 +100,11 @@ struct rules_world {
     uint32_t entry_count; /* of the registry: by resource and metric, then the external ones */
     struct registry_entry *entries;
 };
-/* Takes the series in. What is wrong with the configuration goes to complain, each with file and line;
- * -EINVAL where there was something. rules_world_done also after a failure. */
+/* Looks at the configuration. What is wrong goes to complain, each with file and line; -EINVAL where there
+ * was something, or the world is bad. rules_world_done also after a failure. */
 int rules_world_init(struct rules_world *world, rules_complain_fn *complain, void *arg);
+/* Takes the series in; once. */
+void rules_world_take(struct rules_world *world);
 void rules_world_done(struct rules_world *world);
 /* The view of a rule that the registry gave. */
 const struct rule_view *rules_view_of(const struct rules_world *world, const struct rule *rule);

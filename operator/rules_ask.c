@@ -87,13 +87,16 @@ static int ask_name(const struct rules_prometheus *p, const char *name, struct s
 int rules_ask_concerned(const struct rules_prometheus *prometheus, const struct rules *rules,
                         const char *metric, struct series_list *list, struct err *err) {
     cleanup_free char *form = xasprintf("start=%" PRId64, prometheus->start / USEC_PER_SEC);
+    bool use_get = prometheus->endpoint->use_get;
     struct answer answer;
     int count = 0;
     size_t i;
     json_t *name;
 
-    /* The names of all series: a few thousand words at the most. */
+    /* The names of all series: a few thousand words at the most. This path takes no POST. */
+    prometheus->endpoint->use_get = true;
     asker_prometheus(prometheus->asker, prometheus->endpoint, "/api/v1/label/__name__/values", form, &answer);
+    prometheus->endpoint->use_get = use_get;
     int ret = answer.err.code;
     if (ret < 0)
         *err = answer.err;

@@ -197,10 +197,13 @@ int rules_world_init(struct rules_world *world, rules_complain_fn *complain, voi
         complain(arg, &err);
         return ret;
     }
+    return 0;
+}
+
+void rules_world_take(struct rules_world *world) {
     for (uint32_t i = 0; world->series && i < world->view_count; i++)
         take_series(world, &world->views[i]);
     keep_entries(world);
-    return 0;
 }
 
 void rules_world_done(struct rules_world *world) {

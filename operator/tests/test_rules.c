@@ -69,7 +69,10 @@ static int build(struct fixture *x, const char *config, const char *series, json
                                     .resource_list = &x->resources,
                                     .series = series ? &x->series : NULL,
                                     .source = series ? "series.prom" : NULL};
-    return rules_world_init(&x->world, complain, x);
+    ret = rules_world_init(&x->world, complain, x);
+    if (ret == 0)
+        rules_world_take(&x->world);
+    return ret;
 }
 
 static void end(struct fixture *x) {
