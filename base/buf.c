@@ -65,7 +65,7 @@ int buf_printf(struct buf *b, const char *fmt, ...) {
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     int ret = n < 0 ? -EINVAL : reserve(b, (size_t)n);
-    if (ret == 0 && n > 0) {
+    if (ret == 0) { /* of nothing, too: new memory has no NUL yet */
         vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
         b->len += (size_t)n;
     }

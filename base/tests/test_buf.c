@@ -1,5 +1,6 @@
 /* Bounded buffers: growth, the maximum, and that nothing is appended in part. */
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include "base/tests/cm.h"
 #include <errno.h>
@@ -73,6 +74,12 @@ static void test_printf_appends(void **state) {
     buf_init(&b, 1000);
     memset(wide, 'w', sizeof(wide) - 1);
     wide[sizeof(wide) - 1] = '\0';
+    /* The first memory, for a text of nothing; malloc was given something to forget. */
+    char *used = xmalloc(64);
+    memset(used, 'x', 64);
+    free(used);
+    assert_int_equal(buf_printf(&b, "%s", ""), 0);
+    assert_string_equal(b.data, "");
     assert_int_equal(buf_printf(&b, "%s=%d", "a", 1), 0);
     assert_int_equal(buf_printf(&b, "%s", ""), 0);
     assert_int_equal(buf_printf(&b, "%s", wide), 0);
