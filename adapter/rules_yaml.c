@@ -24,7 +24,7 @@ static void write_place(const struct rules_place *at, struct buf *out) {
     if (!at->name)
         buf_printf(out, "[%zu]", at->index);
     else
-        buf_printf(out, "%s%.80s", out->len > 0 ? "." : "", at->name);
+        buf_printf(out, "%s%.80s", out->len > 0 ? "." : "", *at->name != '\0' ? at->name : "\"\"");
 }
 
 void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
