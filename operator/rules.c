@@ -109,7 +109,7 @@ static const struct flag {
     {"--metrics-max-age", NULL, set_max_age, "DURATION",
      "with --prometheus-url: count series that were there within this time; default 10m"},
     {"--resources", NULL, set_resources, "FILE",
-     "the cluster's resources, as kubectl api-resources -o json prints them"},
+     "custom resources, as kubectl get --raw /apis/GROUP/VERSION prints them"},
     {"--cluster", NULL, set_cluster, NULL,
      "ask the cluster of the kubeconfig's context for resources, and for the objects of a request"},
     {"--request", NULL, set_request, "PATH", "show the query of this path, /apis/custom.metrics.k8s.io/…"},
@@ -313,7 +313,8 @@ static int read_resource_file(struct session *s, struct err *err) {
     int ret = documents_read(s->a->resources, &file, err);
     if (ret < 0)
         return ret;
-    s->resources.from = s->a->resources;
+    resource_list_add_own(&s->resources);
+    s->resources.from = arena_printf(&s->a->arena, "Kubernetes' own and those of %s", s->a->resources);
     json_array_foreach(file.documents, i, document) {
         if (ret == 0)
             ret = resource_list_add(&s->resources, document, err);
@@ -339,7 +340,8 @@ static int find_resources(struct session *s, struct err *err) {
         return read_resource_file(s, err);
     if (wants_cluster(s->a))
         return rules_ask_resources(s->asker, &s->resources, complain, NULL, err);
-    resource_list_add_own(&s->resources, s->rules, s->world.config, note_mistake, s);
+    resource_list_add_own(&s->resources);
+    resource_list_guess(&s->resources, s->rules, s->world.config, note_mistake, s);
     return 0;
 }
 
@@ -439,8 +441,21 @@ static int answer_request(struct session *s, json_t **ret_answer, struct err *er
     return ret < 0 ? err_wrap(err, "%s", s->a->request) : 0;
 }
 
+/* A metric that is there, but not to be had in the cluster. */
+static bool has_obstacle(const json_t *answer) {
+    const json_t *place;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "places"), i, place) {
+        if (json_object_get(place, "obstacle"))
+            return true;
+    }
+    return false;
+}
+
 static int print(const struct arguments *a, json_t *answer) {
-    bool bad = json_object_get(answer, "problem") || json_is_false(json_object_get(answer, "found"));
+    bool bad = json_object_get(answer, "problem") || json_is_false(json_object_get(answer, "found")) ||
+               has_obstacle(answer);
 
     if (str_eq(a->output, "json")) {
         json_dumpf(answer, stdout, JSON_INDENT(2));

@@ -53,10 +53,12 @@ struct resource_list {
 };
 void resource_list_init(struct resource_list *list);
 void resource_list_done(struct resource_list *list);
-/* Those that every cluster has, and what the overrides of the rules name beside them: nothing is known of
- * those, so each is told to note. config is the file's name. */
-void resource_list_add_own(struct resource_list *list, const struct rules *rules, const char *config,
-                           rules_complain_fn *note, void *arg);
+/* Adds those that every cluster has. */
+void resource_list_add_own(struct resource_list *list);
+/* Adds what the overrides of the rules name beside them: nothing is known of it, so each is told to note.
+ * config is the file's name. */
+void resource_list_guess(struct resource_list *list, const struct rules *rules, const char *config,
+                         rules_complain_fn *note, void *arg);
 /* Adds those of an APIResourceList, of an object with a list "resources" like it, or of an array of them;
  * subresources are passed over. -EINVAL. */
 int resource_list_add(struct resource_list *list, const json_t *value, struct err *err);

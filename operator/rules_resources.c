@@ -124,21 +124,24 @@ static void add_overrides(struct guessing *g, const struct rule_resources *resou
     }
 }
 
-void resource_list_add_own(struct resource_list *list, const struct rules *rules, const char *config,
-                           rules_complain_fn *note, void *arg) {
+void resource_list_guess(struct resource_list *list, const struct rules *rules, const char *config,
+                         rules_complain_fn *note, void *arg) {
     struct guessing g = {list, config, note, arg};
 
-    list->from = "Kubernetes' own (a cluster's by --cluster, --kubeconfig or --resources)";
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        put(list,
-            (struct cluster_resource){own[i].group, own[i].version, own[i].plural,
-                                      lower(&list->arena, own[i].kind), own[i].kind, own[i].namespaced});
     for (uint32_t i = 0; i < rules->rule_count; i++)
         add_overrides(&g, &rules->rules[i].resources);
     for (uint32_t i = 0; i < rules->external_count; i++)
         add_overrides(&g, &rules->external[i].resources);
     add_overrides(&g, &rules->cpu.resources);
     add_overrides(&g, &rules->memory.resources);
+}
+
+void resource_list_add_own(struct resource_list *list) {
+    list->from = "Kubernetes' own (custom ones by --cluster or --resources)";
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        put(list,
+            (struct cluster_resource){own[i].group, own[i].version, own[i].plural,
+                                      lower(&list->arena, own[i].kind), own[i].kind, own[i].namespaced});
 }
 
 /* ---- from discovery ---- */
@@ -201,7 +204,8 @@ int resource_list_add(struct resource_list *list, const json_t *value, struct er
     size_t i;
 
     if (!json_is_array(elements))
-        return err_set(err, -EINVAL, "no list of resources, as kubectl api-resources -o json prints it");
+        return err_set(err, -EINVAL,
+                       "no list of resources, as kubectl get --raw /apis/GROUP/VERSION prints it");
     json_array_foreach(elements, i, element) {
         /* An array may also be one of lists. */
         bool nested = json_is_array(json_object_get(element, "resources"));

@@ -56,10 +56,12 @@ static int build(struct fixture *x, const char *config, const char *series, json
     json_object_foreach(target, name, value) labels[added.label_count++] =
         (struct series_label){name, json_string_value(value)};
     int ret = rules_check("config.yaml", config, strlen(config), complain, x, &x->rules);
-    if (!resources)
-        resource_list_add_own(&x->resources, x->rules, "config.yaml", complain, x);
-    else if (resource_list_add(&x->resources, resources, &err) < 0)
+    if (!resources) {
+        resource_list_add_own(&x->resources);
+        resource_list_guess(&x->resources, x->rules, "config.yaml", complain, x);
+    } else if (resource_list_add(&x->resources, resources, &err) < 0) {
         fail_msg("%s", err.text);
+    }
     if (series && series_list_add_scrape(&x->series, "series.prom", series, strlen(series), &added, &err) < 0)
         fail_msg("%s", err.text);
     series_list_sort(&x->series);
