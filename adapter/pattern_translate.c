@@ -292,7 +292,7 @@ static int class_char(const struct translator *tr, const char **p, uint32_t *ret
 /* A character of a class, or a range. */
 static int class_range(struct translator *tr) {
     const char *p = tr->p;
-    uint32_t low, high;
+    uint32_t low = 0, high;
 
     int ret = class_char(tr, &p, &low);
     if (ret < 0)
@@ -505,7 +505,7 @@ static int assertion(struct translator *tr, size_t len) {
 
 static int literal(struct translator *tr) {
     const char *p = tr->p;
-    uint32_t c;
+    uint32_t c = 0;
 
     int ret = class_char(tr, &p, &c);
     if (ret == 0)
@@ -521,7 +521,7 @@ static int quoted(struct translator *tr) {
 
     for (tr->p += 2; ret == 0 && *tr->p != '\0' && !str_starts(tr->p, "\\E");) {
         const char *p = tr->p;
-        uint32_t c;
+        uint32_t c = 0;
         ret = take_char(tr, &p, &c);
         if (ret == 0)
             ret = emit_char(tr, c);

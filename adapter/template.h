@@ -28,8 +28,8 @@ struct template_pair {
 struct template_field {
     const char *name; /* "LabelMatchers" */
     enum template_kind kind;
-    const char *text;                  /* STRING */
     uint32_t count;                    /* LIST, MAP */
+    const char *text;                  /* STRING */
     const char *const *list;           /* LIST */
     const struct template_pair *pairs; /* MAP: sorted by key */
 };

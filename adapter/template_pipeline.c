@@ -72,12 +72,12 @@ static int variable_operand(const struct parser *p, struct operand *o) {
 }
 
 static int parenthesized(struct parser *p, struct operand *o) {
-    struct pipeline *inner;
+    struct pipeline *inner = NULL;
 
     p->at++;
     int ret = template_parse_pipeline(p, "parentheses", TOKEN_RIGHT_PAREN, &inner);
     o->kind = OPERAND_PIPELINE;
-    o->pipeline = ret < 0 ? NULL : inner;
+    o->pipeline = inner;
     p->at--; /* back on the parenthesis: the caller steps over the term's last token */
     return ret;
 }
