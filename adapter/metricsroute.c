@@ -25,7 +25,9 @@ static int decode(const char *text, size_t len, bool query, struct arena *arena,
     size_t n = 0;
 
     for (size_t i = 0; i < len; i++, n++) {
-        out[n] = query && text[i] == '+' ? ' ' : text[i];
+        out[n] = text[i];
+        if (query && text[i] == '+')
+            out[n] = ' ';
         if (text[i] != '%')
             continue;
         int high = i + 1 < len ? hex_digit(text[i + 1]) : -1, low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
