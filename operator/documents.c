@@ -110,8 +110,9 @@ int documents_read(const char *path, struct document_file *ret_file, struct err 
     struct document_file file = {.name = str_eq(path, "-") ? "stdin" : path};
 
     int ret = documents_read_text(path, &file.text, &file.len, err);
-    if (ret == 0)
-        ret = parse(&file, err);
+    if (ret < 0 || !file.text)
+        return ret;
+    ret = parse(&file, err);
     if (ret == 0)
         *ret_file = file;
     return ret;

@@ -377,7 +377,7 @@ static int open_endpoint(struct session *s, struct prom_endpoint *endpoint, stru
 }
 
 static int ask_prometheus(struct session *s, struct err *err) {
-    struct prom_endpoint endpoint;
+    struct prom_endpoint endpoint = {0};
     struct rules_prometheus p = {.endpoint = &endpoint, .start = clock_wall() - s->a->max_age};
 
     int ret = need_asker(s, err);
