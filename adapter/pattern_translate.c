@@ -225,7 +225,7 @@ static int take_unicode_name(const struct translator *tr, const char **p, bool *
     const char *start = *p, *end;
 
     if (*start != '{') {
-        snprintf(name, UNICODE_NAME_MAX, "%.1s", start);
+        snprintf(name, UNICODE_NAME_MAX, "%.*s", (int)str_utf8(start), start);
         *p += *start != '\0';
         return 0;
     }
@@ -244,7 +244,7 @@ static int take_unicode_name(const struct translator *tr, const char **p, bool *
 
 /* \p and \P, in brackets or not. */
 static int unicode_class(struct translator *tr) {
-    char name[UNICODE_NAME_MAX], text[UNICODE_NAME_MAX + 16];
+    char name[UNICODE_NAME_MAX] = "", text[UNICODE_NAME_MAX + 16];
     bool negative = tr->p[1] == 'P';
     const char *p = tr->p + 2;
     size_t letters;
@@ -280,8 +280,7 @@ static bool posix_class(struct translator *tr, int *ret) {
         tr->p = end + 2;
         return true;
     }
-    *ret =
-        refuse(tr, tr->p, "no such class: %.*s", (int)(end + 2 - tr->p < 40 ? end + 2 - tr->p : 40), tr->p);
+    *ret = refuse(tr, tr->p, "no such class: [: :] has alpha, digit, space and others of POSIX");
     return true;
 }
 

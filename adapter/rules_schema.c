@@ -17,7 +17,7 @@ static struct pattern *compile_pattern(struct rules_reader *r, const struct rule
     struct err err = {0};
 
     if (text && pattern_new(text, &pattern, &err) < 0)
-        rules_wrong(r, at, node, "no regular expression of RE2: \"%.80s\" %s", text, err.text);
+        rules_wrong(r, at, node, "no regular expression of RE2: \"%s\" %s", rules_brief(r, text), err.text);
     return pattern;
 }
 
@@ -100,8 +100,8 @@ static void read_name(struct rules_reader *r, const struct rules_place *up, yaml
 /* ---- resources ---- */
 
 /* The template is run backwards, too: with groups in the place of its fields it is the expression that finds
- * the resource in a label. */
-static void check_label_template(struct rules_reader *r, const struct rules_place *at,
+ * the resource in a label. Whether it is good. */
+static bool check_label_template(struct rules_reader *r, const struct rules_place *at,
                                  const yaml_node_t *node, const struct template *template) {
     static const struct template_field fields[] = {
         {.name = "Group", .kind = TEMPLATE_STRING, .text = "(?P<group>.+?)"},
@@ -110,16 +110,18 @@ static void check_label_template(struct rules_reader *r, const struct rules_plac
     struct pattern *pattern = NULL;
     cleanup_buf struct buf text;
     struct err err = {0};
+    unsigned before = r->mistake_count;
 
     buf_init(&text, LABEL_MAX);
     if (template_run(template, fields, 2, &text, &err) < 0)
         rules_wrong(r, at, node, "%s (.Group and .Resource are the fields)", err.text);
     else if (pattern_new(text.data, &pattern, &err) < 0)
-        rules_wrong(r, at, node, "labels are found by the regular expression \"%.80s\", which is none: %s",
-                    text.data, err.text);
+        rules_wrong(r, at, node, "labels are found by the regular expression \"%s\", which is none: %s",
+                    rules_brief(r, text.data), err.text);
     else if (pattern_group(pattern, "resource") < 0)
         rules_wrong(r, at, node, "<<.Resource>> is not in it, so no label tells a resource");
     pattern_free(pattern);
+    return r->mistake_count == before;
 }
 
 static void read_override(struct rules_reader *r, const struct rules_place *at,
@@ -163,8 +165,10 @@ static void read_resources(struct rules_reader *r, const struct rules_place *up,
     rules_fields(r, &at, node, keys, value);
     resources->template_text = rules_text(r, &template, value[0]);
     resources->template = compile_template(r, &template, value[0], resources->template_text);
-    if (resources->template)
-        check_label_template(r, &template, value[0], resources->template);
+    if (resources->template && !check_label_template(r, &template, value[0], resources->template)) {
+        template_free(resources->template);
+        resources->template = NULL;
+    }
     read_overrides(r, &at, value[1], resources);
     resources->namespaced = rules_bool(r, &namespaced, value[2], /* preset= */ true);
 }
@@ -267,9 +271,8 @@ static void read_window(struct rules_reader *r, const struct rules_place *up, co
     const char *text = rules_text(r, &at, node);
 
     if (node && yaml_text(node) && rules_parse_duration(str_or_empty(text), ret_window) < 0)
-        rules_wrong(r, &at, node,
-                    "\"%.40s\" is no duration: write it as Prometheus does, such as 5m or 1h30m",
-                    str_or_empty(text));
+        rules_wrong(r, &at, node, "\"%s\" is no duration: write it as Prometheus does, such as 5m or 1h30m",
+                    rules_brief(r, str_or_empty(text)));
 }
 
 static void read_resource_rule(struct rules_reader *r, const struct rules_place *up, const char *name,

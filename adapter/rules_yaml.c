@@ -13,18 +13,27 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACE_MAX = 200, MERGE_DEPTH_MAX = 8 };
+enum { PLACE_MAX = 300, BRIEF_MAX = 80, MERGE_DEPTH_MAX = 8 };
 
 /* ---- what is wrong ---- */
 
-static void write_place(const struct rules_place *at, struct buf *out) {
+const char *rules_brief(struct rules_reader *r, const char *text) {
+    if (strlen(text) <= BRIEF_MAX)
+        return text;
+    char *cut = arena_strndup(r->arena, text, BRIEF_MAX);
+    str_trim_utf8(cut);
+    return ARENA_JOIN(r->arena, cut, "…");
+}
+
+static void write_place(struct rules_reader *r, const struct rules_place *at, struct buf *out) {
     if (!at)
         return;
-    write_place(at->up, out);
+    write_place(r, at->up, out);
     if (!at->name)
         buf_printf(out, "[%zu]", at->index);
     else
-        buf_printf(out, "%s%.80s", out->len > 0 ? "." : "", *at->name != '\0' ? at->name : "\"\"");
+        buf_printf(out, "%s%s", out->len > 0 ? "." : "",
+                   *at->name != '\0' ? rules_brief(r, at->name) : "\"\"");
 }
 
 void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
@@ -40,7 +49,7 @@ void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yam
     if (!r->mistakes)
         r->mistakes = xcalloc(RULES_MISTAKES_MAX, sizeof(*r->mistakes));
     mistake = &r->mistakes[r->mistake_count++];
-    write_place(at, &place);
+    write_place(r, at, &place);
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);

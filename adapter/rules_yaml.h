@@ -37,6 +37,9 @@ struct rules_place {
 void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* A text for a message: what is longer than 80 bytes is cut, between characters. In the arena. */
+const char *rules_brief(struct rules_reader *r, const char *text);
+
 /* The entries of a mapping, those of merge keys ("<<: *defaults") among them. */
 struct rules_entry {
     const char *key;
