@@ -87,11 +87,14 @@ const json_t *json_path2(const json_t *object, const char *key, const char *then
 
 /* ---- a case ---- */
 
+/* What the command line says; it wins over what a case brings along. Negative, and a time of 0: nothing. */
 struct evaluate_options {
-    struct decide_flags flags;
-    bool given_tolerance, given_downscale, given_initialization, given_readiness;
-    usec_t now; /* 0: not given */
+    double tolerance;
+    usec_t downscale_stabilization, cpu_initialization_period, initial_readiness_delay;
+    usec_t now;
 };
+/* Nothing is given. */
+void evaluate_options_init(struct evaluate_options *options);
 
 /* How a recorded case's write of the scale went. */
 struct write_outcome {

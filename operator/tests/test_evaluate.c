@@ -55,10 +55,7 @@ static void begin(struct fixture *x) {
     *x = (struct fixture){0};
     x->e.out = open_memstream(&x->out, &len);
     x->e.complaints = open_memstream(&x->complaints, &len);
-    x->e.options.flags = (struct decide_flags){.tolerance = 0.1,
-                                               .downscale_stabilization = 5 * USEC_PER_MIN,
-                                               .cpu_initialization_period = 5 * USEC_PER_MIN,
-                                               .initial_readiness_delay = 30 * USEC_PER_SEC};
+    evaluate_options_init(&x->e.options);
     assert_int_equal(clock_parse("2026-03-02T10:00:00Z", &x->e.options.now), 0);
     x->e.results = json_array();
 }
