@@ -6,6 +6,7 @@
 #include "operator/commands.h"
 #include "operator/flags.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { FILES_MAX = 1024 };
@@ -58,7 +59,9 @@ static const struct flag flags[] = {
     {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the results; default text",
      .expected = "text, json or yaml"},
     {"--check", NULL, flag_true, AT(e.check), NULL,
-     "compare each recorded case with its expect; exit code 1 on a difference", NULL},
+     "compare each recorded case with its expect; exit code 1 on a difference, and where there is nothing "
+     "to compare",
+     NULL},
     {"--now", NULL, set_now, AT(e.options.now), "TIME",
      "the time of the decision, RFC 3339; default a case's own, else the clock",
      "a time such as 2026-01-01T00:00:00Z"},
@@ -98,13 +101,19 @@ static void print_results(const struct arguments *a) {
     }
 }
 
-/* The closing line: the one thing that a script reads. */
-static void print_check(const struct evaluation *e) {
+/* The closing line: the one thing that a script reads, so it does not sound well where something is missing.
+ */
+static void print_check(const struct evaluation *e, unsigned failed) {
     if (e->different)
-        fprintf(e->out, "%u of %u differ\n", e->different, e->compared);
+        fprintf(e->out, "%u of %u differ", e->different, e->compared);
+    else if (!e->compared)
+        fputs("nothing was compared", e->out);
     else
-        fprintf(e->out, "%u case%s agree%s\n", e->compared, e->compared == 1 ? "" : "s",
+        fprintf(e->out, "%u case%s agree%s", e->compared, e->compared == 1 ? "" : "s",
                 e->compared == 1 ? "s" : "");
+    if (failed)
+        fprintf(e->out, ", and %u could not be decided", failed);
+    fputs("\n", e->out);
 }
 
 /* A file that cannot be read does not keep the others from being done. */
@@ -132,14 +141,21 @@ static int evaluate(struct arguments *a) {
     e->results = json_array();
     e->text = str_eq(a->output, "text");
     evaluate_files(e, files, count);
+    failed += e->failed;
     if (e->check)
-        print_check(e);
+        print_check(e, failed);
     else if (!e->text && e->cases)
         print_results(a);
     json_decref(e->results);
     for (size_t i = 0; i < count; i++)
         documents_done(&files[i]);
-    return failed || e->failed || e->different ? EXIT_REFUSED : EXIT_OK;
+    if (fflush(e->out) != 0 || ferror(e->out)) {
+        fprintf(stderr, "trimtab: evaluate: the output cannot be written: %s\n", strerror(errno));
+        failed++;
+    }
+    /* A check that compared nothing has not shown that anything agrees. */
+    bool unchecked = e->check && !e->compared;
+    return failed || e->different || unchecked ? EXIT_REFUSED : EXIT_OK;
 }
 
 int command_evaluate(int argc, char **argv) {

@@ -280,6 +280,28 @@ static void test_usage(void **state) {
     assert_int_equal(command(3, negative), EXIT_USAGE);
 }
 
+/* Objects have nothing to be compared with: a check of them alone has shown nothing. */
+static void test_check_of_nothing(void **state) {
+    char *check[] = {(char[]){"--check"}, (char[]){"-f" DOCS_DIR "/examples/evaluate/web.yaml"}};
+
+    (void)state;
+    assert_int_equal(command(1, check + 1), EXIT_OK);
+    assert_int_equal(command(2, check), EXIT_REFUSED);
+}
+
+static void test_full_disk(void **state) {
+    char *web[] = {(char[]){"-f" DOCS_DIR "/examples/evaluate/web.yaml"}};
+    FILE *out = stdout;
+
+    (void)state;
+    stdout = fopen("/dev/full", "we");
+    assert_non_null(stdout);
+    int code = command(1, web);
+    fclose(stdout);
+    stdout = out;
+    assert_int_equal(code, EXIT_REFUSED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_input_same_bytes),
@@ -287,6 +309,8 @@ int main(void) {
         cmocka_unit_test(test_check_names_the_difference),
         cmocka_unit_test(test_page_shows_what_is_printed),
         cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_check_of_nothing),
+        cmocka_unit_test(test_full_disk),
     };
     int failed = run_folders();
 
