@@ -69,6 +69,8 @@ struct world {
 };
 void world_init(struct world *world);
 void world_done(struct world *world);
+/* How deep lists may stand in a list. */
+enum { LISTS_IN_LISTS_MAX = 4 };
 /* Adds an object, or those of a List; kinds that nothing is decided from are kept as INPUT_OTHER. -EINVAL for
  * what is no object. */
 int world_add(struct world *world, const json_t *object, const struct place *place, struct err *err);

@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { LISTS_IN_LISTS_MAX = 4, PLACE_TEXT_MAX = 1024 };
+enum { PLACE_TEXT_MAX = 1024 };
 
 const char *json_text(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
@@ -160,8 +160,10 @@ static int add(const struct adding *a, const json_t *object, const struct place 
         return place_error(place, json_is_object(object) ? "kind" : "", a->err,
                            "a Kubernetes object with a kind is expected");
     enum input_kind input = kind_of(kind);
-    if (input == INPUT_OTHER && str_ends(kind, "List") && a->depth < LISTS_IN_LISTS_MAX)
-        return add_items(a, object, kind, place);
+    if (input == INPUT_OTHER && str_ends(kind, "List"))
+        return a->depth < LISTS_IN_LISTS_MAX
+                   ? add_items(a, object, kind, place)
+                   : place_error(place, "", a->err, "lists may stand in lists %d deep", LISTS_IN_LISTS_MAX);
     put(&a->world->of[input], (struct input_object){.json = object, .kind = kind, .place = place});
     return 0;
 }
