@@ -21,7 +21,7 @@ static void look_at_metrics(struct decide_run *run, struct activated *a) {
         const struct proposal *p = &run->out->proposals[i];
         if (!decides(spec, i) || p->ignored)
             continue;
-        if (!p->valid) {
+        if (!p->valid || p->valueless) {
             a->unknown = true;
         } else if (p->value * 1000 > (double)spec->metrics[i].activation_milli && !a->active) {
             a->active = true;
@@ -45,6 +45,11 @@ static void keep_condition(struct decide_run *run, const struct activated *a) {
                                  : "no metric is above its activation");
 }
 
+/* Whoever wants replicas while nothing is known of the load wants them of a workload that sleeps, too. */
+static bool fallback_wakes(const struct fell_back *fb) {
+    return fb->in_force && fb->whole && fb->replicas > 0;
+}
+
 /* The floor is the one in force: a schedule that lifts it keeps the workload awake, and with the condition
  * the idle time so far is forgotten. */
 void activation_look(struct decide_run *run) {
@@ -62,8 +67,10 @@ void activation_look(struct decide_run *run) {
         return;
     a->idle_since = condition_find(d->conditions, d->condition_count, "Active")->last_transition;
     /* At 0 it sleeps on; above, missing data is no reason to fall asleep. */
-    a->asleep =
-        d->current == 0 || (!a->unknown && run->in->now - a->idle_since >= run->spec->activation.after);
+    if (d->current == 0)
+        a->asleep = !fallback_wakes(&d->steps.fallback);
+    else
+        a->asleep = !a->unknown && run->in->now - a->idle_since >= run->spec->activation.after;
 }
 
 /* Only of one that is awake and idle: waking is a sample's doing, which comes by itself. */

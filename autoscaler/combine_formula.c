@@ -15,6 +15,7 @@ static struct formula_input formula_input(const struct decide_input *in, const s
     for (uint32_t i = 0; i < count; i++)
         values[i] = (struct formula_value){
             .missing = !proposals[i].valid || proposals[i].ignored,
+            .valueless = proposals[i].valueless,
             .replicas = proposals[i].replicas,
             .value = proposals[i].value,
         };

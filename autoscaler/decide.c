@@ -249,7 +249,7 @@ static void compute(struct decide_run *run, struct history *history, struct poli
     combine(run);
     activate(run, spec);
     metric_events(run);
-    if (d->steps.combined.failed && d->steps.fallback.in_force) {
+    if (d->steps.combined.failed && d->steps.fallback.in_force && d->steps.fallback.whole) {
         use_fallback(run, history);
     } else if (d->steps.combined.failed) {
         metrics_failed(run);
