@@ -198,18 +198,21 @@ static void combine(struct decide_run *run) {
         combine_max(d->proposals, d->proposal_count, d->current, c);
 }
 
-/* Awake, the floor is one; asleep, nothing else counts. */
+/* Awake, the floor is one; asleep, nothing else counts. Metrics of pods have no value while there are none,
+ * nor has a formula that needs them: it must neither keep a workload from sleeping nor from the first pod. */
 static void activate(struct decide_run *run, struct policy_spec *spec) {
     struct combined *c = &run->out->steps.combined;
+    const struct activated *a = &run->out->steps.activated;
 
     activation_look(run);
-    if (!run->out->steps.activated.used)
+    if (!a->used)
         return;
-    if (run->out->steps.activated.asleep) {
-        c->replicas = 0;
-        c->failed = false; /* metrics of pods have no value while there are none */
-    } else {
+    if (!a->asleep)
         spec->min_replicas = 1;
+    if (a->asleep || (a->active && run->out->current == 0 && c->failed)) {
+        c->failed = false;
+        c->replicas = a->asleep ? 0 : 1;
+        c->best = a->metric;
     }
 }
 
@@ -225,6 +228,8 @@ static const char *found(const struct decide_run *run) {
 
     if (run->out->steps.activated.asleep)
         return "the replica count is 0: no metric is above its activation";
+    if (c->failure)
+        return "the replica count is 1: a metric is above its activation, while the formula has no result";
     if (c->by_formula)
         return "a replica count was calculated by the formula";
     return arena_printf(run->arena, "a replica count was calculated from %s",

@@ -226,6 +226,9 @@ static const char *cause(const struct decide_run *run) {
     if (a->asleep)
         return arena_printf(run->arena, "asleep: no metric is above its activation since %s",
                             clock_format(a->idle_since, since));
+    if (c->failure)
+        return arena_printf(run->arena, "%s is above its activation, while the formula has no result",
+                            run->out->proposals[a->metric].label);
     if (c->by_formula)
         return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
                             record_number((int64_t)(c->result * 1000), run->arena), c->replicas);
@@ -364,7 +367,8 @@ static const char *computed_reason(const struct decide_run *run) {
 
     if (steps->activated.asleep)
         return "no metric above its activation";
-    if (steps->limited.limited && strcmp(steps->limited.by, "activation") == 0)
+    /* Woken, or held up at one, where the formula or the metrics ask for none. */
+    if (up && steps->activated.active && (c->failure || strcmp(steps->limited.by, "activation") == 0))
         return arena_printf(run->arena, "%s above its activation",
                             run->out->proposals[steps->activated.metric].label);
     if (c->by_formula && c->replicas != run->out->current)

@@ -49,13 +49,17 @@ static int32_t round_up(double x) {
     return up >= (double)INT32_MAX ? INT32_MAX : (int32_t)up;
 }
 
-/* Where the policy fell asleep the decision keeps the 0 that came of it; the record shows what there was
+/* Where activation put a 0 or a 1 in its place the decision keeps that; the record shows what there was
  * before. */
 static struct combined combined_of(const struct decision *d) {
     struct combined c = d->steps.combined;
-    bool formula_failed = c.failure != NULL;
 
-    c.failure = str_or_empty(c.failure);
+    if (c.failure) {
+        c.failed = true;
+        c.replicas = 0;
+        return c;
+    }
+    c.failure = "";
     if (!d->steps.activated.asleep)
         return c;
     c.failed = true;
@@ -70,7 +74,7 @@ static struct combined combined_of(const struct decision *d) {
         }
         c.failed = false;
     }
-    if (c.by_formula && !formula_failed) {
+    if (c.by_formula) {
         c.failed = false;
         c.replicas = round_up(c.result);
     }

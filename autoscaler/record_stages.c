@@ -195,6 +195,17 @@ static void combine(struct chain *c) {
 
 /* ---- activation and schedule ---- */
 
+/* It makes a number only where a formula failed to. */
+static void awake(struct chain *c, const struct record_metric *m) {
+    const char *text = arena_printf(c->arena, "%s is above %s: awake", m->label,
+                                    record_number(m->activation_milli, c->arena));
+
+    if (c->record->combined.failed && c->record->path == PATH_COMPUTED)
+        step(c, STAGE_ACTIVATION, "activation", text, 1);
+    else
+        words(c, STAGE_ACTIVATION, "activation", text);
+}
+
 static void activation(struct chain *c) {
     const struct record_activation *a = &c->record->activation;
     const struct record *r = c->record;
@@ -202,9 +213,7 @@ static void activation(struct chain *c) {
     if (!a->used)
         return;
     if (a->active && a->metric < r->metric_count)
-        words(c, STAGE_ACTIVATION, "activation",
-              arena_printf(c->arena, "%s is above %s: awake", r->metrics[a->metric].label,
-                           record_number(r->metrics[a->metric].activation_milli, c->arena)));
+        awake(c, &r->metrics[a->metric]);
     else if (a->asleep)
         step(c, STAGE_ACTIVATION, "activation",
              arena_printf(c->arena, "no metric above its activation since %s: asleep",
