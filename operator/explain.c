@@ -81,12 +81,18 @@ static int complain(const struct err *err) {
     return EXIT_REFUSED;
 }
 
-static int print(const struct answer *answer) {
-    fwrite(answer->body.data, 1, answer->body.len, stdout);
-    return EXIT_OK;
+/* A full disk is told. */
+static int print(const struct buf *text) {
+    struct err err = {0};
+
+    if (fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0)
+        return EXIT_OK;
+    err_set(&err, -errno, "the output cannot be written: %s", strerror(errno));
+    return complain(&err);
 }
 
-/* By --operator: what cannot be asked there cannot be asked at all. */
+/* By --operator: what cannot be asked there cannot be asked at all. The address is named, for what answers
+ * may be anything. */
 static int ask_directly(const struct arguments *a, struct asker *asker) {
     cleanup_free char *path = decisions_path_of(a);
     struct url_base base = {0};
@@ -96,11 +102,23 @@ static int ask_directly(const struct arguments *a, struct asker *asker) {
     if (url_base_read(a->url, &base, &err) < 0)
         return flags_wrong(&command, "--operator: %s", err.text);
     cleanup_free char *url = xasprintf("%s%s", base.url, path);
-    url_base_done(&base);
     asker_url(asker, url, &answer);
-    int code = answer.err.code ? complain(&answer.err) : print(&answer);
+    if (answer.err.code)
+        err_wrap(&answer.err, "--operator %s", base.url);
+    url_base_done(&base);
+    int code = answer.err.code ? complain(&answer.err) : print(&answer.body);
     answer_done(&answer);
     return code;
+}
+
+/* The JSON of an answer, new reference; NULL with the answer's err set. */
+static json_t *answer_json(struct answer *answer) {
+    json_t *value = answer->err.code ? NULL : json_loads(answer->body.data, 0, NULL);
+
+    if (!answer->err.code && !value)
+        err_set(&answer->err, -EPROTO,
+                "the answer is not JSON: is the server of the kubeconfig an apiserver?");
+    return value;
 }
 
 /* By the port's name: its number is the chart's to choose. */
@@ -121,9 +139,9 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
     size_t i;
 
     asker_cluster(asker, services_path, ret_answer);
-    if (ret_answer->err.code)
+    services = answer_json(ret_answer);
+    if (!services)
         return;
-    services = json_loads(ret_answer->body.data, 0, NULL);
     err_set(&ret_answer->err, -ENOENT, "no service has the label app.kubernetes.io/name=trimtab");
     json_array_foreach(json_object_get(services, "items"), i, service) {
         answer_done(ret_answer);
@@ -137,7 +155,7 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
 /* ---- the policy's status ---- */
 
 /* In JSON it is marked as the status: it has not the record's fields. */
-static void print_status(const struct arguments *a, const json_t *policy) {
+static int print_status(const struct arguments *a, const json_t *policy) {
     cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
     cleanup_buf struct buf out;
 
@@ -151,7 +169,7 @@ static void print_status(const struct arguments *a, const json_t *policy) {
     } else {
         explain_status(policy, title, clock_wall(), &out);
     }
-    fwrite(out.data, 1, out.len, stdout);
+    return print(&out);
 }
 
 /* Standard error says that this is less than was asked for; standard output can still be read by a program.
@@ -164,14 +182,13 @@ static int show_status(const struct arguments *a, struct asker *asker, const str
     int code = EXIT_REFUSED;
 
     asker_cluster(asker, path, &answer);
-    json_t *policy = answer.err.code ? NULL : json_loads(answer.body.data, 0, NULL);
+    json_t *policy = answer_json(&answer);
     if (policy) {
         fprintf(stderr,
                 "trimtab: explain: the operator cannot be asked: %s\n"
                 "This is what the policy's status says; --operator URL asks an operator elsewhere.\n",
                 err_text(why));
-        print_status(a, policy);
-        code = EXIT_OK;
+        code = print_status(a, policy);
     } else {
         complain(&answer.err);
     }
@@ -187,7 +204,7 @@ static int ask_cluster(struct arguments *a, struct asker *asker) {
 
     ask_services(a, asker, &answer);
     if (!answer.err.code)
-        code = print(&answer);
+        code = print(&answer.body);
     else if (answer.from_operator)
         code = complain(&answer.err);
     else
