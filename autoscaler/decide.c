@@ -150,16 +150,6 @@ static void metrics_failed(struct decide_run *run) {
                                      c->invalid, run->out->proposal_count, first->failure));
 }
 
-/* Without behavior HPA takes the largest recommendation of the window, even where that is above what there is
- * (kubernetes/kubernetes#98174): a policy never scales up for what was asked for in the past. */
-static void never_up_again(struct decide_run *run, int32_t raw) {
-    struct stabilized *s = &run->out->steps.stabilized;
-    int32_t most = raw > run->out->current ? raw : run->out->current;
-
-    if (!run->in->flags->hpa && s->replicas > most)
-        s->replicas = most;
-}
-
 /* HPA's normalizeDesiredReplicas and normalizeDesiredReplicasWithBehaviors. */
 static void normalize(struct decide_run *run, struct history *history, int32_t raw) {
     const struct decide_input *in = run->in;
@@ -173,7 +163,8 @@ static void normalize(struct decide_run *run, struct history *history, int32_t r
         stabilize_behavior(history, stabilize_windows(run->spec, in->flags), d->current, raw, in->now, s);
     } else {
         stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization, s);
-        never_up_again(run, raw);
+        if (!in->flags->hpa)
+            stabilize_never_up(d->current, raw, s);
     }
     able(run, "True", s->reason, s->message);
     limit.desired = s->replicas;

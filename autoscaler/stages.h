@@ -40,6 +40,9 @@ void combine_formula(const struct decide_input *in, const struct proposal *propo
 /* Without behavior: the largest recommendation of the window; records raw. */
 void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t window,
                      struct stabilized *ret_stabilized);
+/* Of a policy without behavior: the window holds the number up, and never takes it above both current and raw
+ * as HPA's does (kubernetes/kubernetes#98174). */
+void stabilize_never_up(int32_t current, int32_t raw, struct stabilized *stabilized);
 struct stabilize_windows {
     usec_t up, down;
 };
