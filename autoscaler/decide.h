@@ -59,8 +59,6 @@ struct scale_view {
     int32_t spec_replicas, status_replicas;
     const char *selector; /* text form */
     const char *error;    /* message of FailedGetScale */
-    const char
-        *error_reason; /* decision.reason for it: TargetMissing or MetricFailed… ; NULL: TargetMissing */
 };
 
 struct decide_input {

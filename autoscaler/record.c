@@ -50,13 +50,6 @@ const char *record_number(int64_t milli, struct arena *arena) {
 
 /* ---- the one word ---- */
 
-static enum decision_reason reason_of_scale(const struct scale_view *scale) {
-    for (int r = REASON_NONE + 1; scale->error_reason && r < REASON_COUNT; r++)
-        if (strcmp(scale->error_reason, decision_reason_name((enum decision_reason)r)) == 0)
-            return (enum decision_reason)r;
-    return REASON_TARGET_MISSING;
-}
-
 /* A bound that an open window has moved. */
 static bool moved_bound(const struct decide_run *run, bool upper) {
     const struct scheduled *s = &run->out->steps.scheduled;
@@ -72,15 +65,14 @@ static enum decision_reason reason_of_bound(const struct decide_run *run, bool u
     return upper ? REASON_AT_MAXIMUM : REASON_AT_MINIMUM;
 }
 
+/* By the quality that status.metrics shows, which of pods is not the sample's. */
 static enum decision_reason reason_of_failure(const struct decide_run *run) {
-    const struct decide_input *in = run->in;
-    uint32_t i = run->out->steps.combined.first_invalid;
+    const struct combined *c = &run->out->steps.combined;
+    enum quality quality = run->out->proposals[c->first_invalid].quality;
 
-    if (in->samples[i].quality == QUALITY_ABSENT)
+    if (quality == QUALITY_ABSENT)
         return REASON_METRIC_ABSENT;
-    if (in->samples[i].quality == QUALITY_STALE)
-        return REASON_METRIC_STALE;
-    return REASON_METRIC_FAILED;
+    return quality == QUALITY_STALE ? REASON_METRIC_STALE : REASON_METRIC_FAILED;
 }
 
 static enum decision_reason reason_of_limit(const struct decide_run *run) {
@@ -121,7 +113,7 @@ static enum decision_reason reason_of(const struct decide_run *run) {
         return REASON_PAUSED;
     switch (run->out->steps.path) {
     case PATH_NO_SCALE:
-        return reason_of_scale(&run->in->scale);
+        return REASON_TARGET_MISSING;
     case PATH_DISABLED:
         return REASON_DISABLED;
     case PATH_ABOVE_MAX:
@@ -312,6 +304,7 @@ static const char *waiting_text(const struct decide_run *run) {
 static const char *path_text(const struct decide_run *run) {
     switch (run->out->steps.path) {
     case PATH_NO_SCALE:
+        return str_or_empty(run->in->scale.error);
     case PATH_DISABLED:
         return "scaling is disabled since the replica count of the target is zero";
     case PATH_CONFLICT:
@@ -342,7 +335,7 @@ static const char *sentence(const struct decide_run *run) {
 
     if (run->out->steps.path == PATH_NO_SCALE)
         return arena_printf(run->arena, "%s/%s: %s", run->in->spec->target.kind, run->in->spec->target.name,
-                            str_or_empty(run->in->scale.error));
+                            path_text(run));
     if (d->desired == d->current)
         return arena_printf(run->arena, "%" PRId32 " %s: %s%s", d->current,
                             d->current == 1 ? "replica" : "replicas", path_text(run), pause);
