@@ -39,7 +39,8 @@ static bool is_subject(const json_t *object) {
 /* In the result, what could not be answered keeps its place. */
 static void add_invalid(struct evaluation *e, const char *name, const struct err *err) {
     e->failed++;
-    json_array_append_new(e->results, json_pack("{s:s, s:s}", "name", name, "invalid", err_text(err)));
+    json_array_append_new(
+        e->results, json_pack("{s:o, s:o}", "name", text_json(name), "invalid", text_json(err_text(err))));
 }
 
 static void check(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {

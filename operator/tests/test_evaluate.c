@@ -201,6 +201,21 @@ static void test_clock(void **state) {
     end(&x);
 }
 
+/* A file's name may be any bytes, and what is said of the file is in the results. */
+static void test_name_that_is_not_utf8(void **state) {
+    struct fixture x;
+
+    (void)state;
+    begin(&x);
+    add_file(&x, "\xff",
+             "{\"kind\": \"AutoscalingPolicy\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"a\"}}");
+    run(&x);
+    json_t *want = json_pack("[{s:s, s:s}]", "name", "a", "invalid", "(text that is not UTF-8)");
+    assert_json_has(want, x.e.results);
+    json_decref(want);
+    end(&x);
+}
+
 static void test_check_names_the_difference(void **state) {
     struct fixture x;
 
@@ -304,13 +319,10 @@ static void test_full_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_input_same_bytes),
-        cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_check_names_the_difference),
-        cmocka_unit_test(test_page_shows_what_is_printed),
-        cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_check_of_nothing),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_same_input_same_bytes),      cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_name_that_is_not_utf8),      cmocka_unit_test(test_check_names_the_difference),
+        cmocka_unit_test(test_page_shows_what_is_printed), cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_check_of_nothing),           cmocka_unit_test(test_full_disk),
     };
     int failed = run_folders();
 
