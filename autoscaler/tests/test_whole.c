@@ -443,8 +443,11 @@ static bool failure_as_shown(const struct decision *d) {
  * the numbers are those of conditions_begin and events_begin. */
 static void tells_each_once(struct world *w) {
     static const char *const conflicts[] = {NULL, NULL, NULL, "HorizontalPodAutoscaler web"};
+    bool started = !coin(w, 3); /* else no pod has anything to say */
     struct decision d;
 
+    for (uint32_t i = 0; i < PODS && !started; i++)
+        w->pods[i].phase = POD_PENDING;
     for (int round = 0; round < 8; round++) {
         w->samples[pick(w, w->spec.metric_count)].quality = (enum quality)pick(w, QUALITY_FAILED + 1);
         w->in.scale.known = !coin(w, 8);
