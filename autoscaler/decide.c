@@ -50,10 +50,18 @@ static bool may_wake(const struct decide_run *run) {
            (run->spec->min_replicas != 0 || has_metric_at_zero(run->spec));
 }
 
+/* Whoever is not at work does not look at metrics either: what they were like before is no time that idleness
+ * or a fallback has waited when it begins again. */
+static void forget_waiting(struct decide_run *run) {
+    condition_remove(run->out, "Fallback");
+    condition_remove(run->out, "Active");
+}
+
 /* HPA's ScalingDisabled: the workload keeps its 0, and not even a floor lifts it, since this is how people
  * turn one off. Where no rule of zero applies ScaledToZero would be about nothing. */
 static void disabled(struct decide_run *run) {
     run->out->steps.path = PATH_DISABLED;
+    forget_waiting(run);
     active(run, "False", "ScalingDisabled",
            "scaling is disabled since the replica count of the target is zero");
     if (!zero_rules(run->in))
@@ -284,6 +292,7 @@ static bool has_conflict(struct decide_run *run) {
         text =
             arena_printf(run->arena, "%s scales the target too: only one may, and this policy waits", other);
     run->out->steps.path = PATH_CONFLICT;
+    forget_waiting(run);
     condition_set(run->out, run->in->now, "Conflict", "True", "Conflict", text);
     active(run, "False", "Conflict", text);
     event_add(run->out, true, "Conflict", text);
