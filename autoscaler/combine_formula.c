@@ -3,7 +3,6 @@
 #include "autoscaler/stages.h"
 
 #include <errno.h>
-#include <math.h>
 
 /* A metric that whenMissing takes out of the list is as missing to a formula that names it as one that
  * failed. */
@@ -20,15 +19,6 @@ static struct formula_input formula_input(const struct decide_input *in, const s
             .value = proposals[i].value,
         };
     return (struct formula_input){values, in->scale.spec_replicas};
-}
-
-/* Up, as HPA rounds a proposal; less than nobody is nobody. */
-static int32_t replicas_of(double result) {
-    double up = ceil(result);
-
-    if (up < 0)
-        return 0;
-    return up > INT32_MAX ? INT32_MAX : (int32_t)up;
 }
 
 /* The metric that a person would name as the reason: the one that asks for just this, else the first that the
@@ -79,7 +69,7 @@ void combine_formula(const struct decide_input *in, const struct proposal *propo
     } else if (ret < 0) {
         c.failure = "formula has no result: with these values it divides by zero, or exceeds every number";
     } else {
-        c.replicas = replicas_of(c.result);
+        c.replicas = propose_ceil(c.result);
         c.best = deciding_metric(in, proposals, c.replicas);
     }
     *ret_combined = c;

@@ -2,6 +2,7 @@
  * TARGETS column. */
 #include "autoscaler/stages.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,13 @@ const char *record_number(int64_t milli, struct arena *arena) {
             break;
     }
     return arena_strdup(arena, text);
+}
+
+const char *record_double(double value, struct arena *arena) {
+    /* Beyond this thousandths are below a double's own precision, and then int64_t ends. */
+    if (!(fabs(value) < 1e12))
+        return arena_printf(arena, "%.4g", value);
+    return record_number((int64_t)llround(value * 1000), arena);
 }
 
 /* ---- the one word ---- */
@@ -223,7 +231,7 @@ static const char *cause(const struct decide_run *run) {
                             run->out->proposals[a->metric].label);
     if (c->by_formula)
         return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
-                            record_number((int64_t)(c->result * 1000), run->arena), c->replicas);
+                            record_double(c->result, run->arena), c->replicas);
     return ARENA_JOIN(run->arena, run->out->proposals[c->best].label, " is ", measured(run, c->best),
                       asks_for(run));
 }

@@ -3,7 +3,6 @@
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -167,8 +166,7 @@ static const char *combined_text(const struct chain *c) {
                             r->combined.failure[0] ? r->combined.failure : "no result");
     if (r->combined.by_formula)
         return arena_printf(c->arena, "%s = %s, rounded up: %" PRId32, r->formula,
-                            record_number((int64_t)llround(r->combined.result * 1000), c->arena),
-                            r->combined.replicas);
+                            record_double(r->combined.result, c->arena), r->combined.replicas);
     if (r->combined.failed)
         return arena_printf(c->arena, "%s: %s", proposals_text(c),
                             some_ask(r) ? "what is missing never scales down"

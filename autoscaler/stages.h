@@ -17,6 +17,9 @@ struct tolerances {
 struct tolerances propose_tolerances(const struct policy_spec *spec, const struct decide_flags *flags);
 /* Both ends inclusive; NaN is never within. */
 bool propose_within(const struct tolerances *t, double ratio);
+/* Replicas of a number that was computed: rounded up as HPA does, never below 0 (NaN is 0), and INT32_MAX
+ * where it does not fit. */
+int32_t propose_ceil(double x);
 /* What metric i of the spec asks for. Texts live in arena. */
 void propose(const struct decide_input *in, uint32_t i, struct arena *arena, struct proposal *ret_proposal);
 /* Wall time at which metric i says something else without a new sample: it becomes stale, or visibly staler;
@@ -141,5 +144,7 @@ void record_decision(struct decide_run *run);
 const char *record_targets(const struct decide_input *in, const struct decision *d, struct arena *arena);
 /* A number in milli-units for people: "139.2", "0.128". */
 const char *record_number(int64_t milli, struct arena *arena);
+/* The same of a double in units, however large. */
+const char *record_double(double value, struct arena *arena);
 
 #endif
