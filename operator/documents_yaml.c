@@ -147,12 +147,19 @@ static json_t *convert(struct converter *c, yaml_node_t *node, unsigned depth) {
     }
 }
 
+/* What libyaml's words leave to guess: it is nearly always a tab. */
+static const char *hint(const char *problem) {
+    return str_eq(problem, "found character that cannot start any token")
+               ? ": indent with spaces, not tabs, and quote what begins with @, % or `"
+               : "";
+}
+
 /* The next document of the stream: 1, 0 at its end, or -EINVAL. */
 static int next_document(yaml_parser_t *parser, yaml_document_t *ret_document, const char *name,
                          struct err *err) {
     if (!yaml_parser_load(parser, ret_document))
-        return err_set(err, -EINVAL, "%s:%zu: not YAML: %s", name, parser->problem_mark.line + 1,
-                       str_or_empty(parser->problem));
+        return err_set(err, -EINVAL, "%s:%zu: not YAML: %s%s", name, parser->problem_mark.line + 1,
+                       str_or_empty(parser->problem), hint(parser->problem));
     if (yaml_document_get_root_node(ret_document))
         return 1;
     yaml_document_delete(ret_document);

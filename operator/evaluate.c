@@ -24,7 +24,7 @@ static bool set_file(const struct flag *flag, void *at, const char *value) {
     struct arguments *a = at;
 
     (void)flag;
-    if (a->count >= FILES_MAX)
+    if (!*value || a->count >= FILES_MAX)
         return false;
     a->files[a->count++] = value;
     return true;
@@ -55,7 +55,7 @@ static bool set_tolerance(const struct flag *flag, void *at, const char *value) 
 
 static const struct flag flags[] = {
     {"--filename", "-f", set_file, 0, "FILE", "what to decide from; may be repeated; - is standard input",
-     "one of at most 1024 files"},
+     "the name of a file, at most 1024 times,"},
     {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the results; default text",
      .expected = "text, json or yaml"},
     {"--check", NULL, flag_true, AT(e.check), NULL,
