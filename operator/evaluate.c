@@ -30,6 +30,13 @@ static bool set_file(const struct flag *flag, void *at, const char *value) {
     return true;
 }
 
+/* A pattern after -f is many files once the shell has seen it: those after the first belong to the same -f. */
+static bool one_more_file(void *arguments, const char *text) {
+    struct arguments *a = arguments;
+
+    return a->count > 0 && set_file(NULL, a, text);
+}
+
 static bool set_now(const struct flag *flag, void *at, const char *value) {
     usec_t now;
 
@@ -54,7 +61,8 @@ static bool set_tolerance(const struct flag *flag, void *at, const char *value) 
 #define A_DURATION "a duration such as 30s or 5m"
 
 static const struct flag flags[] = {
-    {"--filename", "-f", set_file, 0, "FILE", "what to decide from; may be repeated; - is standard input",
+    {"--filename", "-f", set_file, 0, "FILE",
+     "what to decide from; may be repeated, or followed by more files; - is standard input",
      "the name of a file, at most 1024 times,"},
     {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the results; default text",
      .expected = "text, json or yaml"},
@@ -84,6 +92,7 @@ static const struct flag_command command = {
              "a HorizontalPodAutoscaler among them, or recorded cases.",
     .flags = flags,
     .count = sizeof(flags) / sizeof(flags[0]),
+    .operand = one_more_file,
     .no_operand = "a file is given with -f, and not as ",
 };
 

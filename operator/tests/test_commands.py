@@ -49,6 +49,13 @@ class Commands(unittest.TestCase):
         self.assertEqual((got, out), (code, ""), said)
         self.assertIn(text, said)
 
+    def test_files_of_a_pattern(self):
+        """What the shell makes of -f *.yaml: every file counts."""
+        code, out, said = run("evaluate", "-f", "/nonexistent/a.yaml", "/nonexistent/b.yaml")
+        self.assertEqual(code, 1)
+        self.assertIn("/nonexistent/a.yaml", said)
+        self.assertIn("/nonexistent/b.yaml", said)
+
     def test_wrong_usage(self):
         for text, *arguments in (
             ("Usage: trimtab COMMAND",),
