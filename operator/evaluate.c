@@ -30,7 +30,8 @@ static bool set_file(const struct flag *flag, void *at, const char *value) {
     return true;
 }
 
-/* A pattern after -f is many files once the shell has seen it: those after the first belong to the same -f. */
+/* A pattern after -f is many files once the shell has seen it: those after the first belong to the same -f.
+ */
 static bool one_more_file(void *arguments, const char *text) {
     struct arguments *a = arguments;
 
@@ -77,12 +78,14 @@ static const struct flag flags[] = {
      "how far a metric may be off its target, as a fraction; default a case's own, else 0.1",
      "a number from 0 such as 0.1"},
     {"--cpu-initialization-period", NULL, flag_duration, AT(e.options.cpu_initialization_period), "DURATION",
-     "how long a pod's first cpu samples may not count; default a case's own, else 5m", A_DURATION},
+     "how long after its start a pod's cpu counts only while it is ready; default a case's own, else 5m",
+     A_DURATION},
     {"--initial-readiness-delay", NULL, flag_duration, AT(e.options.initial_readiness_delay), "DURATION",
-     "how long after its start a pod may become ready for the first time; default a case's own, else 30s",
+     "a pod that became unready this soon after its start counts as never ready; default a case's own, else "
+     "30s",
      A_DURATION},
     {"--downscale-stabilization", NULL, flag_duration, AT(e.options.downscale_stabilization), "DURATION",
-     "how long the highest recommendation holds; default a case's own, else 5m", A_DURATION},
+     "window of scaleDown where behavior sets none; default a case's own, else 5m", A_DURATION},
 };
 
 static const struct flag_command command = {

@@ -48,11 +48,14 @@ static const struct flag flags[] = {
      "all decisions that are kept since then (10m, or an RFC 3339 time); default: the last change and what "
      "holds now",
      "a duration such as 10m or a time such as 2026-01-01T00:00:00Z"},
-    {"--output", "-o", flag_choice, AT(output), "text|json", "default text", "text or json"},
+    {"--output", "-o", flag_choice, AT(output), "text|json", "how to print the decisions; default text",
+     "text or json"},
     {"--operator", NULL, flag_text, AT(url), "URL",
      "ask the operator there, e.g. http://127.0.0.1:8080; default: through the apiserver", NULL},
-    {"--kubeconfig", NULL, flag_text, AT(kubeconfig), "FILE", "as kubectl's", NULL},
-    {"--context", NULL, flag_text, AT(context), "NAME", "as kubectl's", NULL},
+    {"--kubeconfig", NULL, flag_text, AT(kubeconfig), "FILE",
+     "how to reach the cluster; default: as kubectl does", NULL},
+    {"--context", NULL, flag_text, AT(context), "NAME", "context of the kubeconfig; default: its current one",
+     NULL},
 };
 
 static const struct flag_command command = {
