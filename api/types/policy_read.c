@@ -42,8 +42,8 @@ int read_error(struct reader *r, const struct path *path, const char *key, const
     return err_set(r->err, -EINVAL, "%s: %s", where, what);
 }
 
-/* The member, or NULL where it is absent or null. */
-/* null is how YAML writes a field with nothing behind its colon: the API server takes it for absent. */
+/* The member, or NULL where it is absent or null, which is how YAML writes a field with nothing behind its
+ * colon: the API server takes it for absent. */
 static const json_t *member(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
 
