@@ -39,9 +39,10 @@ static uint32_t deciding_metric(const struct decide_input *in, const struct prop
     return first == UINT32_MAX ? 0 : first;
 }
 
+/* What is ignored does not count as failed, as beside a maximum. */
 static void count_invalid(const struct proposal *proposals, uint32_t count, struct combined *c) {
     for (uint32_t i = 0; i < count; i++) {
-        if (!proposals[i].valid)
+        if (!proposals[i].valid && !proposals[i].ignored)
             c->first_invalid = c->invalid++ == 0 ? i : c->first_invalid;
     }
 }

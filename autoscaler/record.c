@@ -232,7 +232,8 @@ static const char *cause(const struct decide_run *run) {
     if (c->by_formula)
         return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
                             record_double(c->result, run->arena), c->replicas);
-    return ARENA_JOIN(run->arena, run->out->proposals[c->best].label, " is ", measured(run, c->best),
+    const struct proposal *best = &run->out->proposals[c->best];
+    return ARENA_JOIN(run->arena, best->label, best->substituted ? ": " : " is ", measured(run, c->best),
                       asks_for(run));
 }
 

@@ -120,7 +120,7 @@ void condition_set(struct decision *d, usec_t now, const char *type, const char 
 void condition_remove(struct decision *d, const char *type);
 const struct condition *condition_find(const struct condition *conditions, uint32_t count, const char *type);
 bool condition_true(const struct policy_status *status, const char *type);
-/* Adds an event; room for them is made by conditions_begin's caller through events_begin. */
+/* Room for max events; whoever runs the stages knows how many they can add. */
 void events_begin(struct decision *d, uint32_t max, struct arena *arena);
 void event_add(struct decision *d, bool warning, const char *reason, const char *message);
 
