@@ -106,7 +106,7 @@ static void print_results(const struct arguments *a) {
     json_t *value = a->e.cases == 1 ? json_array_get(a->e.results, 0) : a->e.results;
 
     if (str_eq(a->output, "json")) {
-        json_dumpf(value, a->e.out, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        json_dumpf(value, a->e.out, JSON_INDENT(2) | JSON_ENCODE_ANY | EVALUATE_DIGITS);
         fputs("\n", a->e.out);
     } else {
         evaluate_print_yaml(value, a->e.out);

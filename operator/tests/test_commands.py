@@ -93,6 +93,15 @@ class Commands(unittest.TestCase):
         self.refuses(1, "stdin:2: the key kind is there twice", "evaluate", "-f-", stdin="kind: Pod\nkind: Node\n")
         self.refuses(1, "stdin: no AutoscalingPolicy or HorizontalPodAutoscaler is there", "evaluate", "-f", "-")
 
+    def test_numbers_are_short(self):
+        case = ('{"name": "a", "level": "ratio", "objects": [],'
+                ' "input": {"targetUtilization": 50, "metrics": {"a": "100m"}, "requests": {"a": "1"}}}')
+        for output, want in (("text", '"ratio":0.2,'), ("json", '"ratio": 0.2,\n'), ("yaml", "ratio: 0.2\n")):
+            with self.subTest(output):
+                code, out, _ = run("evaluate", "-f-", "-o", output, stdin=case)
+                self.assertEqual(code, 0)
+                self.assertIn(want, out)
+
     def test_check_that_read_nothing(self):
         code, out, said = run("evaluate", "--check", "-f", "/nowhere/at/all")
         self.assertEqual((code, out), (1, "nothing was compared, and 1 could not be decided\n"))
