@@ -60,14 +60,24 @@ static void add_past(struct history *history, const struct rebuild_input *in) {
                     &(struct past_rescale){in->status->last_scale_time, in->status->desired_replicas, -1});
 }
 
-/* The window of the direction in which the metrics pulled. */
-static usec_t window_held(const struct rebuild_input *in) {
-    bool down = in->status->proposed < in->status->desired_replicas;
+/* The direction in which the metrics pulled: the condition says it, unless the number changed all the same;
+ * then the largest proposal tells, which a formula or activation may have put aside. */
+static bool held_down(const struct policy_status *s) {
+    const struct condition *able = condition_find(s->conditions, s->condition_count, "AbleToScale");
 
+    if (able && str_eq(able->reason, "ScaleDownStabilized"))
+        return true;
+    if (able && str_eq(able->reason, "ScaleUpStabilized"))
+        return false;
+    return s->proposed < s->desired_replicas;
+}
+
+/* The window of that direction. */
+static usec_t window_held(const struct rebuild_input *in) {
     if (!in->spec->has_behavior)
         return in->flags->downscale_stabilization;
     struct stabilize_windows w = stabilize_windows(in->spec, in->flags);
-    return down ? w.down : w.up;
+    return held_down(in->status) ? w.down : w.up;
 }
 
 /* The recommendation that held the number back was made one window before it was to let go. */

@@ -77,6 +77,27 @@ static void test_window_goes_on(void **state) {
     }
 }
 
+/* A formula asks for less than the largest proposal: the window is the one that the condition names. */
+static void test_window_that_the_condition_names(void **state) {
+    struct condition able = {.type = "AbleToScale", .reason = "ScaleDownStabilized"};
+    const struct policy_status status = {.observed_generation = 1,
+                                         .desired_replicas = 10,
+                                         .proposed = 12,
+                                         .held_until = now + 100 * USEC_PER_SEC,
+                                         .condition_count = 1,
+                                         .conditions = &able};
+    struct history h;
+    (void)state;
+    rebuild(&h, &behaved, &status, NULL, 0);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 99 * USEC_PER_SEC), 10);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 101 * USEC_PER_SEC), 4);
+    history_done(&h);
+    able.reason = "ScaleUpStabilized"; /* that window is 0 s long here */
+    rebuild(&h, &behaved, &status, NULL, 0);
+    assert_int_equal(h.recommendations.items[0].at, status.held_until);
+    history_done(&h);
+}
+
 /* The operator was away for longer than the window. */
 static void test_window_ran_out_meanwhile(void **state) {
     const struct policy_status status = {
@@ -160,6 +181,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_known),
         cmocka_unit_test(test_window_goes_on),
+        cmocka_unit_test(test_window_that_the_condition_names),
         cmocka_unit_test(test_window_ran_out_meanwhile),
         cmocka_unit_test(test_steady_before),
         cmocka_unit_test(test_rate_is_kept),
