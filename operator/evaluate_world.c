@@ -183,19 +183,39 @@ static bool write_key(char *out, const char *kind, const char *ns, const char *n
     return n > 0 && n < KEY_MAX;
 }
 
-/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
-static void remember_names(struct world *world) {
+/* What is counted may be there once: a file given twice would double the pods. */
+static bool is_counted(enum input_kind kind) {
+    return kind == INPUT_POD || kind == INPUT_NODE || kind == INPUT_WORKLOAD;
+}
+
+/* -EEXIST where an object of the same kind and name is there already. Lists of metrics have no name. */
+static int remember_name(struct world *world, struct input_object *o) {
+    const json_t *metadata = json_object_get(o->json, "metadata");
+    const char *name = json_text(metadata, "name");
     char key[KEY_MAX];
+
+    if (!name || !write_key(key, o->kind, str_or_empty(json_text(metadata, "namespace")), name))
+        return 0;
+    if (map_get(&world->names, key))
+        return -EEXIST;
+    map_put(&world->names, arena_strdup(&world->arena, key), o);
+    return 0;
+}
+
+/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
+static int remember_names(struct world *world, complain_fn *complain, void *arg) {
+    struct err err = {0};
 
     for (int k = 0; k < INPUT_KINDS; k++)
         for (uint32_t i = 0; i < world->of[k].count; i++) {
             struct input_object *o = &world->of[k].items[i];
-            const json_t *metadata = json_object_get(o->json, "metadata");
-            if (write_key(key, o->kind, str_or_empty(json_text(metadata, "namespace")),
-                          str_or_empty(json_text(metadata, "name"))) &&
-                !map_get(&world->names, key))
-                map_put(&world->names, arena_strdup(&world->arena, key), o);
+            if (remember_name(world, o) == 0 || !is_counted((enum input_kind)k))
+                continue;
+            place_error(o->place, "metadata.name", &err, "the %s %s is there twice: give it once", o->kind,
+                        str_or_empty(json_string_value(json_path2(o->json, "metadata", "name"))));
+            complain(arg, &err);
         }
+    return err.code;
 }
 
 const struct input_object *world_find(const struct world *world, const char *kind, const char *ns,
@@ -308,10 +328,10 @@ static int decode(struct world *world, enum input_kind input, enum object_type t
 }
 
 int world_decode(struct world *world, complain_fn *complain, void *arg) {
-    remember_names(world);
+    int names = remember_names(world, complain, arg);
     int pods = decode(world, INPUT_POD, OBJECT_POD, complain, arg);
     int nodes = decode(world, INPUT_NODE, OBJECT_NODE, complain, arg);
     int workloads = decode(world, INPUT_WORKLOAD, OBJECT_WORKLOAD, complain, arg);
 
-    return pods < 0 ? pods : nodes < 0 ? nodes : workloads;
+    return names < 0 ? names : pods < 0 ? pods : nodes < 0 ? nodes : workloads;
 }
