@@ -2,7 +2,7 @@
 #include "adapter/metricsapi.h"
 
 #include "adapter/tests/fake_kube.h"
-#include "adapter/tests/fake_loop.h"
+#include "net/tests/fake_loop.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"

@@ -1,7 +1,7 @@
 /* Counting pods and nodes, with the informers in a test's hands. */
 #include "adapter/workload.h"
 
-#include "adapter/tests/fake_loop.h"
+#include "net/tests/fake_loop.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
