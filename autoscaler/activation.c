@@ -16,11 +16,13 @@ static bool decides(const struct policy_spec *spec, uint32_t i) {
  * of 0 is any work at all. A metric without a value neither wakes a workload nor lets one fall asleep. */
 static void look_at_metrics(struct decide_run *run, struct activated *a) {
     const struct policy_spec *spec = run->spec;
+    bool asked = false; /* where all that decide are ignored, nothing is known */
 
     for (uint32_t i = 0; i < spec->metric_count; i++) {
         const struct proposal *p = &run->out->proposals[i];
         if (!decides(spec, i) || p->ignored)
             continue;
+        asked = true;
         if (!p->valid || p->valueless) {
             a->unknown = true;
         } else if (p->value * 1000 > (double)spec->metrics[i].activation_milli && !a->active) {
@@ -28,7 +30,7 @@ static void look_at_metrics(struct decide_run *run, struct activated *a) {
             a->metric = i;
         }
     }
-    a->unknown &= !a->active;
+    a->unknown = !a->active && (a->unknown || !asked);
 }
 
 /* The transition of Active is the beginning of the idle time: it outlives a restart, as status does. */
@@ -45,8 +47,9 @@ static void keep_condition(struct decide_run *run, const struct activated *a) {
                                  : "no metric is above its activation");
 }
 
-/* Whoever wants replicas while nothing is known of the load wants them of a workload that sleeps, too. */
-static bool fallback_wakes(const struct fell_back *fb) {
+/* Whoever wants replicas while nothing is known of the load wants them of a workload that sleeps, too, or is
+ * about to. */
+static bool kept_by_fallback(const struct fell_back *fb) {
     return fb->in_force && fb->whole && fb->replicas > 0;
 }
 
@@ -66,11 +69,11 @@ void activation_look(struct decide_run *run) {
     if (a->active)
         return;
     a->idle_since = condition_find(d->conditions, d->condition_count, "Active")->last_transition;
+    if (kept_by_fallback(&d->steps.fallback))
+        return;
     /* At 0 it sleeps on; above, missing data is no reason to fall asleep. */
-    if (d->current == 0)
-        a->asleep = !fallback_wakes(&d->steps.fallback);
-    else
-        a->asleep = !a->unknown && run->in->now - a->idle_since >= run->spec->activation.after;
+    a->asleep =
+        d->current == 0 || (!a->unknown && run->in->now - a->idle_since >= run->spec->activation.after);
 }
 
 /* Only of one that is awake and idle: waking is a sample's doing, which comes by itself. */
