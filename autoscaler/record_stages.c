@@ -109,12 +109,7 @@ static void target(struct chain *c) {
 }
 
 static const char *fallback_asks(const struct record_fallback *f, struct arena *arena) {
-    static const char *const behaviors[] = {[FALLBACK_HOLD] = "Hold",
-                                            [FALLBACK_STATIC] = "Static",
-                                            [FALLBACK_AT_LEAST] = "AtLeast",
-                                            [FALLBACK_AT_MOST] = "AtMost"};
-
-    return arena_printf(arena, "%s asks for %" PRId32, behaviors[f->behavior], f->replicas);
+    return arena_printf(arena, "%s asks for %" PRId32, fallback_behavior_name(f->behavior), f->replicas);
 }
 
 static void fallback(struct chain *c) {
