@@ -122,6 +122,7 @@ void entry_claim(struct entry *entry) {
                                  .name = p->meta.name,
                                  .user = entry};
 
+    takeover_revise(entry);
     if (p->invalid.code || p->meta.deleting)
         entry_unclaim(entry);
     else
