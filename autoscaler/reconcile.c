@@ -253,6 +253,10 @@ static void publish_invalid(struct entry *e, const struct err *invalid) {
             str_eq(e->status.conditions[i].reason, reason) && str_eq(e->status.conditions[i].message, text);
     if (known || e->status_call)
         return;
+    if (e->autoscaler->statuses_under_way >= statuses_at_once) {
+        entry_queue(e, now_mono(e) + recheck); /* no sample asks for it again, as it does for the others */
+        return;
+    }
     json_t *wanted =
         json_pack("{s:I, s:[{s:s, s:s, s:s, s:s, s:s}]}", "observedGeneration",
                   (json_int_t)e->policy->meta.generation, "conditions", "type", "Ready", "status", "False",
