@@ -287,6 +287,7 @@ void entry_reconcile(struct entry *e) {
     }
     int ret = entry_bind(e);
     if (e->zone_err.code) {
+        entry_claim(e); /* idle now: it is in nobody's way */
         publish_invalid(e, &e->zone_err);
         return;
     }
