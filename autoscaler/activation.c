@@ -16,19 +16,21 @@ static bool decides(const struct policy_spec *spec, uint32_t i) {
  * of 0 is any work at all. A metric without a value neither wakes a workload nor lets one fall asleep. */
 static void look_at_metrics(struct decide_run *run, struct activated *a) {
     const struct policy_spec *spec = run->spec;
+    bool asked = false; /* where all that decide are ignored, nothing is known */
 
     for (uint32_t i = 0; i < spec->metric_count; i++) {
         const struct proposal *p = &run->out->proposals[i];
         if (!decides(spec, i) || p->ignored)
             continue;
-        if (!p->valid) {
+        asked = true;
+        if (!p->valid || p->valueless) {
             a->unknown = true;
         } else if (p->value * 1000 > (double)spec->metrics[i].activation_milli && !a->active) {
             a->active = true;
             a->metric = i;
         }
     }
-    a->unknown &= !a->active;
+    a->unknown = !a->active && (a->unknown || !asked);
 }
 
 /* The transition of Active is the beginning of the idle time: it outlives a restart, as status does. */
@@ -43,6 +45,12 @@ static void keep_condition(struct decide_run *run, const struct activated *a) {
         condition_set(d, now, "Active", "False", a->unknown ? "MetricsMissing" : "BelowActivation",
                       a->unknown ? "no metric is known to be above its activation, and one has no value"
                                  : "no metric is above its activation");
+}
+
+/* Whoever wants replicas while nothing is known of the load wants them of a workload that sleeps, too, or is
+ * about to. */
+static bool kept_by_fallback(const struct fell_back *fb) {
+    return fb->in_force && fb->whole && fb->replicas > 0;
 }
 
 /* The floor is the one in force: a schedule that lifts it keeps the workload awake, and with the condition
@@ -61,6 +69,8 @@ void activation_look(struct decide_run *run) {
     if (a->active)
         return;
     a->idle_since = condition_find(d->conditions, d->condition_count, "Active")->last_transition;
+    if (kept_by_fallback(&d->steps.fallback))
+        return;
     /* At 0 it sleeps on; above, missing data is no reason to fall asleep. */
     a->asleep =
         d->current == 0 || (!a->unknown && run->in->now - a->idle_since >= run->spec->activation.after);

@@ -3,7 +3,6 @@
 #include "autoscaler/stages.h"
 
 #include <errno.h>
-#include <math.h>
 
 /* A metric that whenMissing takes out of the list is as missing to a formula that names it as one that
  * failed. */
@@ -15,19 +14,11 @@ static struct formula_input formula_input(const struct decide_input *in, const s
     for (uint32_t i = 0; i < count; i++)
         values[i] = (struct formula_value){
             .missing = !proposals[i].valid || proposals[i].ignored,
+            .valueless = proposals[i].valueless,
             .replicas = proposals[i].replicas,
             .value = proposals[i].value,
         };
     return (struct formula_input){values, in->scale.spec_replicas};
-}
-
-/* Up, as HPA rounds a proposal; less than nobody is nobody. */
-static int32_t replicas_of(double result) {
-    double up = ceil(result);
-
-    if (up < 0)
-        return 0;
-    return up > INT32_MAX ? INT32_MAX : (int32_t)up;
 }
 
 /* The metric that a person would name as the reason: the one that asks for just this, else the first that the
@@ -48,9 +39,10 @@ static uint32_t deciding_metric(const struct decide_input *in, const struct prop
     return first == UINT32_MAX ? 0 : first;
 }
 
+/* What is ignored does not count as failed, as beside a maximum. */
 static void count_invalid(const struct proposal *proposals, uint32_t count, struct combined *c) {
     for (uint32_t i = 0; i < count; i++) {
-        if (!proposals[i].valid)
+        if (!proposals[i].valid && !proposals[i].ignored)
             c->first_invalid = c->invalid++ == 0 ? i : c->first_invalid;
     }
 }
@@ -78,7 +70,7 @@ void combine_formula(const struct decide_input *in, const struct proposal *propo
     } else if (ret < 0) {
         c.failure = "formula has no result: with these values it divides by zero, or exceeds every number";
     } else {
-        c.replicas = replicas_of(c.result);
+        c.replicas = propose_ceil(c.result);
         c.best = deciding_metric(in, proposals, c.replicas);
     }
     *ret_combined = c;

@@ -50,10 +50,18 @@ static bool may_wake(const struct decide_run *run) {
            (run->spec->min_replicas != 0 || has_metric_at_zero(run->spec));
 }
 
+/* Whoever is not at work does not look at metrics either: what they were like before is no time that idleness
+ * or a fallback has waited when it begins again. */
+static void forget_waiting(struct decide_run *run) {
+    condition_remove(run->out, "Fallback");
+    condition_remove(run->out, "Active");
+}
+
 /* HPA's ScalingDisabled: the workload keeps its 0, and not even a floor lifts it, since this is how people
  * turn one off. Where no rule of zero applies ScaledToZero would be about nothing. */
 static void disabled(struct decide_run *run) {
     run->out->steps.path = PATH_DISABLED;
+    forget_waiting(run);
     active(run, "False", "ScalingDisabled",
            "scaling is disabled since the replica count of the target is zero");
     if (!zero_rules(run->in))
@@ -150,16 +158,6 @@ static void metrics_failed(struct decide_run *run) {
                                      c->invalid, run->out->proposal_count, first->failure));
 }
 
-/* Without behavior HPA takes the largest recommendation of the window, even where that is above what there is
- * (kubernetes/kubernetes#98174): a policy never scales up for what was asked for in the past. */
-static void never_up_again(struct decide_run *run, int32_t raw) {
-    struct stabilized *s = &run->out->steps.stabilized;
-    int32_t most = raw > run->out->current ? raw : run->out->current;
-
-    if (!run->in->flags->hpa && s->replicas > most)
-        s->replicas = most;
-}
-
 /* HPA's normalizeDesiredReplicas and normalizeDesiredReplicasWithBehaviors. */
 static void normalize(struct decide_run *run, struct history *history, int32_t raw) {
     const struct decide_input *in = run->in;
@@ -173,7 +171,8 @@ static void normalize(struct decide_run *run, struct history *history, int32_t r
         stabilize_behavior(history, stabilize_windows(run->spec, in->flags), d->current, raw, in->now, s);
     } else {
         stabilize_plain(history, raw, in->now, in->flags->downscale_stabilization, s);
-        never_up_again(run, raw);
+        if (!in->flags->hpa)
+            stabilize_never_up(d->current, raw, s);
     }
     able(run, "True", s->reason, s->message);
     limit.desired = s->replicas;
@@ -198,18 +197,21 @@ static void combine(struct decide_run *run) {
         combine_max(d->proposals, d->proposal_count, d->current, c);
 }
 
-/* Awake, the floor is one; asleep, nothing else counts. */
+/* Awake, the floor is one; asleep, nothing else counts. Metrics of pods have no value while there are none,
+ * nor has a formula that needs them: it must neither keep a workload from sleeping nor from the first pod. */
 static void activate(struct decide_run *run, struct policy_spec *spec) {
     struct combined *c = &run->out->steps.combined;
+    const struct activated *a = &run->out->steps.activated;
 
     activation_look(run);
-    if (!run->out->steps.activated.used)
+    if (!a->used)
         return;
-    if (run->out->steps.activated.asleep) {
-        c->replicas = 0;
-        c->failed = false; /* metrics of pods have no value while there are none */
-    } else {
+    if (!a->asleep)
         spec->min_replicas = 1;
+    if (a->asleep || (a->active && run->out->current == 0 && c->failed)) {
+        c->failed = false;
+        c->replicas = a->asleep ? 0 : 1;
+        c->best = a->metric;
     }
 }
 
@@ -225,6 +227,8 @@ static const char *found(const struct decide_run *run) {
 
     if (run->out->steps.activated.asleep)
         return "the replica count is 0: no metric is above its activation";
+    if (c->failure)
+        return "the replica count is 1: a metric is above its activation, while the formula has no result";
     if (c->by_formula)
         return "a replica count was calculated by the formula";
     return arena_printf(run->arena, "a replica count was calculated from %s",
@@ -249,7 +253,7 @@ static void compute(struct decide_run *run, struct history *history, struct poli
     combine(run);
     activate(run, spec);
     metric_events(run);
-    if (d->steps.combined.failed && d->steps.fallback.in_force) {
+    if (d->steps.combined.failed && d->steps.fallback.in_force && d->steps.fallback.whole) {
         use_fallback(run, history);
     } else if (d->steps.combined.failed) {
         metrics_failed(run);
@@ -288,6 +292,7 @@ static bool has_conflict(struct decide_run *run) {
         text =
             arena_printf(run->arena, "%s scales the target too: only one may, and this policy waits", other);
     run->out->steps.path = PATH_CONFLICT;
+    forget_waiting(run);
     condition_set(run->out, run->in->now, "Conflict", "True", "Conflict", text);
     active(run, "False", "Conflict", text);
     event_add(run->out, true, "Conflict", text);

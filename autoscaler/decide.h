@@ -59,8 +59,6 @@ struct scale_view {
     int32_t spec_replicas, status_replicas;
     const char *selector; /* text form */
     const char *error;    /* message of FailedGetScale */
-    const char
-        *error_reason; /* decision.reason for it: TargetMissing or MetricFailed… ; NULL: TargetMissing */
 };
 
 struct decide_input {
@@ -110,6 +108,7 @@ struct proposal {
     bool valid;
     bool ignored;     /* not valid, and by whenMissing none that counts */
     bool substituted; /* valid by whenMissing alone: Zero, or Fallback's number */
+    bool valueless;   /* by Fallback's number: replicas count, and a value there is not */
     int32_t replicas;
     double ratio;           /* value to target */
     bool within;            /* the ratio is within tolerance */
@@ -174,6 +173,7 @@ struct scheduled {
 struct fell_back {
     usec_t since;     /* wall time since when no usable metric; 0: all is well */
     bool in_force;    /* for longer than fallback.after */
+    bool whole;       /* not one metric has a value: it may stand for the whole decision */
     int32_t replicas; /* what fallback asks for */
 };
 

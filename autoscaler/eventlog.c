@@ -4,7 +4,9 @@
 #include "base/map.h"
 #include <string.h>
 
-enum { BURST = 25 };
+/* Events that may be repeated only after a while (warnings) leave some tokens to the others: what was scaled
+ * is not to be lost in complaints, a restart reads it back. */
+enum { BURST = 25, RESERVED = 10 };
 static const usec_t refill = 5 * USEC_PER_MIN;
 static const usec_t forget = 10 * USEC_PER_MIN; /* client-go's aggregation interval */
 
@@ -28,7 +30,7 @@ static struct eventlog_slot *slot_for(struct eventlog *log, uint32_t hash, usec_
     return oldest;
 }
 
-static bool take_token(struct eventlog *log, usec_t now) {
+static bool take_token(struct eventlog *log, usec_t now, int leave) {
     if (!log->refilled)
         log->tokens = BURST;
     else
@@ -36,7 +38,7 @@ static bool take_token(struct eventlog *log, usec_t now) {
     if (log->tokens > BURST)
         log->tokens = BURST;
     log->refilled = now;
-    if (log->tokens < 1)
+    if (log->tokens < 1 + leave)
         return false;
     log->tokens -= 1;
     return true;
@@ -48,7 +50,7 @@ enum eventlog_action eventlog_add(struct eventlog *log, const char *reason, cons
 
     if (slot->count && now - slot->last < repeat_after)
         return EVENTLOG_DROP;
-    if (!take_token(log, now))
+    if (!take_token(log, now, repeat_after ? RESERVED : 0))
         return EVENTLOG_DROP;
     if (!slot->count)
         slot->first = now;

@@ -4,20 +4,24 @@
 #include <inttypes.h>
 
 /* whenMissing: Fallback on one metric is enough to start the clock, even while the others have values. */
-static bool falls_back(const struct decide_run *run, uint32_t i) {
-    return run->spec->metrics[i].when_missing == MISSING_FALLBACK && !run->out->proposals[i].valid;
+static bool some_fall_back(const struct decide_run *run) {
+    for (uint32_t i = 0; i < run->out->proposal_count; i++)
+        if (run->spec->metrics[i].when_missing == MISSING_FALLBACK && !run->out->proposals[i].valid)
+            return true;
+    return false;
 }
 
-/* None has a value, or one is missing for which fallback is to stand in. */
-static bool in_trouble(const struct decide_run *run) {
-    uint32_t valid = 0;
+/* whenMissing: Zero. A source that failed has not said that there is nothing. */
+static bool counts_as_zero(const struct decide_run *run, uint32_t i) {
+    return run->spec->metrics[i].when_missing == MISSING_ZERO &&
+           run->out->proposals[i].quality == QUALITY_ABSENT;
+}
 
-    for (uint32_t i = 0; i < run->out->proposal_count; i++) {
-        if (falls_back(run, i))
-            return true;
-        valid += run->out->proposals[i].valid;
-    }
-    return valid == 0;
+static bool none_usable(const struct decide_run *run) {
+    for (uint32_t i = 0; i < run->out->proposal_count; i++)
+        if (run->out->proposals[i].valid || counts_as_zero(run, i))
+            return false;
+    return true;
 }
 
 /* What spec.fallback asks for; bounds and rate come after it, and hold for this number as for any other. */
@@ -36,20 +40,22 @@ static int32_t wanted(const struct policy_fallback *f, int32_t current) {
 }
 
 /* Since when is the condition's transition, so that a restart does not begin fallback.after anew: at first it
- * is False ("waiting"), and once True it stays so for as long as the trouble lasts. */
+ * is False ("waiting"), and once True, which is fallback.after later, it stays so for as long as the trouble
+ * lasts. */
 void fallback_look(struct decide_run *run) {
     const struct policy_fallback *f = &run->spec->fallback;
     struct decision *d = run->out;
     struct fell_back *fb = &d->steps.fallback;
     usec_t now = run->in->now;
 
-    if (!run->spec->has_fallback || !in_trouble(run)) {
+    fb->whole = none_usable(run);
+    if (!run->spec->has_fallback || !(fb->whole || some_fall_back(run))) {
         condition_remove(d, "Fallback");
         return;
     }
     const struct condition *before = condition_find(d->conditions, d->condition_count, "Fallback");
     bool already = before && before->status[0] == 'T';
-    fb->since = before ? before->last_transition : now;
+    fb->since = !before ? now : before->last_transition - (already ? f->after : 0);
     fb->in_force = already || now - fb->since >= f->after;
     fb->replicas = wanted(f, d->current);
     if (fb->in_force)
@@ -72,7 +78,7 @@ static void count_as_zero(struct proposal *p) {
 
 /* Fallback's number as this metric's proposal, beside those that have values of their own. */
 static void fall_back(struct decide_run *run, struct proposal *p) {
-    p->valid = p->substituted = true;
+    p->valid = p->substituted = p->valueless = true;
     p->within = false;
     p->replicas = run->out->steps.fallback.replicas;
     p->arithmetic = arena_printf(run->arena, "fallback: %" PRId32 " (whenMissing: Fallback)", p->replicas);
@@ -88,8 +94,7 @@ void missing_apply(struct decide_run *run) {
             p->ignored = true;
             break;
         case MISSING_ZERO:
-            /* A source that failed has not said that there is nothing. */
-            if (p->quality == QUALITY_ABSENT)
+            if (counts_as_zero(run, i))
                 count_as_zero(p);
             break;
         case MISSING_FALLBACK:

@@ -40,9 +40,10 @@ static void forget_all(struct past *past) {
     past->seen = 0;
 }
 
+/* What no policy has asked for by the time it is too old to matter belongs to policies that are gone. */
 static void finish(struct autoscaler *as) {
     as->past.done = true;
-    loop_timer_cancel(as->past.tick);
+    loop_timer_set(as->past.tick, age_max);
 }
 
 /* ---- what an event tells ---- */
@@ -174,6 +175,10 @@ static void on_tick(void *arg) {
     struct autoscaler *as = arg;
     struct past *past = &as->past;
 
+    if (past->done) {
+        forget_all(past);
+        return;
+    }
     if (informer_synced(as->policies) && past->ticks++ == TICKS_MAX) {
         kube_cancel(past->call);
         past->call = NULL;

@@ -13,7 +13,7 @@ struct loop_timer;
 struct past {
     struct map of_policies;  /* uid -> struct past_of_policy */
     struct kube_call *call;  /* a page under way */
-    struct loop_timer *tick; /* tries again, and gives up */
+    struct loop_timer *tick; /* tries again, gives up, and forgets what nobody asked for */
     uint32_t ticks;          /* since the policies are in */
     const char *const *ns;   /* the one being listed, in options.namespaces; NULL: all at once */
     uint32_t seen;           /* events */

@@ -71,8 +71,8 @@ static int64_t pod_level_request(const struct pods_query *q, const struct pod *p
 
     for (uint32_t i = 0; own < 0 && i < pod->container_count; i++) {
         int64_t request = container_request(q, &pod->containers[i]);
-        if (request >= 0)
-            sum = (sum < 0 ? 0 : sum) + request;
+        if (request >= 0 && __builtin_add_overflow(sum < 0 ? 0 : sum, request, &sum))
+            sum = INT64_MAX;
     }
     return own >= 0 ? own : sum;
 }

@@ -24,10 +24,8 @@ void propose_pods(const struct propose_args *a, struct proposal *p);
 
 /* ---- propose.c ---- */
 
-/* int32(math.Ceil(x)) as Go has it on amd64, where what does not fit becomes the lowest number, or capped. */
+/* int32(math.Ceil(x)) as Go has it on amd64, where what does not fit becomes the lowest number. */
 int32_t propose_ceil_go(double x);
-/* The same as it should be: never below 0, and INT32_MAX where it does not fit. */
-int32_t propose_ceil(double x);
 /* Of a policy: whether so many pods are more than wanted because a rollout put some beside them. Those are
  * surge, and no capacity. */
 bool propose_surge(const struct propose_args *a, uint32_t pods);

@@ -27,18 +27,25 @@ int past_rescale_parse(const char *message, int32_t *ret_size) {
     return 0;
 }
 
+/* What is said to come from the future, by a clock that was wrong or by somebody's hand, would stay in its
+ * window until then: it counts as of now. */
+static usec_t not_after(usec_t now, usec_t at) {
+    return at < now ? at : now;
+}
+
 static void recommend(struct history *history, usec_t at, int32_t replicas) {
     history_put(&history->recommendations, -1, (struct history_entry){.at = at, .value = replicas});
 }
 
 /* HPA keeps changes only where there is behavior. */
-static void add_rescale(struct history *history, const struct policy_spec *spec, int32_t before,
+static void add_rescale(struct history *history, const struct rebuild_input *in, int32_t before,
                         const struct past_rescale *change) {
     int32_t from = change->from >= 0 ? change->from : before;
+    usec_t at = not_after(in->now, change->at);
 
-    recommend(history, change->at, change->size);
+    recommend(history, at, change->size);
     if (from >= 0 && from != change->size)
-        history_store_scale(history, spec, from, change->size, change->at);
+        history_store_scale(history, in->spec, from, change->size, at);
 }
 
 /* Events are courtesies: the last rescale may have left its trace in the status alone. */
@@ -52,27 +59,38 @@ static void add_past(struct history *history, const struct rebuild_input *in) {
     int32_t before = -1;
 
     for (uint32_t i = 0; i < in->count; i++) {
-        add_rescale(history, in->spec, before, &in->past[i]);
+        add_rescale(history, in, before, &in->past[i]);
         before = in->past[i].size;
     }
     if (lacks_last(in))
-        add_rescale(history, in->spec, before,
+        add_rescale(history, in, before,
                     &(struct past_rescale){in->status->last_scale_time, in->status->desired_replicas, -1});
 }
 
-/* The window of the direction in which the metrics pulled. */
-static usec_t window_held(const struct rebuild_input *in) {
-    bool down = in->status->proposed < in->status->desired_replicas;
+/* The direction in which the metrics pulled: the condition says it, unless the number changed all the same;
+ * then the largest proposal tells, which a formula or activation may have put aside. */
+static bool held_down(const struct policy_status *s) {
+    const struct condition *able = condition_find(s->conditions, s->condition_count, "AbleToScale");
 
+    if (able && str_eq(able->reason, "ScaleDownStabilized"))
+        return true;
+    if (able && str_eq(able->reason, "ScaleUpStabilized"))
+        return false;
+    return s->proposed < s->desired_replicas;
+}
+
+/* The window of that direction. */
+static usec_t window_held(const struct rebuild_input *in) {
     if (!in->spec->has_behavior)
         return in->flags->downscale_stabilization;
     struct stabilize_windows w = stabilize_windows(in->spec, in->flags);
-    return down ? w.down : w.up;
+    return held_down(in->status) ? w.down : w.up;
 }
 
 /* The recommendation that held the number back was made one window before it was to let go. */
 static void add_held(struct history *history, const struct rebuild_input *in) {
-    recommend(history, in->status->held_until - window_held(in), in->status->desired_replicas);
+    recommend(history, not_after(in->now, in->status->held_until - window_held(in)),
+              in->status->desired_replicas);
 }
 
 void history_rebuild(struct history *history, const struct rebuild_input *input) {

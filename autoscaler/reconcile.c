@@ -16,6 +16,8 @@ static const usec_t recheck = USEC_PER_SEC;
 static const uint32_t remembered = 32;
 /* Status writes under way at once: a thousand new policies must not fill the apiserver's queues. */
 static const unsigned statuses_at_once = 32;
+/* A moment of the wall clock is waited for no longer than this without another look: the clock may be set. */
+static const usec_t recheck_clock = 5 * USEC_PER_MIN;
 static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
 
 static usec_t now_mono(const struct entry *e) {
@@ -218,6 +220,8 @@ static void look_again(struct entry *e) {
     if (!e->decision.look_again)
         return;
     usec_t wait = e->decision.look_again - clock_wall();
+    if (wait > recheck_clock)
+        wait = recheck_clock;
     entry_queue(e, now_mono(e) + (wait > 0 ? wait : 0));
 }
 
@@ -253,6 +257,10 @@ static void publish_invalid(struct entry *e, const struct err *invalid) {
             str_eq(e->status.conditions[i].reason, reason) && str_eq(e->status.conditions[i].message, text);
     if (known || e->status_call)
         return;
+    if (e->autoscaler->statuses_under_way >= statuses_at_once) {
+        entry_queue(e, now_mono(e) + recheck); /* no sample asks for it again, as it does for the others */
+        return;
+    }
     json_t *wanted =
         json_pack("{s:I, s:[{s:s, s:s, s:s, s:s, s:s}]}", "observedGeneration",
                   (json_int_t)e->policy->meta.generation, "conditions", "type", "Ready", "status", "False",
@@ -283,6 +291,7 @@ void entry_reconcile(struct entry *e) {
     }
     int ret = entry_bind(e);
     if (e->zone_err.code) {
+        entry_claim(e); /* idle now: it is in nobody's way */
         publish_invalid(e, &e->zone_err);
         return;
     }

@@ -2,6 +2,7 @@
  * TARGETS column. */
 #include "autoscaler/stages.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,14 +49,14 @@ const char *record_number(int64_t milli, struct arena *arena) {
     return arena_strdup(arena, text);
 }
 
-/* ---- the one word ---- */
-
-static enum decision_reason reason_of_scale(const struct scale_view *scale) {
-    for (int r = REASON_NONE + 1; scale->error_reason && r < REASON_COUNT; r++)
-        if (strcmp(scale->error_reason, decision_reason_name((enum decision_reason)r)) == 0)
-            return (enum decision_reason)r;
-    return REASON_TARGET_MISSING;
+const char *record_double(double value, struct arena *arena) {
+    /* Beyond this thousandths are below a double's own precision, and then int64_t ends. */
+    if (!(fabs(value) < 1e12))
+        return arena_printf(arena, "%.4g", value);
+    return record_number((int64_t)llround(value * 1000), arena);
 }
+
+/* ---- the one word ---- */
 
 /* A bound that an open window has moved. */
 static bool moved_bound(const struct decide_run *run, bool upper) {
@@ -72,15 +73,14 @@ static enum decision_reason reason_of_bound(const struct decide_run *run, bool u
     return upper ? REASON_AT_MAXIMUM : REASON_AT_MINIMUM;
 }
 
+/* By the quality that status.metrics shows, which of pods is not the sample's. */
 static enum decision_reason reason_of_failure(const struct decide_run *run) {
-    const struct decide_input *in = run->in;
-    uint32_t i = run->out->steps.combined.first_invalid;
+    const struct combined *c = &run->out->steps.combined;
+    enum quality quality = run->out->proposals[c->first_invalid].quality;
 
-    if (in->samples[i].quality == QUALITY_ABSENT)
+    if (quality == QUALITY_ABSENT)
         return REASON_METRIC_ABSENT;
-    if (in->samples[i].quality == QUALITY_STALE)
-        return REASON_METRIC_STALE;
-    return REASON_METRIC_FAILED;
+    return quality == QUALITY_STALE ? REASON_METRIC_STALE : REASON_METRIC_FAILED;
 }
 
 static enum decision_reason reason_of_limit(const struct decide_run *run) {
@@ -121,7 +121,7 @@ static enum decision_reason reason_of(const struct decide_run *run) {
         return REASON_PAUSED;
     switch (run->out->steps.path) {
     case PATH_NO_SCALE:
-        return reason_of_scale(&run->in->scale);
+        return REASON_TARGET_MISSING;
     case PATH_DISABLED:
         return REASON_DISABLED;
     case PATH_ABOVE_MAX:
@@ -226,10 +226,14 @@ static const char *cause(const struct decide_run *run) {
     if (a->asleep)
         return arena_printf(run->arena, "asleep: no metric is above its activation since %s",
                             clock_format(a->idle_since, since));
+    if (c->failure)
+        return arena_printf(run->arena, "%s is above its activation, while the formula has no result",
+                            run->out->proposals[a->metric].label);
     if (c->by_formula)
         return arena_printf(run->arena, "the formula gives %s, which asks for %" PRId32,
-                            record_number((int64_t)(c->result * 1000), run->arena), c->replicas);
-    return ARENA_JOIN(run->arena, run->out->proposals[c->best].label, " is ", measured(run, c->best),
+                            record_double(c->result, run->arena), c->replicas);
+    const struct proposal *best = &run->out->proposals[c->best];
+    return ARENA_JOIN(run->arena, best->label, best->substituted ? ": " : " is ", measured(run, c->best),
                       asks_for(run));
 }
 
@@ -309,6 +313,7 @@ static const char *waiting_text(const struct decide_run *run) {
 static const char *path_text(const struct decide_run *run) {
     switch (run->out->steps.path) {
     case PATH_NO_SCALE:
+        return str_or_empty(run->in->scale.error);
     case PATH_DISABLED:
         return "scaling is disabled since the replica count of the target is zero";
     case PATH_CONFLICT:
@@ -339,7 +344,7 @@ static const char *sentence(const struct decide_run *run) {
 
     if (run->out->steps.path == PATH_NO_SCALE)
         return arena_printf(run->arena, "%s/%s: %s", run->in->spec->target.kind, run->in->spec->target.name,
-                            str_or_empty(run->in->scale.error));
+                            path_text(run));
     if (d->desired == d->current)
         return arena_printf(run->arena, "%" PRId32 " %s: %s%s", d->current,
                             d->current == 1 ? "replica" : "replicas", path_text(run), pause);
@@ -364,7 +369,8 @@ static const char *computed_reason(const struct decide_run *run) {
 
     if (steps->activated.asleep)
         return "no metric above its activation";
-    if (steps->limited.limited && strcmp(steps->limited.by, "activation") == 0)
+    /* Woken, or held up at one, where the formula or the metrics ask for none. */
+    if (up && steps->activated.active && (c->failure || strcmp(steps->limited.by, "activation") == 0))
         return arena_printf(run->arena, "%s above its activation",
                             run->out->proposals[steps->activated.metric].label);
     if (c->by_formula && c->replicas != run->out->current)

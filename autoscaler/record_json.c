@@ -125,15 +125,10 @@ static json_t *metrics_json(const struct record *r) {
 /* ---- stages: what only one of them has ---- */
 
 static void set_fallback(json_t *o, const struct record *r) {
-    static const char *const behaviors[] = {[FALLBACK_HOLD] = "Hold",
-                                            [FALLBACK_STATIC] = "Static",
-                                            [FALLBACK_AT_LEAST] = "AtLeast",
-                                            [FALLBACK_AT_MOST] = "AtMost"};
-
     set(o, "inForce", json_boolean(r->fallback.in_force));
     set_time(o, "since", r->fallback.since);
     set(o, "afterSeconds", seconds_json(r->fallback.after));
-    set(o, "behavior", json_string(behaviors[r->fallback.behavior]));
+    set(o, "behavior", json_string(fallback_behavior_name(r->fallback.behavior)));
     set(o, "replicas", json_integer(r->fallback.replicas));
 }
 

@@ -3,7 +3,6 @@
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
-#include <math.h>
 
 /* The texts of the source were copied into the decision's arena when they were gathered; the others are the
  * policy's own, which the decision holds a reference to. */
@@ -40,22 +39,17 @@ static struct record_metric metric_of(const struct decide_input *in, const struc
     };
 }
 
-/* As combine_formula rounds, for what it gave before the policy fell asleep. */
-static int32_t round_up(double x) {
-    double up = ceil(x);
-
-    if (!(up > 0))
-        return 0;
-    return up >= (double)INT32_MAX ? INT32_MAX : (int32_t)up;
-}
-
-/* Where the policy fell asleep the decision keeps the 0 that came of it; the record shows what there was
+/* Where activation put a 0 or a 1 in its place the decision keeps that; the record shows what there was
  * before. */
 static struct combined combined_of(const struct decision *d) {
     struct combined c = d->steps.combined;
-    bool formula_failed = c.failure != NULL;
 
-    c.failure = str_or_empty(c.failure);
+    if (c.failure) {
+        c.failed = true;
+        c.replicas = 0;
+        return c;
+    }
+    c.failure = "";
     if (!d->steps.activated.asleep)
         return c;
     c.failed = true;
@@ -70,9 +64,9 @@ static struct combined combined_of(const struct decision *d) {
         }
         c.failed = false;
     }
-    if (c.by_formula && !formula_failed) {
+    if (c.by_formula) {
         c.failed = false;
-        c.replicas = round_up(c.result);
+        c.replicas = propose_ceil(c.result);
     }
     return c;
 }

@@ -3,7 +3,6 @@
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,12 +109,7 @@ static void target(struct chain *c) {
 }
 
 static const char *fallback_asks(const struct record_fallback *f, struct arena *arena) {
-    static const char *const behaviors[] = {[FALLBACK_HOLD] = "Hold",
-                                            [FALLBACK_STATIC] = "Static",
-                                            [FALLBACK_AT_LEAST] = "AtLeast",
-                                            [FALLBACK_AT_MOST] = "AtMost"};
-
-    return arena_printf(arena, "%s asks for %" PRId32, behaviors[f->behavior], f->replicas);
+    return arena_printf(arena, "%s asks for %" PRId32, fallback_behavior_name(f->behavior), f->replicas);
 }
 
 static void fallback(struct chain *c) {
@@ -167,8 +161,7 @@ static const char *combined_text(const struct chain *c) {
                             r->combined.failure[0] ? r->combined.failure : "no result");
     if (r->combined.by_formula)
         return arena_printf(c->arena, "%s = %s, rounded up: %" PRId32, r->formula,
-                            record_number((int64_t)llround(r->combined.result * 1000), c->arena),
-                            r->combined.replicas);
+                            record_double(r->combined.result, c->arena), r->combined.replicas);
     if (r->combined.failed)
         return arena_printf(c->arena, "%s: %s", proposals_text(c),
                             some_ask(r) ? "what is missing never scales down"
@@ -195,6 +188,17 @@ static void combine(struct chain *c) {
 
 /* ---- activation and schedule ---- */
 
+/* It makes a number only where a formula failed to. */
+static void awake(struct chain *c, const struct record_metric *m) {
+    const char *text = arena_printf(c->arena, "%s is above %s: awake", m->label,
+                                    record_number(m->activation_milli, c->arena));
+
+    if (c->record->combined.failed && c->record->path == PATH_COMPUTED)
+        step(c, STAGE_ACTIVATION, "activation", text, 1);
+    else
+        words(c, STAGE_ACTIVATION, "activation", text);
+}
+
 static void activation(struct chain *c) {
     const struct record_activation *a = &c->record->activation;
     const struct record *r = c->record;
@@ -202,9 +206,7 @@ static void activation(struct chain *c) {
     if (!a->used)
         return;
     if (a->active && a->metric < r->metric_count)
-        words(c, STAGE_ACTIVATION, "activation",
-              arena_printf(c->arena, "%s is above %s: awake", r->metrics[a->metric].label,
-                           record_number(r->metrics[a->metric].activation_milli, c->arena)));
+        awake(c, &r->metrics[a->metric]);
     else if (a->asleep)
         step(c, STAGE_ACTIVATION, "activation",
              arena_printf(c->arena, "no metric above its activation since %s: asleep",

@@ -112,16 +112,26 @@ static void warn_once(struct autoscaler *as) {
 
 /* ---- policies ---- */
 
+/* Known only once the policy is bound; an edit may have mended it. */
+static bool lacks_zone(const struct entry *entry) {
+    const struct object *now = &entry->policy->meta, *bound = entry->bound ? &entry->bound->meta : NULL;
+
+    return entry->zone_err.code && bound && bound->generation == now->generation &&
+           str_eq(bound->uid, now->uid);
+}
+
 /* A policy claims its target as soon as it is seen, long before its first decision: of two that are new the
  * younger one must not be first only because its turn came first. */
 void entry_claim(struct entry *entry) {
     const struct policy_object *p = entry->policy;
-    const struct claim wanted = {.idle = p->spec.mode == MODE_PREVIEW || entry->autoscaler->options.dry_run,
+    const struct claim wanted = {.idle = p->spec.mode == MODE_PREVIEW || entry->autoscaler->options.dry_run ||
+                                         lacks_zone(entry),
                                  .created = p->created,
                                  .ns = p->meta.ns,
                                  .name = p->meta.name,
                                  .user = entry};
 
+    takeover_revise(entry);
     if (p->invalid.code || p->meta.deleting)
         entry_unclaim(entry);
     else

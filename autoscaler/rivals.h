@@ -41,6 +41,8 @@ void rivals_hpa_gone(struct autoscaler *as, const char *ns, const char *name, co
 /* Goes on with taking over from hpa (of this uid), which alone stands in the policy's way. Returns how far it
  * is, in words, in the entry's arena. */
 const char *takeover_look(struct entry *entry, const char *hpa, const char *uid);
+/* After an edit of the policy: ends what was under way for what it said before. */
+void takeover_revise(struct entry *entry);
 /* Forgets it, and ends what is under way. */
 void takeover_end(struct entry *entry);
 

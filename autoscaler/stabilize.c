@@ -52,6 +52,17 @@ void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t wi
     *ret_stabilized = s;
 }
 
+/* Where nothing is left of what the window did, it has not acted: nobody is to wait for its end. */
+void stabilize_never_up(int32_t current, int32_t raw, struct stabilized *stabilized) {
+    int32_t most = raw > current ? raw : current;
+
+    if (stabilized->replicas <= most)
+        return;
+    stabilized->replicas = most;
+    if (most == raw)
+        *stabilized = (struct stabilized){.replicas = raw, .reason = ready_reason, .message = ready_message};
+}
+
 /* scaleDown.stabilizationWindowSeconds that is not given means the flag; 0 is given, and means no window. */
 struct stabilize_windows stabilize_windows(const struct policy_spec *spec, const struct decide_flags *flags) {
     int32_t up = spec->up.window_seconds, down = spec->down.window_seconds;

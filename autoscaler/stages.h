@@ -17,6 +17,9 @@ struct tolerances {
 struct tolerances propose_tolerances(const struct policy_spec *spec, const struct decide_flags *flags);
 /* Both ends inclusive; NaN is never within. */
 bool propose_within(const struct tolerances *t, double ratio);
+/* Replicas of a number that was computed: rounded up as HPA does, never below 0 (NaN is 0), and INT32_MAX
+ * where it does not fit. */
+int32_t propose_ceil(double x);
 /* What metric i of the spec asks for. Texts live in arena. */
 void propose(const struct decide_input *in, uint32_t i, struct arena *arena, struct proposal *ret_proposal);
 /* Wall time at which metric i says something else without a new sample: it becomes stale, or visibly staler;
@@ -40,6 +43,9 @@ void combine_formula(const struct decide_input *in, const struct proposal *propo
 /* Without behavior: the largest recommendation of the window; records raw. */
 void stabilize_plain(struct history *history, int32_t raw, usec_t now, usec_t window,
                      struct stabilized *ret_stabilized);
+/* Of a policy without behavior: the window holds the number up, and never takes it above both current and raw
+ * as HPA's does (kubernetes/kubernetes#98174). */
+void stabilize_never_up(int32_t current, int32_t raw, struct stabilized *stabilized);
 struct stabilize_windows {
     usec_t up, down;
 };
@@ -114,7 +120,7 @@ void condition_set(struct decision *d, usec_t now, const char *type, const char 
 void condition_remove(struct decision *d, const char *type);
 const struct condition *condition_find(const struct condition *conditions, uint32_t count, const char *type);
 bool condition_true(const struct policy_status *status, const char *type);
-/* Adds an event; room for them is made by conditions_begin's caller through events_begin. */
+/* Room for max events; whoever runs the stages knows how many they can add. */
 void events_begin(struct decision *d, uint32_t max, struct arena *arena);
 void event_add(struct decision *d, bool warning, const char *reason, const char *message);
 
@@ -138,5 +144,7 @@ void record_decision(struct decide_run *run);
 const char *record_targets(const struct decide_input *in, const struct decision *d, struct arena *arena);
 /* A number in milli-units for people: "139.2", "0.128". */
 const char *record_number(int64_t milli, struct arena *arena);
+/* The same of a double in units, however large. */
+const char *record_double(double value, struct arena *arena);
 
 #endif

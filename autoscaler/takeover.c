@@ -20,6 +20,7 @@ enum {
 
 struct takeover {
     char *hpa, *uid, *version; /* of the HPA that is being taken over; version: as read */
+    int64_t generation;        /* of the policy that asked for it */
     struct kube_call *call;
     usec_t not_before; /* monotonic */
     unsigned changes;  /* times in a row that somebody changed it meanwhile */
@@ -44,6 +45,15 @@ void takeover_end(struct entry *entry) {
     free(t->version);
     free(t->trouble);
     free(t);
+}
+
+/* At once, and not with the next decision: that may wait for samples while the HPA is being deleted. */
+void takeover_revise(struct entry *entry) {
+    const struct takeover *t = entry->takeover;
+    const struct policy_object *p = entry->policy;
+
+    if (t && (t->generation != p->meta.generation || !str_eq(t->hpa, p->take_over_from)))
+        takeover_end(entry);
 }
 
 static const char *metadata_text(const json_t *object, const char *key) {
@@ -199,7 +209,8 @@ static struct takeover *takeover_of(struct entry *e, const char *hpa, const char
         takeover_end(e);
     if (!e->takeover) {
         e->takeover = XNEW(struct takeover);
-        *e->takeover = (struct takeover){.hpa = xstrdup(hpa), .uid = xstrdup(uid)};
+        *e->takeover = (struct takeover){
+            .hpa = xstrdup(hpa), .uid = xstrdup(uid), .generation = e->policy->meta.generation};
     }
     return e->takeover;
 }

@@ -311,7 +311,7 @@ static void find_zones(struct entry *entry) {
     struct err err;
 
     free(entry->zones);
-    entry->zones = xcalloc(spec->schedule_count + 1, sizeof(*entry->zones));
+    entry->zones = xcalloc(spec->schedule_count + 1, sizeof(const struct tz *));
     err_clear(&entry->zone_err);
     for (uint32_t i = 0; i < spec->schedule_count && !entry->zone_err.code; i++) {
         entry->zones[i] = zone_get(entry->autoscaler, spec->schedules[i].time_zone, &err);

@@ -74,6 +74,13 @@ static void take_refusal(struct answer *answer, int code, const char *text) {
     err_set(&answer->err, code, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+/* Turns the loop until the answer is in; none says nothing where all is well. */
+static void await(struct asker *a, struct answer *answer) {
+    loop_run(a->loop, &answer->err);
+    if (!answer->err.code && !answer->body.len)
+        err_set(&answer->err, -EPROTO, "the answer is empty: is this an operator?");
+}
+
 static void on_url(void *arg, const struct http_reply *reply) {
     struct asker *a = arg;
 
@@ -95,7 +102,7 @@ void asker_url(struct asker *asker, const char *url, struct answer *ret_answer) 
                                                    .max_body = ANSWER_MAX,
                                                    .on_done = on_url,
                                                    .arg = asker});
-    loop_run(asker->loop, &ret_answer->err);
+    await(asker, ret_answer);
 }
 
 /* Raw, for it may be text: kube.h parses JSON only. */
@@ -128,7 +135,7 @@ static void ask_kube(struct asker *asker, struct kube_request *request, struct a
     request->on_done = on_cluster;
     request->arg = asker;
     kube_start(asker->kube, request);
-    loop_run(asker->loop, &ret_answer->err);
+    await(asker, ret_answer);
 }
 
 /* Accepts anything: the operator also answers in text. */

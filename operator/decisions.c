@@ -37,15 +37,19 @@ static int refuse(struct buf *body, const char *what, const char *value) {
     return 400;
 }
 
-/* A duration counts back from now; 0 or less asks for nothing. */
+/* A duration counts back from now; 0 or less asks for nothing. Whatever is long ago means all. */
 static bool read_since(const char *value, struct query *q) {
-    usec_t duration;
+    usec_t duration, since;
 
     if (clock_parse_duration(value, &duration) == 0) {
-        q->since = q->now - duration;
-        return duration > 0 && q->since > 0;
+        if (duration <= 0)
+            return false;
+        since = q->now - duration;
+    } else if (clock_parse(value, &since) < 0) {
+        return false;
     }
-    return clock_parse(value, &q->since) == 0;
+    q->since = since > 0 ? since : 1;
+    return true;
 }
 
 static bool read_limit(const char *value, struct query *q) {

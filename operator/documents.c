@@ -36,7 +36,9 @@ static int parse_json(struct document_file *file, struct err *err) {
 
     while (at < file->len) {
         json_error_t error;
-        json_t *document = json_loadb(file->text + at, file->len - at, JSON_DISABLE_EOF_CHECK, &error);
+        /* A key that is there twice is refused, as in YAML: which of the two is meant would be a guess. */
+        json_t *document = json_loadb(file->text + at, file->len - at,
+                                      JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
         if (!document)
             return err_set(err, -EINVAL, "%s:%zu: not JSON: %s", file->name,
                            line_at(file->text, at) + (size_t)(error.line > 0 ? error.line - 1 : 0),
@@ -87,7 +89,11 @@ static int read_stream(FILE *f, const char *name, struct buf *buf, struct err *e
     while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
         if (buf_append(buf, piece, n) < 0)
             return err_set(err, -E2BIG, "%s: larger than %d bytes", name, DOCUMENTS_BYTES_MAX);
-    return ferror(f) ? err_set(err, -EIO, "%s: cannot be read: %s", name, strerror(errno)) : 0;
+    if (!ferror(f))
+        return 0;
+    if (errno == EISDIR)
+        return err_set(err, -EISDIR, "%s: is a directory: name the files in it", name);
+    return err_set(err, -EIO, "%s: cannot be read: %s", name, strerror(errno));
 }
 
 int documents_read_text(const char *path, char **ret_text, size_t *ret_len, struct err *err) {

@@ -1,5 +1,6 @@
 /* YAML streams as JSON, and the lines of fields. Scalars are read as Kubernetes' tools read them: null, true
  * and false, whole and decimal numbers; everything else, and everything quoted, is text. */
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/documents_internal.h"
@@ -147,12 +148,49 @@ static json_t *convert(struct converter *c, yaml_node_t *node, unsigned depth) {
     }
 }
 
+/* What libyaml's words leave to guess: it is nearly always a tab. */
+static const char *hint(const char *problem) {
+    return str_eq(problem, "found character that cannot start any token")
+               ? ": indent with spaces, not tabs, and quote what begins with @, % or `"
+               : "";
+}
+
+/* How many nodes the node of this number stands for, aliases written out. Each is counted once: known has
+ * their counts, and ends a cycle, which convert refuses for its depth. */
+static size_t weigh(const struct converter *c, int number, unsigned depth, size_t *known) {
+    const yaml_node_t *node = yaml_document_get_node(c->document, number);
+    size_t sum = 1;
+
+    if (known[number] || depth > DOCUMENTS_DEPTH_MAX)
+        return known[number];
+    known[number] = sum;
+    if (node->type == YAML_SEQUENCE_NODE)
+        for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
+            sum += weigh(c, *i, depth + 1, known);
+    if (node->type == YAML_MAPPING_NODE)
+        for (yaml_node_pair_t *i = node->data.mapping.pairs.start; i < node->data.mapping.pairs.top; i++)
+            sum += weigh(c, i->value, depth + 1, known);
+    known[number] = sum < DOCUMENTS_NODES_MAX ? sum : DOCUMENTS_NODES_MAX + 1;
+    return known[number];
+}
+
+/* What is too large is refused before it is made: a few bytes may stand for gigabytes. */
+static json_t *convert_document(struct converter *c) {
+    yaml_node_t *root = yaml_document_get_root_node(c->document);
+    size_t nodes = (size_t)(c->document->nodes.top - c->document->nodes.start);
+    cleanup_free size_t *known = xcalloc(nodes + 1, sizeof(*known));
+
+    if (c->nodes + weigh(c, 1, 0, known) > DOCUMENTS_NODES_MAX) /* the root is the first */
+        return refuse(c, root, "too large");
+    return convert(c, root, 0);
+}
+
 /* The next document of the stream: 1, 0 at its end, or -EINVAL. */
 static int next_document(yaml_parser_t *parser, yaml_document_t *ret_document, const char *name,
                          struct err *err) {
     if (!yaml_parser_load(parser, ret_document))
-        return err_set(err, -EINVAL, "%s:%zu: not YAML: %s", name, parser->problem_mark.line + 1,
-                       str_or_empty(parser->problem));
+        return err_set(err, -EINVAL, "%s:%zu: not YAML: %s%s", name, parser->problem_mark.line + 1,
+                       str_or_empty(parser->problem), hint(parser->problem));
     if (yaml_document_get_root_node(ret_document))
         return 1;
     yaml_document_delete(ret_document);
@@ -166,7 +204,7 @@ static int convert_documents(struct document_file *file, yaml_parser_t *parser, 
 
     while ((more = next_document(parser, &document, file->name, err)) > 0) {
         c.document = &document;
-        json_t *value = convert(&c, yaml_document_get_root_node(&document), 0);
+        json_t *value = convert_document(&c);
         yaml_document_delete(&document);
         if (!value)
             return -EINVAL;

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/commands.h"
+#include "operator/flags.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { FILES_MAX = 1024 };
@@ -16,136 +18,86 @@ struct arguments {
     struct evaluation e;
 };
 
-/* Each sets one flag from its value; false: that is none. */
-typedef bool set_fn(struct arguments *a, const char *value);
+/* ---- flags ---- */
 
-static bool set_file(struct arguments *a, const char *value) {
-    if (a->count >= FILES_MAX)
+static bool set_file(const struct flag *flag, void *at, const char *value) {
+    struct arguments *a = at;
+
+    (void)flag;
+    if (!*value || a->count >= FILES_MAX)
         return false;
     a->files[a->count++] = value;
     return true;
 }
 
-static bool set_output(struct arguments *a, const char *value) {
-    a->output = value;
-    return str_eq(value, "text") || str_eq(value, "json") || str_eq(value, "yaml");
+/* A pattern after -f is many files once the shell has seen it: those after the first belong to the same -f.
+ */
+static bool one_more_file(void *arguments, const char *text) {
+    struct arguments *a = arguments;
+
+    return a->count > 0 && set_file(NULL, a, text);
 }
 
-/* A flag that is given wins over what a case brings along, so it is noted that it was. */
-static bool set_now(struct arguments *a, const char *value) {
-    return clock_parse(value, &a->e.options.now) == 0;
+static bool set_now(const struct flag *flag, void *at, const char *value) {
+    usec_t now;
+
+    (void)flag;
+    if (clock_parse(value, &now) < 0 || now <= 0)
+        return false;
+    *(usec_t *)at = now;
+    return true;
 }
 
-static bool set_tolerance(struct arguments *a, const char *value) {
-    a->e.options.given_tolerance = true;
-    return quantity_parse_double(value, &a->e.options.flags.tolerance, NULL) == 0 &&
-           a->e.options.flags.tolerance >= 0;
+static bool set_tolerance(const struct flag *flag, void *at, const char *value) {
+    double tolerance;
+
+    (void)flag;
+    if (quantity_parse_double(value, &tolerance, NULL) < 0 || tolerance < 0)
+        return false;
+    *(double *)at = tolerance;
+    return true;
 }
 
-static bool set_duration(const char *value, usec_t *ret_duration, bool *given) {
-    *given = true;
-    return clock_parse_duration(value, ret_duration) == 0 && *ret_duration >= 0;
-}
+#define AT(field) offsetof(struct arguments, field)
+#define A_DURATION "a duration such as 30s or 5m"
 
-static bool set_downscale(struct arguments *a, const char *value) {
-    struct evaluate_options *o = &a->e.options;
-
-    return set_duration(value, &o->flags.downscale_stabilization, &o->given_downscale);
-}
-
-static bool set_initialization(struct arguments *a, const char *value) {
-    struct evaluate_options *o = &a->e.options;
-
-    return set_duration(value, &o->flags.cpu_initialization_period, &o->given_initialization);
-}
-
-static bool set_readiness(struct arguments *a, const char *value) {
-    struct evaluate_options *o = &a->e.options;
-
-    return set_duration(value, &o->flags.initial_readiness_delay, &o->given_readiness);
-}
-
-static bool set_check(struct arguments *a, const char *value) {
-    a->e.check = true;
-    return value == NULL;
-}
-
-static const struct flag {
-    const char *name, *brief; /* with their dashes */
-    set_fn *set;
-    const char *argument, *help; /* argument NULL: takes none */
-} flags[] = {
-    {"--filename", "-f", set_file, "FILE", "what to decide from; may be repeated; - is standard input"},
-    {"--output", "-o", set_output, "text|json|yaml", "how to print the results; default text"},
-    {"--check", NULL, set_check, NULL,
-     "compare each recorded case with its expect; exit code 1 on a difference"},
-    {"--now", NULL, set_now, "TIME",
-     "the time of the decision, RFC 3339; default a case's own, else the clock"},
-    {"--tolerance", NULL, set_tolerance, "NUMBER",
-     "how far a metric may be off its target, as a fraction; default a case's own, else 0.1"},
-    {"--cpu-initialization-period", NULL, set_initialization, "DURATION",
-     "how long a pod's first cpu samples may not count; default a case's own, else 5m"},
-    {"--initial-readiness-delay", NULL, set_readiness, "DURATION",
-     "how long after its start a pod may become ready for the first time; default a case's own, else 30s"},
-    {"--downscale-stabilization", NULL, set_downscale, "DURATION",
-     "how long the highest recommendation holds; default a case's own, else 5m"},
+static const struct flag flags[] = {
+    {"--filename", "-f", set_file, 0, "FILE",
+     "what to decide from; may be repeated, or followed by more files; - is standard input",
+     "the name of a file, at most 1024 times,"},
+    {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the results; default text",
+     .expected = "text, json or yaml"},
+    {"--check", NULL, flag_true, AT(e.check), NULL,
+     "compare each recorded case with its expect; exit code 1 on a difference, and where there is nothing "
+     "to compare",
+     NULL},
+    {"--now", NULL, set_now, AT(e.options.now), "TIME",
+     "the time of the decision, RFC 3339; default a case's own, else the clock",
+     "a time such as 2026-01-01T00:00:00Z"},
+    {"--tolerance", NULL, set_tolerance, AT(e.options.tolerance), "NUMBER",
+     "how far a metric may be off its target, as a fraction; default a case's own, else 0.1",
+     "a number from 0 such as 0.1"},
+    {"--cpu-initialization-period", NULL, flag_duration, AT(e.options.cpu_initialization_period), "DURATION",
+     "how long after its start a pod's cpu counts only while it is ready; default a case's own, else 5m",
+     A_DURATION},
+    {"--initial-readiness-delay", NULL, flag_duration, AT(e.options.initial_readiness_delay), "DURATION",
+     "a pod that became unready this soon after its start counts as never ready; default a case's own, else "
+     "30s",
+     A_DURATION},
+    {"--downscale-stabilization", NULL, flag_duration, AT(e.options.downscale_stabilization), "DURATION",
+     "window of scaleDown where behavior sets none; default a case's own, else 5m", A_DURATION},
 };
 
-static void help(FILE *out) {
-    fprintf(out, "Usage: trimtab evaluate -f FILE... [flags]\n\nDecides offline, from files: Kubernetes "
-                 "objects (YAML or JSON) with an AutoscalingPolicy or\na HorizontalPodAutoscaler among them, "
-                 "or recorded cases.\n\nFlags:\n");
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        fprintf(out, "  %s%s%s%s%s\n      %s\n", flags[i].brief ? flags[i].brief : "",
-                flags[i].brief ? ", " : "", flags[i].name, flags[i].argument ? " " : "",
-                str_or_empty(flags[i].argument), flags[i].help);
-}
-
-/* ---- reading the flags ---- */
-
-/* The flag that text is, with or without "=value". */
-static const struct flag *find_flag(const char *text, const char **ret_value) {
-    size_t len = strcspn(text, "=");
-
-    *ret_value = text[len] == '=' ? text + len + 1 : NULL;
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if ((strlen(flags[i].name) == len && strncmp(text, flags[i].name, len) == 0) ||
-            str_eq(text, flags[i].brief))
-            return &flags[i];
-    return NULL;
-}
-
-static int wrong_usage(const char *what, const char *which) {
-    fprintf(stderr, "trimtab: evaluate: %s%s: see trimtab evaluate --help\n", what, which);
-    return EXIT_USAGE;
-}
-
-static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
-    const char *value;
-    const struct flag *flag = find_flag(argv[*i], &value);
-
-    if (!flag)
-        return wrong_usage("unknown argument ", argv[*i]);
-    if (flag->argument && !value && ++*i >= argc)
-        return wrong_usage("no value for ", flag->name);
-    if (flag->argument && !value)
-        value = argv[*i];
-    if (flag->set(a, value))
-        return EXIT_OK;
-    fprintf(stderr, "trimtab: evaluate: %s: %s is expected, not \"%s\"\n", flag->name,
-            flag->argument ? flag->argument : "no value", value);
-    return EXIT_USAGE;
-}
-
-static int read_flags(struct arguments *a, int argc, char **argv) {
-    int code = EXIT_OK;
-
-    for (int i = 0; code == EXIT_OK && i < argc; i++)
-        code = read_flag(a, argc, argv, &i);
-    if (code == EXIT_OK && a->count == 0)
-        return wrong_usage("no file: give one with -f", "");
-    return code;
-}
+static const struct flag_command command = {
+    .name = "evaluate",
+    .usage = "-f FILE... [flags]",
+    .about = "Decides offline, from files: Kubernetes objects (YAML or JSON) with an AutoscalingPolicy or\n"
+             "a HorizontalPodAutoscaler among them, or recorded cases.",
+    .flags = flags,
+    .count = sizeof(flags) / sizeof(flags[0]),
+    .operand = one_more_file,
+    .no_operand = "a file is given with -f, and not as ",
+};
 
 /* ---- output ---- */
 
@@ -154,20 +106,26 @@ static void print_results(const struct arguments *a) {
     json_t *value = a->e.cases == 1 ? json_array_get(a->e.results, 0) : a->e.results;
 
     if (str_eq(a->output, "json")) {
-        json_dumpf(value, a->e.out, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        json_dumpf(value, a->e.out, JSON_INDENT(2) | JSON_ENCODE_ANY | EVALUATE_DIGITS);
         fputs("\n", a->e.out);
     } else {
         evaluate_print_yaml(value, a->e.out);
     }
 }
 
-/* The closing line: the one thing that a script reads. */
-static void print_check(const struct evaluation *e) {
+/* The closing line: the one thing that a script reads, so it does not sound well where something is missing.
+ */
+static void print_check(const struct evaluation *e, unsigned failed) {
     if (e->different)
-        fprintf(e->out, "%u of %u differ\n", e->different, e->compared);
+        fprintf(e->out, "%u of %u differ", e->different, e->compared);
+    else if (!e->compared)
+        fputs("nothing was compared", e->out);
     else
-        fprintf(e->out, "%u case%s agree%s\n", e->compared, e->compared == 1 ? "" : "s",
+        fprintf(e->out, "%u case%s agree%s", e->compared, e->compared == 1 ? "" : "s",
                 e->compared == 1 ? "s" : "");
+    if (failed)
+        fprintf(e->out, ", and %u could not be decided", failed);
+    fputs("\n", e->out);
 }
 
 /* A file that cannot be read does not keep the others from being done. */
@@ -195,30 +153,29 @@ static int evaluate(struct arguments *a) {
     e->results = json_array();
     e->text = str_eq(a->output, "text");
     evaluate_files(e, files, count);
+    failed += e->failed;
     if (e->check)
-        print_check(e);
+        print_check(e, failed);
     else if (!e->text && e->cases)
         print_results(a);
     json_decref(e->results);
     for (size_t i = 0; i < count; i++)
         documents_done(&files[i]);
-    return failed || e->failed || e->different ? EXIT_REFUSED : EXIT_OK;
+    if (fflush(e->out) != 0 || ferror(e->out)) {
+        fprintf(stderr, "trimtab: evaluate: the output cannot be written: %s\n", strerror(errno));
+        failed++;
+    }
+    /* A check that compared nothing has not shown that anything agrees. */
+    bool unchecked = e->check && !e->compared;
+    return failed || e->different || unchecked ? EXIT_REFUSED : EXIT_OK;
 }
 
 int command_evaluate(int argc, char **argv) {
-    struct arguments a = {.output = "text"};
+    struct arguments a = {.output = "text", .e = {.out = stdout, .complaints = stderr}};
 
-    for (int i = 0; i < argc; i++)
-        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
-            help(stdout);
-            return EXIT_OK;
-        }
-    a.e = (struct evaluation){.out = stdout, .complaints = stderr};
-    a.e.options.flags = (struct decide_flags){.tolerance = 0.1,
-                                              .downscale_stabilization = 5 * USEC_PER_MIN,
-                                              .cpu_initialization_period = 5 * USEC_PER_MIN,
-                                              .initial_readiness_delay = 30 * USEC_PER_SEC};
-    /* The defaults are those of HPA's controller. */
-    int code = read_flags(&a, argc, argv);
-    return code == EXIT_OK ? evaluate(&a) : code;
+    evaluate_options_init(&a.e.options);
+    int code = flags_read(&command, &a, argc, argv);
+    if (code >= 0)
+        return code;
+    return a.count ? evaluate(&a) : flags_wrong(&command, "no file: give one with -f");
 }

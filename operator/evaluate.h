@@ -69,6 +69,8 @@ struct world {
 };
 void world_init(struct world *world);
 void world_done(struct world *world);
+/* How deep lists may stand in a list. */
+enum { LISTS_IN_LISTS_MAX = 4 };
 /* Adds an object, or those of a List; kinds that nothing is decided from are kept as INPUT_OTHER. -EINVAL for
  * what is no object. */
 int world_add(struct world *world, const json_t *object, const struct place *place, struct err *err);
@@ -87,11 +89,14 @@ const json_t *json_path2(const json_t *object, const char *key, const char *then
 
 /* ---- a case ---- */
 
+/* What the command line says; it wins over what a case brings along. Negative, and a time of 0: nothing. */
 struct evaluate_options {
-    struct decide_flags flags;
-    bool given_tolerance, given_downscale, given_initialization, given_readiness;
-    usec_t now; /* 0: not given */
+    double tolerance;
+    usec_t downscale_stabilization, cpu_initialization_period, initial_readiness_delay;
+    usec_t now;
 };
+/* Nothing is given. */
+void evaluate_options_init(struct evaluate_options *options);
 
 /* How a recorded case's write of the scale went. */
 struct write_outcome {
@@ -158,6 +163,12 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
 
 /* ---- output ---- */
 
+/* How results write numbers, as /decisions does: 0.1 and not 0.10000000000000001. --check compares the
+ * doubles themselves. */
+#define EVALUATE_DIGITS JSON_REAL_PRECISION(15)
+/* A text as JSON, NULL as ""; one that is not UTF-8 (a file's name may be) cannot be in JSON, and that is
+ * said in its place. New reference. */
+json_t *text_json(const char *text);
 /* history as a recorded case has it; new reference. */
 json_t *history_json(const struct history *history);
 /* Prints a result for people. */

@@ -192,7 +192,9 @@ static int check_version(const struct evaluate_case *c, struct err *err) {
 
     if (str_eq(version, wanted))
         return 0;
-    return place_error(c->subject->place, "apiVersion", err, "%s is expected, not \"%s\"", wanted, version);
+    return place_error(
+        c->subject->place, "apiVersion", err, "%s is expected, not \"%s\"%s", wanted, version,
+        c->hpa && str_starts(version, "autoscaling/") ? ": kubectl get hpa.v2.autoscaling shows it so" : "");
 }
 
 static int read_spec(struct evaluate_case *c, struct err *err) {

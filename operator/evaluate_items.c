@@ -46,14 +46,24 @@ int item_quantity(const struct metric_item *item, const char *field, const json_
 }
 
 int item_time(const struct metric_item *item, usec_t *ret_at, struct err *err) {
-    const char *text = json_text(item->json, "timestamp");
+    const json_t *value = json_object_get(item->json, "timestamp");
     char full[FIELD_MAX];
 
     *ret_at = 0;
-    if (!text || clock_parse(text, ret_at) == 0)
+    if (!value || json_is_null(value) ||
+        (json_is_string(value) && clock_parse(json_string_value(value), ret_at) == 0))
         return 0;
     return place_error(item->place, full_field(item, "timestamp", full, sizeof(full)), err,
                        "a time is expected, such as 2026-01-01T00:00:00Z");
+}
+
+static bool is_window(const json_t *value, usec_t *ret_window) {
+    json_int_t seconds = json_integer_value(value);
+
+    if (json_is_string(value))
+        return clock_parse_duration(json_string_value(value), ret_window) == 0 && *ret_window >= 0;
+    *ret_window = seconds >= 0 && seconds <= INT32_MAX ? seconds * USEC_PER_SEC : -1;
+    return json_is_integer(value) && *ret_window >= 0;
 }
 
 /* PodMetrics have a duration, a MetricValue seconds (v1beta1 calls them window), 60 where it says nothing. */
@@ -64,16 +74,11 @@ static int item_window(const struct metric_item *item, bool of_pod, usec_t *ret_
     *ret_window = of_pod ? 0 : USEC_PER_MIN;
     if (!value)
         value = json_object_get(item->json, "window");
-    if (!value || json_is_null(value))
-        return 0;
-    if (json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX) {
-        *ret_window = json_integer_value(value) * USEC_PER_SEC;
-        return 0;
-    }
-    if (json_is_string(value) && clock_parse_duration(json_string_value(value), ret_window) == 0)
+    if (!value || json_is_null(value) || is_window(value, ret_window))
         return 0;
     return place_error(item->place, full_field(item, of_pod ? "window" : "windowSeconds", full, sizeof(full)),
-                       err, "a duration is expected");
+                       err,
+                       of_pod ? "a duration is expected, such as 30s" : "seconds are expected, such as 30");
 }
 
 /* As HPA's client: all containers, or the named one; one that lacks the resource makes the pod unmeasured. */

@@ -26,7 +26,7 @@ static void print_conditions(const json_t *result, FILE *out) {
 
 /* Single steps have no record: what came of them is all there is to show. */
 static void print_step(const struct evaluate_case *c, const json_t *result, FILE *out) {
-    cleanup_free char *text = json_dumps(result, JSON_COMPACT);
+    cleanup_free char *text = json_dumps(result, JSON_COMPACT | EVALUATE_DIGITS);
 
     fprintf(out, "%s (%s): %s\n", c->name, c->level, str_or_empty(text));
 }
@@ -56,7 +56,8 @@ static int emit(yaml_emitter_t *emitter, int made, yaml_event_t *event) {
 
 /* Text that would be read as something else is quoted. */
 static int emit_scalar(yaml_emitter_t *emitter, const json_t *value) {
-    cleanup_free char *written = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+    cleanup_free char *written =
+        json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | EVALUATE_DIGITS);
     const char *text = written ? written : str_or_empty(json_string_value(value));
     /* libyaml would write the text "5" plain, which reads back as a number. */
     yaml_scalar_style_t style = written ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;

@@ -22,26 +22,36 @@ int case_int(const struct place *place, const json_t *object, const char *key, c
 
 /* ---- flags and the clock ---- */
 
-static int read_duration(struct evaluate_case *c, const char *key, bool given, usec_t *ret, struct err *err) {
+void evaluate_options_init(struct evaluate_options *options) {
+    *options = (struct evaluate_options){.tolerance = -1,
+                                         .downscale_stabilization = -1,
+                                         .cpu_initialization_period = -1,
+                                         .initial_readiness_delay = -1};
+}
+
+/* *ret holds the default: the command line's value goes before the case's, and that before it. */
+static int read_duration(struct evaluate_case *c, const char *key, usec_t given, usec_t *ret,
+                         struct err *err) {
     const json_t *value = json_path2(c->recorded, "flags", key);
 
-    if (!value || given)
-        return 0;
-    if (!json_is_string(value) || clock_parse_duration(json_string_value(value), ret) < 0 || *ret < 0)
+    if (given >= 0)
+        *ret = given;
+    else if (value &&
+             (!json_is_string(value) || clock_parse_duration(json_string_value(value), ret) < 0 || *ret < 0))
         return place_error(c->place, arena_printf(c->arena, "flags.%s", key), err,
                            "a duration is expected, such as 300s");
     return 0;
 }
 
-static int read_tolerance(struct evaluate_case *c, bool given, struct err *err) {
+static int read_tolerance(struct evaluate_case *c, double given, struct err *err) {
     const json_t *value = json_path2(c->recorded, "flags", "tolerance");
     const char *text = json_string_value(value);
 
-    if (!value || given)
-        return 0;
-    if (json_is_number(value))
+    if (given >= 0)
+        c->flags.tolerance = given;
+    else if (json_is_number(value))
         c->flags.tolerance = json_number_value(value);
-    else if (!text || quantity_parse_double(text, &c->flags.tolerance, NULL) < 0)
+    else if (value && (!text || quantity_parse_double(text, &c->flags.tolerance, NULL) < 0))
         return place_error(c->place, "flags.tolerance", err, "a number is expected, such as 0.1");
     return 0;
 }
@@ -61,18 +71,24 @@ static int read_gates(struct evaluate_case *c, struct err *err) {
                     &c->flags.scale_up_factor, err);
 }
 
+/* The defaults are those of HPA's controller. */
 static int read_flags(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
-    c->flags = o->flags;
-    int ret = read_tolerance(c, o->given_tolerance, err);
+    struct decide_flags *f = &c->flags;
+
+    *f = (struct decide_flags){.tolerance = 0.1,
+                               .downscale_stabilization = 5 * USEC_PER_MIN,
+                               .cpu_initialization_period = 5 * USEC_PER_MIN,
+                               .initial_readiness_delay = 30 * USEC_PER_SEC};
+    int ret = read_tolerance(c, o->tolerance, err);
     if (ret == 0)
-        ret = read_duration(c, "downscaleStabilization", o->given_downscale,
-                            &c->flags.downscale_stabilization, err);
+        ret = read_duration(c, "downscaleStabilization", o->downscale_stabilization,
+                            &f->downscale_stabilization, err);
     if (ret == 0)
-        ret = read_duration(c, "cpuInitializationPeriod", o->given_initialization,
-                            &c->flags.cpu_initialization_period, err);
+        ret = read_duration(c, "cpuInitializationPeriod", o->cpu_initialization_period,
+                            &f->cpu_initialization_period, err);
     if (ret == 0)
-        ret = read_duration(c, "initialReadinessDelay", o->given_readiness, &c->flags.initial_readiness_delay,
-                            err);
+        ret = read_duration(c, "initialReadinessDelay", o->initial_readiness_delay,
+                            &f->initial_readiness_delay, err);
     return ret < 0 ? ret : read_gates(c, err);
 }
 

@@ -7,8 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Text that is not UTF-8 cannot be in JSON. */
-static json_t *text_json(const char *text) {
+json_t *text_json(const char *text) {
     json_t *value = json_string(str_or_empty(text));
 
     return value ? value : json_string("(text that is not UTF-8)");

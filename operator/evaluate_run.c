@@ -39,7 +39,8 @@ static bool is_subject(const json_t *object) {
 /* In the result, what could not be answered keeps its place. */
 static void add_invalid(struct evaluation *e, const char *name, const struct err *err) {
     e->failed++;
-    json_array_append_new(e->results, json_pack("{s:s, s:s}", "name", name, "invalid", err_text(err)));
+    json_array_append_new(
+        e->results, json_pack("{s:o, s:o}", "name", text_json(name), "invalid", text_json(err_text(err))));
 }
 
 static void check(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {
@@ -183,8 +184,9 @@ static int visit_file(struct run *run, struct document_file *file, visit_fn *vis
     return 0;
 }
 
-/* Also within lists; of a typed list the elements do not say their kind. */
-static bool has_subject(const json_t *document) {
+/* Also within lists, as deep as world_add goes into them; of a typed list the elements do not say their kind.
+ */
+static bool has_subject(const json_t *document, unsigned depth) {
     const json_t *items = json_object_get(document, "items"), *item;
     const char *kind = json_text(document, "kind");
     size_t i;
@@ -193,8 +195,10 @@ static bool has_subject(const json_t *document) {
         return true;
     if (str_eq(kind, "AutoscalingPolicyList") || str_eq(kind, "HorizontalPodAutoscalerList"))
         return json_array_size(items) > 0;
+    if (depth == LISTS_IN_LISTS_MAX)
+        return false;
     json_array_foreach(items, i, item) {
-        if (is_subject(item))
+        if (has_subject(item, depth + 1))
             return true;
     }
     return false;
@@ -218,7 +222,7 @@ static int note_contents(void *arg, const json_t *document, const struct place *
     } else if (is_recorded(document)) {
         c->recorded = true;
     } else {
-        c->subject |= has_subject(document);
+        c->subject |= has_subject(document, 0);
     }
     return 0;
 }

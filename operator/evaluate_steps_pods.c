@@ -155,27 +155,34 @@ static int make_up(const struct evaluate_case *c, struct made_up *m, struct err 
     return 0;
 }
 
+/* The case itself is left as it is: what is made up lives no longer than this. */
 int step_ratio(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct metric_spec metric = {.type = METRIC_RESOURCE,
                                  .type_text = "Resource",
                                  .metric = "memory", /* readiness does not matter to it */
                                  .target = {.type = TARGET_UTILIZATION}};
+    const struct policy_spec spec = {
+        .metric_count = 1, .metrics = &metric, .min_replicas = 1, .max_replicas = 1};
+    const struct decide_flags flags = {.tolerance = c->flags.tolerance, .hpa = true};
     struct pod_values values = {0};
-    struct sample sample = {.quality = QUALITY_VALUE, .message = "", .warning = "", .pods = &values};
+    const struct sample sample = {.quality = QUALITY_VALUE, .message = "", .warning = "", .pods = &values};
     struct made_up m;
     struct proposal p;
 
     if (step_int(c, "targetUtilization", &metric.target.utilization, err) < 0 || make_up(c, &m, err) < 0)
         return -EINVAL;
+    if (metric.target.utilization < 1)
+        return place_error(c->place, "input.targetUtilization", err, "must be above 0");
     values.of_pods = m.values;
-    c->spec =
-        (struct policy_spec){.metric_count = 1, .metrics = &metric, .min_replicas = 1, .max_replicas = 1};
-    c->flags.hpa = true;
-    c->in.samples = &sample;
-    c->in.pod_list = m.list;
-    c->in.pods = m.count;
-    c->in.scale = (struct scale_view){.known = true, .spec_replicas = 1, .selector = ""};
-    propose(&c->in, 0, c->arena, &p);
+    const struct decide_input in = {.spec = &spec,
+                                    .status = &c->status,
+                                    .flags = &flags,
+                                    .now = c->in.now,
+                                    .samples = &sample,
+                                    .pod_list = m.list,
+                                    .pods = m.count,
+                                    .scale = {.known = true, .spec_replicas = 1, .selector = ""}};
+    propose(&in, 0, c->arena, &p);
     *ret_result = p.valid
                       ? json_pack("{s:b, s:f, s:i, s:o}", "error", 0, "ratio", p.ratio, "averageUtilization",
                                   (int)p.utilization, "averageValue", step_milli_json(p.current_milli))

@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { LISTS_IN_LISTS_MAX = 4, PLACE_TEXT_MAX = 1024 };
+enum { PLACE_TEXT_MAX = 1024 };
 
 const char *json_text(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
@@ -160,8 +160,10 @@ static int add(const struct adding *a, const json_t *object, const struct place 
         return place_error(place, json_is_object(object) ? "kind" : "", a->err,
                            "a Kubernetes object with a kind is expected");
     enum input_kind input = kind_of(kind);
-    if (input == INPUT_OTHER && str_ends(kind, "List") && a->depth < LISTS_IN_LISTS_MAX)
-        return add_items(a, object, kind, place);
+    if (input == INPUT_OTHER && str_ends(kind, "List"))
+        return a->depth < LISTS_IN_LISTS_MAX
+                   ? add_items(a, object, kind, place)
+                   : place_error(place, "", a->err, "lists may stand in lists %d deep", LISTS_IN_LISTS_MAX);
     put(&a->world->of[input], (struct input_object){.json = object, .kind = kind, .place = place});
     return 0;
 }
@@ -181,19 +183,39 @@ static bool write_key(char *out, const char *kind, const char *ns, const char *n
     return n > 0 && n < KEY_MAX;
 }
 
-/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
-static void remember_names(struct world *world) {
+/* What is counted may be there once: a file given twice would double the pods. */
+static bool is_counted(enum input_kind kind) {
+    return kind == INPUT_POD || kind == INPUT_NODE || kind == INPUT_WORKLOAD;
+}
+
+/* -EEXIST where an object of the same kind and name is there already. Lists of metrics have no name. */
+static int remember_name(struct world *world, struct input_object *o) {
+    const json_t *metadata = json_object_get(o->json, "metadata");
+    const char *name = json_text(metadata, "name");
     char key[KEY_MAX];
+
+    if (!name || !write_key(key, o->kind, str_or_empty(json_text(metadata, "namespace")), name))
+        return 0;
+    if (map_get(&world->names, key))
+        return -EEXIST;
+    map_put(&world->names, arena_strdup(&world->arena, key), o);
+    return 0;
+}
+
+/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
+static int remember_names(struct world *world, complain_fn *complain, void *arg) {
+    struct err err = {0};
 
     for (int k = 0; k < INPUT_KINDS; k++)
         for (uint32_t i = 0; i < world->of[k].count; i++) {
             struct input_object *o = &world->of[k].items[i];
-            const json_t *metadata = json_object_get(o->json, "metadata");
-            if (write_key(key, o->kind, str_or_empty(json_text(metadata, "namespace")),
-                          str_or_empty(json_text(metadata, "name"))) &&
-                !map_get(&world->names, key))
-                map_put(&world->names, arena_strdup(&world->arena, key), o);
+            if (remember_name(world, o) == 0 || !is_counted((enum input_kind)k))
+                continue;
+            place_error(o->place, "metadata.name", &err, "the %s %s is there twice: give it once", o->kind,
+                        str_or_empty(json_string_value(json_path2(o->json, "metadata", "name"))));
+            complain(arg, &err);
         }
+    return err.code;
 }
 
 const struct input_object *world_find(const struct world *world, const char *kind, const char *ns,
@@ -306,10 +328,10 @@ static int decode(struct world *world, enum input_kind input, enum object_type t
 }
 
 int world_decode(struct world *world, complain_fn *complain, void *arg) {
-    remember_names(world);
+    int names = remember_names(world, complain, arg);
     int pods = decode(world, INPUT_POD, OBJECT_POD, complain, arg);
     int nodes = decode(world, INPUT_NODE, OBJECT_NODE, complain, arg);
     int workloads = decode(world, INPUT_WORKLOAD, OBJECT_WORKLOAD, complain, arg);
 
-    return pods < 0 ? pods : nodes < 0 ? nodes : workloads;
+    return names < 0 ? names : pods < 0 ? pods : nodes < 0 ? nodes : workloads;
 }

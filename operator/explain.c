@@ -7,6 +7,7 @@
 #include "net/url.h"
 #include "operator/asker.h"
 #include "operator/commands.h"
+#include "operator/flags.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,97 +16,58 @@ struct arguments {
     const char *policy, *ns, *since, *output, *url, *kubeconfig, *context;
 };
 
-static const struct flag {
-    const char *name, *brief; /* with their dashes */
-    size_t offset;            /* in struct arguments */
-    const char *argument, *help;
-} flags[] = {
-    {"--namespace", "-n", offsetof(struct arguments, ns), "NAMESPACE",
-     "of the policy; default: that of the kubeconfig's context"},
-    {"--since", NULL, offsetof(struct arguments, since), "DURATION|TIME",
-     "all decisions that are kept since then (10m, or an RFC 3339 time); default: the last change and what "
-     "holds now"},
-    {"--output", "-o", offsetof(struct arguments, output), "text|json", "default text"},
-    {"--operator", NULL, offsetof(struct arguments, url), "URL",
-     "ask the operator there, e.g. http://127.0.0.1:8080; default: through the apiserver"},
-    {"--kubeconfig", NULL, offsetof(struct arguments, kubeconfig), "FILE", "as kubectl's"},
-    {"--context", NULL, offsetof(struct arguments, context), "NAME", "as kubectl's"},
-};
-
 static const char services_path[] = "/api/v1/services?labelSelector=app.kubernetes.io%2Fname%3Dtrimtab";
-
-static void help(FILE *out) {
-    fprintf(out, "Usage: trimtab explain POLICY [flags]\n\nShows why a policy scaled its target, or did not: "
-                 "the last decisions step by step.\n\nFlags:\n");
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        fprintf(out, "  %s%s%s %s\n      %s\n", str_or_empty(flags[i].brief), flags[i].brief ? ", " : "",
-                flags[i].name, flags[i].argument, flags[i].help);
-}
 
 /* ---- the arguments ---- */
 
-static int wrong_usage(const char *what, const char *which) {
-    fprintf(stderr, "trimtab: explain: %s%s: see trimtab explain --help\n", what, which);
-    return EXIT_USAGE;
-}
-
-/* The flag that text is, with or without "=value". */
-static const struct flag *find_flag(const char *text, const char **ret_value) {
-    size_t len = strcspn(text, "=");
-
-    *ret_value = text[len] == '=' ? text + len + 1 : NULL;
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if ((strlen(flags[i].name) == len && strncmp(text, flags[i].name, len) == 0) ||
-            str_eq(text, flags[i].brief))
-            return &flags[i];
-    return NULL;
-}
-
-static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
-    const char *value;
-    const struct flag *flag = find_flag(argv[*i], &value);
-
-    if (!flag)
-        return wrong_usage("unknown flag ", argv[*i]);
-    if (!value && ++*i >= argc)
-        return wrong_usage("no value for ", flag->name);
-    if (!value)
-        value = argv[*i];
-    *(const char **)(void *)((char *)a + flag->offset) = value;
-    return EXIT_OK;
-}
-
 /* Looked at here too, so that a mistake is told before anything is asked. */
-static bool is_since(const char *text) {
-    usec_t value;
+static bool set_since(const struct flag *flag, void *at, const char *value) {
+    usec_t since;
 
-    return clock_parse(text, &value) == 0 || (clock_parse_duration(text, &value) == 0 && value > 0);
+    if (clock_parse(value, &since) < 0 && (clock_parse_duration(value, &since) < 0 || since <= 0))
+        return false;
+    return flag_text(flag, at, value);
 }
 
 /* A name with a slash would ask for another path. */
-static int check(const struct arguments *a) {
-    if (!a->policy || !*a->policy || strchr(a->policy, '/'))
-        return wrong_usage("the name of one policy is expected", "");
-    if (a->since && !is_since(a->since))
-        return wrong_usage("--since: a duration or an RFC 3339 time is expected, not ", a->since);
-    if (!str_eq(a->output, "text") && !str_eq(a->output, "json"))
-        return wrong_usage("--output: text or json is expected, not ", a->output);
-    return EXIT_OK;
+static bool set_name(const struct flag *flag, void *at, const char *value) {
+    return *value && !strchr(value, '/') && flag_text(flag, at, value);
 }
 
-static int read_arguments(struct arguments *a, int argc, char **argv) {
-    int code = EXIT_OK;
+static bool set_policy(void *arguments, const char *text) {
+    struct arguments *a = arguments;
 
-    for (int i = 0; code == EXIT_OK && i < argc; i++) {
-        if (argv[i][0] == '-')
-            code = read_flag(a, argc, argv, &i);
-        else if (a->policy)
-            code = wrong_usage("one policy at a time, and not also ", argv[i]);
-        else
-            a->policy = argv[i];
-    }
-    return code == EXIT_OK ? check(a) : code;
+    return !a->policy && set_name(NULL, &a->policy, text);
 }
+
+#define AT(field) offsetof(struct arguments, field)
+
+static const struct flag flags[] = {
+    {"--namespace", "-n", set_name, AT(ns), "NAMESPACE",
+     "of the policy; default: that of the kubeconfig's context", "the name of one namespace"},
+    {"--since", NULL, set_since, AT(since), "DURATION|TIME",
+     "all decisions that are kept since then (10m, or an RFC 3339 time); default: the last change and what "
+     "holds now",
+     "a duration such as 10m or a time such as 2026-01-01T00:00:00Z"},
+    {"--output", "-o", flag_choice, AT(output), "text|json", "how to print the decisions; default text",
+     "text or json"},
+    {"--operator", NULL, flag_text, AT(url), "URL",
+     "ask the operator there, e.g. http://127.0.0.1:8080; default: through the apiserver", NULL},
+    {"--kubeconfig", NULL, flag_text, AT(kubeconfig), "FILE",
+     "how to reach the cluster; default: as kubectl does", NULL},
+    {"--context", NULL, flag_text, AT(context), "NAME", "context of the kubeconfig; default: its current one",
+     NULL},
+};
+
+static const struct flag_command command = {
+    .name = "explain",
+    .usage = "POLICY [flags]",
+    .about = "Shows why a policy scaled its target, or did not: the last decisions step by step.",
+    .flags = flags,
+    .count = sizeof(flags) / sizeof(flags[0]),
+    .operand = set_policy,
+    .no_operand = "the name of one policy is expected, and not ",
+};
 
 /* ---- asking ---- */
 
@@ -123,12 +85,18 @@ static int complain(const struct err *err) {
     return EXIT_REFUSED;
 }
 
-static int print(const struct answer *answer) {
-    fwrite(answer->body.data, 1, answer->body.len, stdout);
-    return EXIT_OK;
+/* A full disk is told. */
+static int print(const struct buf *text) {
+    struct err err = {0};
+
+    if (fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0)
+        return EXIT_OK;
+    err_set(&err, -errno, "the output cannot be written: %s", strerror(errno));
+    return complain(&err);
 }
 
-/* By --operator: what cannot be asked there cannot be asked at all. */
+/* By --operator: what cannot be asked there cannot be asked at all. The address is named, for what answers
+ * may be anything. */
 static int ask_directly(const struct arguments *a, struct asker *asker) {
     cleanup_free char *path = decisions_path_of(a);
     struct url_base base = {0};
@@ -136,13 +104,25 @@ static int ask_directly(const struct arguments *a, struct asker *asker) {
     struct err err = {0};
 
     if (url_base_read(a->url, &base, &err) < 0)
-        return wrong_usage("--operator: ", err.text);
+        return flags_wrong(&command, "--operator: %s", err.text);
     cleanup_free char *url = xasprintf("%s%s", base.url, path);
-    url_base_done(&base);
     asker_url(asker, url, &answer);
-    int code = answer.err.code ? complain(&answer.err) : print(&answer);
+    if (answer.err.code)
+        err_wrap(&answer.err, "--operator %s", base.url);
+    url_base_done(&base);
+    int code = answer.err.code ? complain(&answer.err) : print(&answer.body);
     answer_done(&answer);
     return code;
+}
+
+/* The JSON of an answer, new reference; NULL with the answer's err set. */
+static json_t *answer_json(struct answer *answer) {
+    json_t *value = answer->err.code ? NULL : json_loads(answer->body.data, 0, NULL);
+
+    if (!answer->err.code && !value)
+        err_set(&answer->err, -EPROTO,
+                "the answer is not JSON: is the server of the kubeconfig an apiserver?");
+    return value;
 }
 
 /* By the port's name: its number is the chart's to choose. */
@@ -163,9 +143,9 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
     size_t i;
 
     asker_cluster(asker, services_path, ret_answer);
-    if (ret_answer->err.code)
+    services = answer_json(ret_answer);
+    if (!services)
         return;
-    services = json_loads(ret_answer->body.data, 0, NULL);
     err_set(&ret_answer->err, -ENOENT, "no service has the label app.kubernetes.io/name=trimtab");
     json_array_foreach(json_object_get(services, "items"), i, service) {
         answer_done(ret_answer);
@@ -179,7 +159,7 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
 /* ---- the policy's status ---- */
 
 /* In JSON it is marked as the status: it has not the record's fields. */
-static void print_status(const struct arguments *a, const json_t *policy) {
+static int print_status(const struct arguments *a, const json_t *policy) {
     cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
     cleanup_buf struct buf out;
 
@@ -193,7 +173,7 @@ static void print_status(const struct arguments *a, const json_t *policy) {
     } else {
         explain_status(policy, title, clock_wall(), &out);
     }
-    fwrite(out.data, 1, out.len, stdout);
+    return print(&out);
 }
 
 /* Standard error says that this is less than was asked for; standard output can still be read by a program.
@@ -206,14 +186,13 @@ static int show_status(const struct arguments *a, struct asker *asker, const str
     int code = EXIT_REFUSED;
 
     asker_cluster(asker, path, &answer);
-    json_t *policy = answer.err.code ? NULL : json_loads(answer.body.data, 0, NULL);
+    json_t *policy = answer_json(&answer);
     if (policy) {
         fprintf(stderr,
                 "trimtab: explain: the operator cannot be asked: %s\n"
                 "This is what the policy's status says; --operator URL asks an operator elsewhere.\n",
                 err_text(why));
-        print_status(a, policy);
-        code = EXIT_OK;
+        code = print_status(a, policy);
     } else {
         complain(&answer.err);
     }
@@ -229,7 +208,7 @@ static int ask_cluster(struct arguments *a, struct asker *asker) {
 
     ask_services(a, asker, &answer);
     if (!answer.err.code)
-        code = print(&answer);
+        code = print(&answer.body);
     else if (answer.from_operator)
         code = complain(&answer.err);
     else
@@ -255,15 +234,11 @@ int command_explain(int argc, char **argv) {
     struct asker *asker;
     struct err err = {0};
 
-    for (int i = 0; i < argc; i++) {
-        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
-            help(stdout);
-            return EXIT_OK;
-        }
-    }
-    int code = read_arguments(&a, argc, argv);
-    if (code != EXIT_OK)
+    int code = flags_read(&command, &a, argc, argv);
+    if (code >= 0)
         return code;
+    if (!a.policy)
+        return flags_wrong(&command, "the name of a policy is expected");
     if (asker_new(&asker, &err) < 0)
         return complain(&err);
     code = explain(&a, asker);

@@ -85,6 +85,10 @@ static int command_run(int argc, char **argv) {
 }
 
 static int command_version(int argc, char **argv) {
+    if (wants_help(argc, argv)) {
+        printf("Usage: trimtab version [-o json]\n\nPrints the version.\n");
+        return EXIT_OK;
+    }
     if (argc == 2 && str_eq(argv[0], "-o") && str_eq(argv[1], "json")) {
         printf("{\"version\":\"%s\"}\n", TRIMTAB_VERSION);
         return EXIT_OK;
@@ -113,6 +117,30 @@ static void usage(FILE *out) {
     fprintf(out, "\ntrimtab COMMAND --help tells more.\n");
 }
 
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (str_eq(name, commands[i].name))
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    fprintf(stderr, "trimtab: unknown command \"%s\": see trimtab --help\n", name);
+    return EXIT_USAGE;
+}
+
+/* "help NAME" is "NAME --help". */
+static int help(const char *name) {
+    const struct command *command = find_command(name);
+    char flag[] = "--help", *argv[] = {flag, NULL};
+
+    if (!name) {
+        usage(stdout);
+        return EXIT_OK;
+    }
+    return command ? command->run(1, argv) : unknown_command(name);
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 1); /* curl looks names up in threads; a heap for each is memory for nothing */
@@ -120,13 +148,10 @@ int main(int argc, char **argv) {
         usage(stderr);
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (str_eq(argv[1], commands[i].name))
-            return commands[i].run(argc - 2, argv + 2);
-    if (wants_help(1, argv + 1) || str_eq(argv[1], "help")) {
-        usage(stdout);
-        return EXIT_OK;
-    }
-    fprintf(stderr, "trimtab: unknown command \"%s\": see trimtab --help\n", argv[1]);
-    return EXIT_USAGE;
+    const struct command *command = find_command(argv[1]);
+    if (command)
+        return command->run(argc - 2, argv + 2);
+    if (wants_help(1, argv + 1))
+        return help(NULL);
+    return str_eq(argv[1], "help") ? help(argv[2]) : unknown_command(argv[1]);
 }

@@ -4,10 +4,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/commands.h"
+#include "operator/flags.h"
 #include "operator/options.h"
 #include "operator/rules_ask.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { LABELS_MAX = 64, NAMES_MAX = 5000, RESPONSE_MAX = 64 * 1024 * 1024 };
@@ -29,24 +31,20 @@ struct arguments {
 
 /* ---- the flags ---- */
 
-/* Each sets one flag from its value; false: that is none. */
-typedef bool set_fn(struct arguments *a, const char *value);
-
-static bool set_config(struct arguments *a, const char *value) {
+static bool set_config(const struct flag *flag, void *at, const char *value) {
+    struct arguments *a = at;
     bool first = !a->config;
 
+    (void)flag;
     a->config = value;
     return first;
 }
 
-static bool set_exposition(struct arguments *a, const char *value) {
-    a->exposition = value;
-    return true;
-}
-
-static bool set_label(struct arguments *a, const char *value) {
+static bool set_label(const struct flag *flag, void *at, const char *value) {
+    struct arguments *a = at;
     const char *equals = strchr(value, '=');
 
+    (void)flag;
     if (!equals || equals == value || a->target.label_count == LABELS_MAX)
         return false;
     a->labels[a->target.label_count++] =
@@ -54,28 +52,15 @@ static bool set_label(struct arguments *a, const char *value) {
     return true;
 }
 
-static bool set_resources(struct arguments *a, const char *value) {
-    a->resources = value;
-    return true;
-}
-
-static bool set_cluster(struct arguments *a, const char *value) {
-    a->cluster = true;
-    return value == NULL;
-}
-
-static bool set_request(struct arguments *a, const char *value) {
-    a->request = value;
-    return true;
-}
-
-static bool set_metric(struct arguments *a, const char *value) {
-    a->metric = value;
-    return *value != '\0';
+static bool set_metric(const struct flag *flag, void *at, const char *value) {
+    return *value != '\0' && flag_text(flag, at, value);
 }
 
 /* "a,b,c" */
-static bool set_names(struct arguments *a, const char *value) {
+static bool set_names(const struct flag *flag, void *at, const char *value) {
+    struct arguments *a = at;
+
+    (void)flag;
     a->names = ARENA_ARRAY(&a->arena, const char *, NAMES_MAX);
     a->name_count = 0;
     while (*value && a->name_count < NAMES_MAX) {
@@ -86,38 +71,43 @@ static bool set_names(struct arguments *a, const char *value) {
     return *value == '\0';
 }
 
-static bool set_max_age(struct arguments *a, const char *value) {
-    return clock_parse_duration(value, &a->max_age) == 0 && a->max_age > 0;
+static bool set_max_age(const struct flag *flag, void *at, const char *value) {
+    return flag_duration(flag, at, value) && *(usec_t *)at > 0;
 }
 
-static bool set_output(struct arguments *a, const char *value) {
-    a->output = value;
-    return str_eq(value, "text") || str_eq(value, "json");
+/* A flag of run, by its own table. */
+static bool set_shared(const struct flag *flag, void *at, const char *value) {
+    struct arguments *a = at;
+
+    return options_set(&a->options, option_by_name(flag->name + 2), value, flag->name, NULL) == 0;
 }
 
-static const struct flag {
-    const char *name, *brief; /* with their dashes */
-    set_fn *set;
-    const char *argument, *help; /* argument NULL: takes none */
-} flags[] = {
-    {"--filename", "-f", set_config, "CONFIG",
-     "the configuration of prometheus-adapter; - is standard input"},
-    {"--exposition", NULL, set_exposition, "FILE",
-     "take the series from a scrape's text (curl http://TARGET/metrics)"},
-    {"--label", NULL, set_label, "NAME=VALUE",
-     "a label that Prometheus gives the series of that scrape, such as namespace=shop; may be repeated"},
-    {"--metrics-max-age", NULL, set_max_age, "DURATION",
-     "with --prometheus-url: count series that were there within this time; default 10m"},
-    {"--resources", NULL, set_resources, "FILE",
-     "custom resources, as kubectl get --raw /apis/GROUP/VERSION prints them"},
-    {"--cluster", NULL, set_cluster, NULL,
-     "ask the cluster of the kubeconfig's context for resources, and for the objects of a request"},
-    {"--request", NULL, set_request, "PATH", "show the query of this path, /apis/custom.metrics.k8s.io/…"},
-    {"--names", NULL, set_names, "A,B", "the objects that * stands for in --request"},
-    {"--metric", NULL, set_metric, "NAME",
-     "tell where this metric is (http_requests, pods/http_requests), or why it is not there"},
-    {"--output", "-o", set_output, "text|json", "default text"},
+#define AT(field) offsetof(struct arguments, field)
+
+static const struct flag own_flags[] = {
+    {"--filename", "-f", set_config, 0, "CONFIG",
+     "the configuration of prometheus-adapter; - is standard input", "one file"},
+    {"--exposition", NULL, flag_text, AT(exposition), "FILE",
+     "take the series from a scrape's text (curl http://TARGET/metrics)", NULL},
+    {"--label", NULL, set_label, 0, "NAME=VALUE",
+     "a label that Prometheus gives the series of that scrape, such as namespace=shop; may be repeated",
+     NULL},
+    {"--metrics-max-age", NULL, set_max_age, AT(max_age), "DURATION",
+     "with --prometheus-url: count series that were there within this time; default 10m",
+     "a duration such as 10m"},
+    {"--resources", NULL, flag_text, AT(resources), "FILE",
+     "custom resources, as kubectl get --raw /apis/GROUP/VERSION prints them", NULL},
+    {"--cluster", NULL, flag_true, AT(cluster), NULL,
+     "ask the cluster of the kubeconfig's context for resources, and for the objects of a request", NULL},
+    {"--request", NULL, flag_text, AT(request), "PATH",
+     "show the query of this path, /apis/custom.metrics.k8s.io/…", NULL},
+    {"--names", NULL, set_names, 0, "A,B", "the objects that * stands for in --request", NULL},
+    {"--metric", NULL, set_metric, AT(metric), "NAME",
+     "tell where this metric is (http_requests, pods/http_requests), or why it is not there", NULL},
+    {"--output", "-o", flag_choice, AT(output), "text|json", "how to print the answer; default text",
+     "text or json"},
 };
+enum { OWN_FLAGS = sizeof(own_flags) / sizeof(own_flags[0]) };
 
 /* Those of run that ask a Prometheus or find a cluster. */
 static bool is_shared(const char *name) {
@@ -126,72 +116,29 @@ static bool is_shared(const char *name) {
             !str_eq(name, "prometheus-max-concurrent"));
 }
 
-static void help(FILE *out) {
-    fprintf(out, "Usage: trimtab rules -f CONFIG [flags]\n\nChecks a configuration of prometheus-adapter and "
-                 "shows which series become which metrics,\nthe query of a request, and why a metric is not "
-                 "there. Without series it only checks the file.\n\nFlags:\n");
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        fprintf(out, "  %s%s%s%s%s\n      %s\n", str_or_empty(flags[i].brief), flags[i].brief ? ", " : "",
-                flags[i].name, flags[i].argument ? " " : "", str_or_empty(flags[i].argument), flags[i].help);
-    for (size_t i = 0; i < option_count; i++)
-        if (is_shared(option_table[i].name))
-            fprintf(out, "  --%s %s\n      %s\n", option_table[i].name,
-                    str_or_empty(option_table[i].argument), option_table[i].help);
-}
+/* Its own flags, and behind them those that it has in common with run. */
+static struct flag_command command_of(struct arena *arena) {
+    struct flag *all = ARENA_ARRAY(arena, struct flag, OWN_FLAGS + option_count);
+    size_t count = OWN_FLAGS;
 
-static int wrong_usage(const char *what, const char *which) {
-    fprintf(stderr, "trimtab: rules: %s%s: see trimtab rules --help\n", what, which);
-    return EXIT_USAGE;
-}
-
-static const struct flag *find_flag(const char *text, size_t len) {
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if ((strlen(flags[i].name) == len && strncmp(text, flags[i].name, len) == 0) ||
-            str_eq(text, flags[i].brief))
-            return &flags[i];
-    return NULL;
-}
-
-/* NULL where run has no such flag, or has it for something else. */
-static const struct option *find_shared(const char *text, size_t len, struct arena *arena) {
-    const char *name = len > 2 && str_starts(text, "--") ? arena_strndup(arena, text + 2, len - 2) : "";
-
-    return is_shared(name) ? option_by_name(name) : NULL;
-}
-
-static int set_flag(struct arguments *a, const struct flag *flag, const char *value) {
-    if (flag->set(a, value))
-        return EXIT_OK;
-    fprintf(stderr, "trimtab: rules: %s: %s is expected, not \"%s\"\n", flag->name,
-            flag->argument ? flag->argument : "no value", str_or_empty(value));
-    return EXIT_USAGE;
-}
-
-static int set_shared(struct arguments *a, const struct option *option, const char *value) {
-    const char *where = arena_printf(&a->arena, "--%s", option->name);
-    struct err err = {0};
-
-    if (options_set(&a->options, option, value, where, &err) < 0)
-        return wrong_usage(err_text(&err), "");
-    return EXIT_OK;
-}
-
-/* "--name value", "--name=value", "-f value". */
-static int read_flag(struct arguments *a, int argc, char **argv, int *i) {
-    const char *text = argv[*i];
-    size_t len = strcspn(text, "=");
-    const char *value = text[len] ? text + len + 1 : NULL;
-    const struct flag *flag = find_flag(text, len);
-    const struct option *option = flag ? NULL : find_shared(text, len, &a->arena);
-
-    if (!flag && !option)
-        return wrong_usage("unknown argument ", text);
-    if (!value && (option || flag->argument)) {
-        if (++*i >= argc)
-            return wrong_usage("no value for ", text);
-        value = argv[*i];
+    memcpy(all, own_flags, sizeof(own_flags));
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &option_table[i];
+        if (is_shared(o->name))
+            all[count++] = (struct flag){.name = arena_printf(arena, "--%s", o->name),
+                                         .set = set_shared,
+                                         .argument = o->argument ? o->argument : o->values,
+                                         .help = o->help};
     }
-    return flag ? set_flag(a, flag, value) : set_shared(a, option, value);
+    return (struct flag_command){
+        .name = "rules",
+        .usage = "-f CONFIG [flags]",
+        .about =
+            "Checks a configuration of prometheus-adapter and shows which series become which metrics,\n"
+            "the query of a request, and why a metric is not there. Without series it only checks the file.",
+        .flags = all,
+        .count = count,
+        .no_operand = "a configuration is given with -f, and not as "};
 }
 
 /* A question about series cannot be answered without any; of resourceRules nothing depends on them. */
@@ -199,26 +146,27 @@ static bool needs_series(const struct arguments *a) {
     return a->metric || (a->request && !str_starts(a->request, "/apis/metrics.k8s.io/"));
 }
 
-static int check(const struct arguments *a) {
+static const char *misused(const struct arguments *a) {
     bool prometheus = a->options.prometheus_url != NULL;
 
     if (!a->config)
-        return wrong_usage("no configuration: give one with -f", "");
+        return "no configuration: give one with -f";
     if (a->exposition && prometheus)
-        return wrong_usage("--exposition and --prometheus-url: give one of the two", "");
+        return "--exposition and --prometheus-url: give one of the two";
     if (a->request && a->metric)
-        return wrong_usage("--request and --metric: give one of the two", "");
-    if (needs_series(a) && !a->exposition && !prometheus)
-        return wrong_usage("no series: give --exposition or --prometheus-url", "");
-    return EXIT_OK;
+        return "--request and --metric: give one of the two";
+    return needs_series(a) && !a->exposition && !prometheus
+               ? "no series: give --exposition or --prometheus-url"
+               : NULL;
 }
 
+/* -1: go on; else the exit code. */
 static int read_flags(struct arguments *a, int argc, char **argv) {
-    int code = EXIT_OK;
+    struct flag_command command = command_of(&a->arena);
+    int code = flags_read(&command, a, argc, argv);
+    const char *wrong = code < 0 ? misused(a) : NULL;
 
-    for (int i = 0; code == EXIT_OK && i < argc; i++)
-        code = read_flag(a, argc, argv, &i);
-    return code == EXIT_OK ? check(a) : code;
+    return wrong ? flags_wrong(&command, "%s", wrong) : code;
 }
 
 /* ---- what is asked ---- */
@@ -516,16 +464,11 @@ static int run(struct arguments *a) {
 int command_rules(int argc, char **argv) {
     struct arguments a = {.output = "text", .max_age = 10 * USEC_PER_MIN};
 
-    for (int i = 0; i < argc; i++)
-        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
-            help(stdout);
-            return EXIT_OK;
-        }
     arena_init(&a.arena, 0);
     options_init(&a.options);
     a.target = (struct series){"", 0, a.labels};
     int code = read_flags(&a, argc, argv);
-    if (code == EXIT_OK)
+    if (code < 0)
         code = run(&a);
     options_done(&a.options);
     arena_done(&a.arena);

@@ -5,7 +5,7 @@
 
 #include "adapter/prometheus.h"
 #include "adapter/tests/fake_http.h"
-#include "adapter/tests/fake_loop.h"
+#include "net/tests/fake_loop.h"
 
 enum { FOLLOWERS_MAX = 1200 };
 #define WORLD_WALL ((usec_t)1767225600 * USEC_PER_SEC) /* wall time at loop time 0 */

@@ -2,10 +2,10 @@
 #include "adapter/metricsapi.h"
 
 #include "adapter/tests/fake_kube.h"
-#include "adapter/tests/fake_loop.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/tests/fake_loop.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

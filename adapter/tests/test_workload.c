@@ -1,9 +1,9 @@
 /* Counting pods and nodes, with the informers in a test's hands. */
 #include "adapter/workload.h"
 
-#include "adapter/tests/fake_loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/tests/fake_loop.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -30,6 +30,7 @@ int formula_parse(const char *text, const char *const *names, uint32_t count, st
 /* What a name stands for. */
 struct formula_value {
     bool missing;    /* no usable value now */
+    bool valueless;  /* replicas has a stand-in, and value is missing all the same */
     double replicas; /* its proposal */
     double value;    /* in units */
 };

@@ -59,8 +59,9 @@ static int operand(const struct formula_step *step, const struct formula_input *
         *ret = metric->missing;
         return 0;
     }
-    *ret = step->op == OP_VALUE ? metric->value : metric->replicas;
-    return metric->missing ? -ENODATA : 0;
+    bool value = step->op == OP_VALUE;
+    *ret = value ? metric->value : metric->replicas;
+    return metric->missing || (value && metric->valueless) ? -ENODATA : 0;
 }
 
 /* The numbers under way. Slot 0 stays empty: what the parser made never takes more than there is. */

@@ -21,6 +21,16 @@ const char *target_type_name(enum target_type type) {
     return names[type];
 }
 
+const char *fallback_behavior_name(enum fallback_behavior behavior) {
+    static const char *const names[] = {
+        [FALLBACK_HOLD] = "Hold",
+        [FALLBACK_STATIC] = "Static",
+        [FALLBACK_AT_LEAST] = "AtLeast",
+        [FALLBACK_AT_MOST] = "AtMost",
+    };
+    return names[behavior];
+}
+
 const char *quality_name(enum quality quality) {
     static const char *const names[] = {
         [QUALITY_PENDING] = "Pending", [QUALITY_VALUE] = "Value", [QUALITY_ZERO] = "Zero",

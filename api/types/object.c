@@ -15,6 +15,7 @@ struct labels *labels_new(uint32_t count) {
     return labels;
 }
 
+/* refs 0 is one user, as in labels that a test has made by hand; the first reference makes them two. */
 struct labels *labels_ref(struct labels *labels) {
     if (labels)
         labels->refs += labels->refs ? 1 : 2;
@@ -53,6 +54,7 @@ const char *labels_get(const struct labels *labels, const char *key) {
     return NULL;
 }
 
+/* Every type begins with a struct object, so that one pointer fits all. */
 static size_t type_size(enum object_type type) {
     switch (type) {
     case OBJECT_POD:
@@ -81,6 +83,8 @@ static char *place(char **at, const char *text, size_t len) {
     return to;
 }
 
+/* One block: the struct, and behind it key, uid and version. The name is the end of the key. Ten thousands of
+ * these are kept, and four more allocations each would be felt. Only the namespace is pooled: it repeats. */
 struct object *object_new(enum object_type type, struct str_pool *pool, const struct object_names *names) {
     const char *ns = str_or_empty(names->ns), *name = str_or_empty(names->name);
     const char *uid = str_or_empty(names->uid), *version = str_or_empty(names->resource_version);
@@ -147,6 +151,7 @@ bool pod_containers_equal(const struct pod *a, const struct pod *b) {
     return true;
 }
 
+/* Pods that are not packed are those made by hand, in tests: their containers are not shared. */
 static void pod_done(struct pod *pod) {
     struct str_pool *pool = pod->meta.pool;
 
@@ -195,6 +200,7 @@ static void type_done(struct object *o) {
     }
 }
 
+/* Objects are immutable to all but their count. */
 static struct object *writable(const struct object *o) {
     return (struct object *)(uintptr_t)o;
 }
@@ -224,6 +230,7 @@ void object_unref(const struct object *o) {
         object_free(writable(o));
 }
 
+/* What belongs to it alone: labels, containers and pooled texts are shared. */
 size_t object_bytes(const struct object *o) {
     size_t bytes = malloc_usable_size(writable(o));
 

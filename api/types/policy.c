@@ -5,6 +5,7 @@
 
 /* ---- status: written by us, so that what cannot be read counts as never written ---- */
 
+/* 0 where there is none or it is no time. */
 static usec_t status_time(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     usec_t t = 0;
@@ -12,6 +13,7 @@ static usec_t status_time(const json_t *object, const char *key) {
     return text && clock_parse(text, &t) == 0 ? t : 0;
 }
 
+/* A number of replicas; out of range counts as 0, as never written. */
 static int32_t status_int(const json_t *object, const char *key) {
     json_int_t v = json_integer_value(json_object_get(object, key));
 
@@ -37,6 +39,8 @@ static int32_t status_proposed(const json_t *status) {
     return most;
 }
 
+/* Their order is kept: HPA's status has each type where it first appeared. More than anybody could have
+ * written are none. */
 static void read_conditions(const json_t *list, struct arena *arena, struct policy_status *ret_status) {
     enum { CONDITIONS_MAX = 64 };
     size_t count = json_array_size(list), i;
@@ -77,6 +81,7 @@ static const char *member_text(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
 }
 
+/* The part that every cached object has; names are copied or pooled. */
 static struct policy_object *policy_new(const json_t *metadata, struct str_pool *pool) {
     struct object_names names = {
         .ns = member_text(metadata, "namespace"),
@@ -91,18 +96,21 @@ static struct policy_object *policy_new(const json_t *metadata, struct str_pool 
     return (struct policy_object *)o;
 }
 
+/* One that was emptied is as good as gone. */
 static const char *annotation(const json_t *metadata, const char *name, struct arena *arena) {
     const char *text = member_text(json_object_get(metadata, "annotations"), name);
 
     return text && text[0] ? arena_strdup(arena, text) : NULL;
 }
 
+/* The length that the API server allows; what a name may be made of it has checked. */
 static bool is_name(const json_t *value) {
     enum { NAME_MAX_LENGTH = 253 };
 
     return json_string_length(value) > 0 && json_string_length(value) <= NAME_MAX_LENGTH;
 }
 
+/* A spec that cannot be read does not keep the policy out: it has a status to write the reason to. */
 int policy_from_json(const json_t *document, struct str_pool *pool, struct policy_object **ret_policy,
                      struct err *err) {
     const json_t *metadata = json_object_get(document, "metadata");

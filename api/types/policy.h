@@ -115,6 +115,7 @@ struct policy_activation {
 };
 
 enum fallback_behavior { FALLBACK_HOLD, FALLBACK_STATIC, FALLBACK_AT_LEAST, FALLBACK_AT_MOST };
+const char *fallback_behavior_name(enum fallback_behavior behavior);
 
 struct policy_fallback {
     usec_t after;

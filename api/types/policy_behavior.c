@@ -4,9 +4,11 @@
 #include "api/types/quantity.h"
 #include <string.h>
 
+/* The type, how many of it, and in how many seconds. */
 static const struct scaling_policy default_up[] = {{SCALING_PODS, 4, 15}, {SCALING_PERCENT, 100, 15}};
 static const struct scaling_policy default_down[] = {{SCALING_PERCENT, 100, 15}};
 
+/* One of policies: value replicas or percent in periodSeconds, within the bounds of autoscaling/v2. */
 static int read_policy(struct reader *r, const json_t *item, const struct path *path,
                        struct scaling_policy *ret) {
     static const char *const types[] = {"Pods", "Percent"};
@@ -28,6 +30,8 @@ static int read_policy(struct reader *r, const json_t *item, const struct path *
     return 0;
 }
 
+/* A list that is given replaces the default as a whole, as HPA's does; an empty one would allow nothing and
+ * is refused, as there. */
 static int read_policies(struct reader *r, const json_t *rules, const struct path *up,
                          struct scaling_rules *ret) {
     struct path path = {up, "policies", 0};
@@ -73,6 +77,7 @@ static int read_tolerance(struct reader *r, const json_t *rules, const struct pa
     return 0;
 }
 
+/* scaleUp or scaleDown; ret has the defaults already, of which only what is given is replaced. */
 static int read_rules(struct reader *r, const json_t *behavior, const struct path *path,
                       struct scaling_rules *ret) {
     static const char *const selects[] = {"Max", "Min", "Disabled"};
@@ -93,6 +98,7 @@ static int read_rules(struct reader *r, const json_t *behavior, const struct pat
     return e;
 }
 
+/* A behavior that is there, even empty, switches to HPA's rules with behavior: has_behavior says which. */
 int policy_read_behavior(struct reader *r, const json_t *spec, const struct path *up,
                          struct policy_spec *ret) {
     struct path path = {up, "behavior", 0};

@@ -80,6 +80,7 @@ static int check_floors(struct reader *r, const struct path *up, const struct po
     return 0;
 }
 
+/* An activation on a metric is enough; spec.activation only says how long to wait, up to a week. */
 int policy_read_activation(struct reader *r, const json_t *spec, const struct path *up,
                            struct policy_spec *ret) {
     struct path path = {up, "activation", 0};
@@ -103,6 +104,7 @@ int policy_read_activation(struct reader *r, const json_t *spec, const struct pa
     return e;
 }
 
+/* Parsed here, so that a wrong one is a wrong spec, told with its position, and not a decision that fails. */
 int policy_read_formula(struct reader *r, const json_t *spec, const struct path *up,
                         struct policy_spec *ret) {
     const char *names[POLICY_METRICS_MAX] = {0};

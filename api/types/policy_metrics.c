@@ -180,6 +180,7 @@ static int check_names(struct reader *r, const struct path *path, const struct p
     return 0;
 }
 
+/* Into an HPA without metrics the API server puts the default; for a policy nobody does before this. */
 int policy_read_metrics(struct reader *r, const json_t *spec, const struct path *up,
                         struct policy_spec *ret) {
     struct path path = {up, "metrics", 0};

@@ -28,6 +28,7 @@ static size_t write_path(const struct path *path, char *out, size_t size) {
     return n + put(out + n, size - n, "%s%s", n ? "." : "", path->name);
 }
 
+/* The texts are cut, not refused: an error has to be told whatever is in the document. */
 int read_error(struct reader *r, const struct path *path, const char *key, const char *fmt, ...) {
     char where[160], what[320];
     size_t n = write_path(path, where, sizeof(where));
@@ -41,7 +42,8 @@ int read_error(struct reader *r, const struct path *path, const char *key, const
     return err_set(r->err, -EINVAL, "%s: %s", where, what);
 }
 
-/* The member, or NULL where it is absent or null. */
+/* The member, or NULL where it is absent or null, which is how YAML writes a field with nothing behind its
+ * colon: the API server takes it for absent. */
 static const json_t *member(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
 
@@ -80,6 +82,7 @@ int read_string(struct reader *r, const json_t *object, const struct path *path,
     return 0;
 }
 
+/* Empty is as good as missing: none of the required ones means anything when empty. */
 int read_required_string(struct reader *r, const json_t *object, const struct path *path, const char *key,
                          const char **ret_text) {
     const char *text = NULL;
@@ -132,6 +135,7 @@ int read_duration(struct reader *r, const json_t *object, const struct path *pat
     return 0;
 }
 
+/* Letters' case counts, as in the schema; the error lists what there is to choose from. */
 int read_word(struct reader *r, const json_t *object, const struct path *path, const char *key,
               struct read_words words, int *ret_index) {
     char all[160];

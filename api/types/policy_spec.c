@@ -2,6 +2,7 @@
  * parts are read. */
 #include "api/types/policy_read.h"
 
+/* Without apiVersion it is a kind of the core group, "" as HPA has it. */
 int policy_read_reference(struct reader *r, const json_t *parent, const struct path *path,
                           struct object_reference *ret) {
     const json_t *object = NULL;
@@ -45,6 +46,7 @@ static int check_pause(struct reader *r, const struct path *path, const struct p
     return 0;
 }
 
+/* Until when it holds is not looked at here: the same spec must read the same at any time. */
 static int read_pause(struct reader *r, const json_t *spec, const struct path *up, struct policy_spec *s) {
     /* In the order of enum pause_direction. */
     static const char *const directions[] = {"Both", "Up", "Down"};
@@ -70,6 +72,7 @@ static int read_pause(struct reader *r, const json_t *spec, const struct path *u
     return check_pause(r, &path, s);
 }
 
+/* Active writes what was decided, Preview only shows it. */
 static int read_mode(struct reader *r, const json_t *spec, const struct path *path, struct policy_spec *s) {
     static const char *const modes[] = {"Active", "Preview"};
     int mode = MODE_ACTIVE, e = read_word(r, spec, path, "mode", (struct read_words){modes, 2}, &mode);

@@ -30,10 +30,12 @@ static int read_fields(struct reader *r, const json_t *parent, const struct path
     return e;
 }
 
+/* In milli-units, with the text as it was written: that is what people see in status and columns. */
 static struct metric_target of_quantity(enum target_type type, const struct read_quantity *quantity) {
     return (struct metric_target){.type = type, .milli = quantity->milli, .text = quantity->text};
 }
 
+/* Object's rule: target.type says which field counts, and the field must be there. */
 static int by_type(struct reader *r, const struct path *path, const struct target_fields *f,
                    struct metric_target *ret) {
     if (f->type == TARGET_VALUE && f->value.found)
@@ -49,6 +51,7 @@ static int by_type(struct reader *r, const struct path *path, const struct targe
     return 0;
 }
 
+/* HPA never looks at target.type here. */
 static int of_resource(struct reader *r, const struct path *path, const struct target_fields *f,
                        struct metric_target *ret) {
     if (f->average.found) {
@@ -81,6 +84,7 @@ static int of_external(struct reader *r, const struct path *path, const struct t
     return 0;
 }
 
+/* Which rule is whose; a metric of unknown type never gets here. */
 static int choose(struct reader *r, const struct path *path, const struct target_fields *f,
                   struct metric_spec *m) {
     switch (m->type) {

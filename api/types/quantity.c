@@ -17,6 +17,8 @@ struct parsed {
     int exponent, binary;
 };
 
+/* Reads digits into the mantissa while it is below 10^19, so that it never has more than 67 bits; what comes
+ * after only moves the exponent. */
 static const char *skip_digits(const char *s, struct parsed *p, int *digits, bool fraction) {
     for (; *s >= '0' && *s <= '9'; s++, (*digits)++) {
         if (p->mantissa >= (unsigned __int128)10000000000 * 1000000000) {
@@ -30,6 +32,7 @@ static const char *skip_digits(const char *s, struct parsed *p, int *digits, boo
     return s;
 }
 
+/* Exponents beyond EXPONENT_MAX are all alike: the value is 0 or the largest there is. */
 static int read_exponent(const char *s, struct parsed *p) {
     bool negative = *s == '-';
     int value = 0;
@@ -44,6 +47,7 @@ static int read_exponent(const char *s, struct parsed *p) {
     return *s == '\0' ? 0 : -EINVAL;
 }
 
+/* "E" alone is exa, "E3" an exponent. */
 static int read_suffix(const char *s, struct parsed *p) {
     static const struct {
         const char *text;
@@ -80,6 +84,7 @@ static int parse(const char *text, struct parsed *p, struct err *err) {
     return 0;
 }
 
+/* Into milli-units as Quantity.MilliValue gives them: rounded away from zero, and saturated. */
 int quantity_parse(const char *text, int64_t *ret_milli, struct err *err) {
     struct parsed p;
     unsigned __int128 value, limit = INT64_MAX;
@@ -127,6 +132,7 @@ int quantity_parse_double(const char *text, double *ret_value, struct err *err) 
     return 0;
 }
 
+/* The largest suffix that leaves a whole number, as CanonicalizeBytes does. */
 static char *write_with(int64_t value, int64_t base, const char *const *suffixes, char *out) {
     int i = 0;
 
@@ -136,6 +142,8 @@ static char *write_with(int64_t value, int64_t base, const char *const *suffixes
     return out;
 }
 
+/* Below 1024 and for what is not whole there is no binary suffix: then it is written as decimal, as
+ * apimachinery does. */
 char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
     static const char *const decimal[] = {"m", "", "k", "M", "G", "T", "P", "E", NULL};
     static const char *const binary[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", NULL};

@@ -8,6 +8,7 @@ enum { SELECTOR_TEXT_MAX = 65536, LABEL_NAME_MAX = 63, LABEL_PREFIX_MAX = 253 };
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_COMMA, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_NOT, TOKEN_OP };
 
+/* One token is looked at, never more: the grammar needs no more. */
 struct parser {
     const char *text, *at; /* at: behind the current token */
     enum token token;
@@ -64,6 +65,7 @@ static void next_token(struct parser *p) {
     p->at = p->word + p->len;
 }
 
+/* Errors have the position from 1, as people count, and what was found there. */
 static int expected(const struct parser *p, const char *what) {
     if (p->token == TOKEN_END)
         return err_set(p->err, -EINVAL, "label selector ends at position %zu: expected %s",
@@ -106,6 +108,7 @@ static bool is_prefix(const char *s, size_t len) {
     return true;
 }
 
+/* "name" or "prefix/name" (apimachinery's IsQualifiedName). */
 static bool is_label_key(const char *s, size_t len) {
     const char *slash = memchr(s, '/', len);
 
@@ -122,6 +125,7 @@ static int take_value(struct parser *p, const char **ret_value) {
     return 0;
 }
 
+/* A set, as in apimachinery: a value that is repeated counts once. */
 static void add_value(struct selector_term *term, const char *value) {
     for (uint32_t i = 0; i < term->count; i++)
         if (strcmp(term->values[i], value) == 0)
@@ -174,10 +178,12 @@ static int parse_equality(struct parser *p, struct selector_term *term) {
     return take_value(p, &term->values[0]);
 }
 
+/* "in" and "notin" are words like any label; only their place makes them operators. */
 static bool word_is(const struct parser *p, const char *word) {
     return p->token == TOKEN_WORD && p->len == strlen(word) && memcmp(p->word, word, p->len) == 0;
 }
 
+/* Go's labels have < and > too, for nodes' affinity; a label selector of the API cannot say them. */
 static int parse_operator(struct parser *p, struct selector_term *term) {
     if (p->token == TOKEN_OP && *p->word != '<' && *p->word != '>')
         return parse_equality(p, term);
@@ -241,6 +247,7 @@ int selector_parse(const char *text, struct arena *arena, struct selector *ret_s
     return 0;
 }
 
+/* An object without the label matches notin and !=, as in Kubernetes. */
 static bool term_matches(const struct selector_term *term, const struct labels *labels) {
     const char *value = labels_get(labels, term->key);
     bool in = false;

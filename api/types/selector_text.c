@@ -8,6 +8,7 @@
 
 enum { TERMS_MAX = 256, VALUES_MAX = 256, TEXT_MAX = 65536 };
 
+/* One term, written out, with the key it is sorted by. */
 struct term {
     const char *key;
     const char *text;
@@ -57,6 +58,7 @@ static int write_values(const json_t *list, struct arena *arena, const char **re
     return 0;
 }
 
+/* One of matchExpressions, as labels.Requirement's String writes it. */
 static int write_expression(const json_t *item, struct arena *arena, struct terms *terms, struct err *err) {
     const char *key = json_string_value(json_object_get(item, "key"));
     const char *op = json_string_value(json_object_get(item, "operator"));
@@ -81,6 +83,7 @@ static int write_expression(const json_t *item, struct arena *arena, struct term
     return 0;
 }
 
+/* matchLabels first, then matchExpressions, as LabelSelectorAsSelector adds them. */
 static int collect(const json_t *object, struct arena *arena, struct terms *terms, struct err *err) {
     const json_t *labels = json_object_get(object, "matchLabels");
     const json_t *expressions = json_object_get(object, "matchExpressions");
@@ -120,6 +123,7 @@ int selector_write(const json_t *label_selector, struct arena *arena, const char
     for (size_t i = 0; i < terms.count; i++)
         if (buf_printf(&text, "%s%s", i ? "," : "", terms.items[i].text) < 0)
             return too_long(err);
+    /* Whether keys and values are labels only the parser knows; what it refuses must not reach a server. */
     r = selector_parse(text.data, arena, &check, err);
     if (r < 0)
         return r;

@@ -1,11 +1,12 @@
 /* A small world for the tests of the shell: an API server with one Deployment "web", policies and an HPA,
  * informers that show what it holds, and a metric whose value the test sets. Each request can be answered
  * wrongly once. The doubles stand in at link time for kube, discovery and informers, whose own tests use real
- * servers. */
+ * servers, and for the loop and the clocks: time passes as fast as there is nothing to do in it. */
 #ifndef AUTOSCALER_TESTS_SHELL_WORLD_H
 #define AUTOSCALER_TESTS_SHELL_WORLD_H
 
 #include "autoscaler/autoscaler.h"
+#include "net/tests/fake_loop.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -42,7 +43,8 @@ struct world_subscriber {
 };
 
 struct world {
-    struct loop *loop;
+    struct loop *loop; /* NULL while the operator is down */
+    usec_t past;       /* wall time that went by in the loops before */
     struct str_pool pool;
     struct informer policies, workloads, pods, hpas;
     const struct workload *workload, *seen; /* on the server, in the cache */
@@ -101,7 +103,7 @@ void turn_for(usec_t time);
     do {                                                                                                     \
         usec_t give_up_ = clock_mono() + 10 * USEC_PER_SEC;                                                  \
         while (!(condition) && clock_mono() < give_up_)                                                      \
-            loop_turn(w.loop, 20 * USEC_PER_MSEC);                                                           \
+            fake_loop_turn(w.loop, 20 * USEC_PER_MSEC);                                                      \
         if (!(condition))                                                                                    \
             fail_msg("never came about: %s (fault %d at request %d)", #condition, (int)w.fault, w.fault_at); \
     } while (0)

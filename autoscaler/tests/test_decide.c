@@ -97,7 +97,6 @@ static void read_scale(struct world *w) {
 
     v->known = !json_object_get(scale, "error");
     v->error = json_string_value(json_object_get(scale, "error"));
-    v->error_reason = json_string_value(json_object_get(scale, "reason"));
     v->spec_replicas = number(scale, "replicas", 0);
     v->status_replicas = number(scale, "statusReplicas", v->spec_replicas);
     v->selector = json_object_get(scale, "selector") ? text(scale, "selector") : "app=web";

@@ -71,12 +71,26 @@ static void test_rate_is_limited(void **state) {
     assert_int_equal(say(&log, "later", start + 6 * USEC_PER_MIN, 0, NULL), EVENTLOG_CREATE);
 }
 
+/* However much goes wrong, what was scaled can still be said. */
+static void test_complaints_leave_some(void **state) {
+    struct eventlog log = {0};
+    char message[16];
+    int sent = 0;
+    (void)state;
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(message, sizeof(message), "m%d", i);
+        sent += say(&log, message, start + i * USEC_PER_MSEC, USEC_PER_MIN, NULL) != EVENTLOG_DROP;
+    }
+    assert_int_equal(sent, 15);
+    assert_int_equal(say(&log, "New size: 3", start + USEC_PER_SEC, 0, NULL), EVENTLOG_CREATE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repeats_are_counted),
-        cmocka_unit_test(test_old_ones_start_anew),
-        cmocka_unit_test(test_unsent_is_created),
-        cmocka_unit_test(test_rate_is_limited),
+        cmocka_unit_test(test_repeats_are_counted),   cmocka_unit_test(test_old_ones_start_anew),
+        cmocka_unit_test(test_unsent_is_created),     cmocka_unit_test(test_rate_is_limited),
+        cmocka_unit_test(test_complaints_leave_some),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,27 @@ static void test_window_goes_on(void **state) {
     }
 }
 
+/* A formula asks for less than the largest proposal: the window is the one that the condition names. */
+static void test_window_that_the_condition_names(void **state) {
+    struct condition able = {.type = "AbleToScale", .reason = "ScaleDownStabilized"};
+    const struct policy_status status = {.observed_generation = 1,
+                                         .desired_replicas = 10,
+                                         .proposed = 12,
+                                         .held_until = now + 100 * USEC_PER_SEC,
+                                         .condition_count = 1,
+                                         .conditions = &able};
+    struct history h;
+    (void)state;
+    rebuild(&h, &behaved, &status, NULL, 0);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 99 * USEC_PER_SEC), 10);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 101 * USEC_PER_SEC), 4);
+    history_done(&h);
+    able.reason = "ScaleUpStabilized"; /* that window is 0 s long here */
+    rebuild(&h, &behaved, &status, NULL, 0);
+    assert_int_equal(h.recommendations.items[0].at, now); /* not later, whatever the status says */
+    history_done(&h);
+}
+
 /* The operator was away for longer than the window. */
 static void test_window_ran_out_meanwhile(void **state) {
     const struct policy_status status = {
@@ -136,6 +157,24 @@ static void test_last_rescale_from_status(void **state) {
     history_done(&h);
 }
 
+/* A clock that was wrong, or an event by somebody's hand: it counts as of now, and not until its time comes.
+ */
+static void test_past_of_the_future(void **state) {
+    const struct policy_status status = {
+        .observed_generation = 1, .desired_replicas = 14, .last_scale_time = ago(-90000)};
+    const struct past_rescale later = {.at = ago(-86400), .size = 14, .from = 6};
+    struct history h;
+    (void)state;
+    rebuild(&h, &behaved, &status, &later, 1);
+    for (uint32_t i = 0; i < h.recommendations.count; i++)
+        assert_true(h.recommendations.items[i].at <= now);
+    assert_int_equal(h.up_events.count, 1);
+    assert_int_equal(h.up_events.items[0].at, now);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 119 * USEC_PER_SEC), 10);
+    assert_int_equal(stabilized(&h, &behaved, 4, now + 121 * USEC_PER_SEC), 4);
+    history_done(&h);
+}
+
 static void test_messages(void **state) {
     int32_t size = -7;
     (void)state;
@@ -160,10 +199,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_known),
         cmocka_unit_test(test_window_goes_on),
+        cmocka_unit_test(test_window_that_the_condition_names),
         cmocka_unit_test(test_window_ran_out_meanwhile),
         cmocka_unit_test(test_steady_before),
         cmocka_unit_test(test_rate_is_kept),
         cmocka_unit_test(test_last_rescale_from_status),
+        cmocka_unit_test(test_past_of_the_future),
         cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,12 +82,13 @@ static void world_init(struct world *w, uint32_t metrics) {
                                    .down = {.policy_count = 1, .policies = down_rules, .window_seconds = -1},
                                    .pause = {.replicas = -1}};
     w->flags = (struct decide_flags){.tolerance = 0.1, .downscale_stabilization = 5 * USEC_PER_MIN};
-    w->in = (struct decide_input){.now = noon,
-                                  .spec = &w->spec,
-                                  .status = &w->status,
-                                  .scale = {true, 10, 10, "app=web", NULL, NULL},
-                                  .samples = w->samples,
-                                  .flags = &w->flags};
+    w->in = (struct decide_input){
+        .now = noon,
+        .spec = &w->spec,
+        .status = &w->status,
+        .scale = {.known = true, .spec_replicas = 10, .status_replicas = 10, .selector = "app=web"},
+        .samples = w->samples,
+        .flags = &w->flags};
     for (uint32_t i = 0; i < metrics; i++)
         set_metric(w, i);
 }

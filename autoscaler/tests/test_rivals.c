@@ -123,6 +123,26 @@ static void test_pause_and_preview(void **state) {
     world_end();
 }
 
+/* A zone that the system does not know is found out late; then, too, the policy is in nobody's way. */
+static void test_unknown_zone(void **state) {
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    make_second();
+    world_sync_all();
+    world_set_workload(1);
+    set_spec(w.document, "schedules",
+             json_pack("[{s:s, s:s, s:s, s:s, s:i}]", "name", "day", "timeZone", "Nowhere/Land", "start",
+                       "0 8 * * *", "end", "0 18 * * *", "minReplicas", 3));
+    world_set_policy(w.second);
+    world_set_value(350);
+    TURN_UNTIL(w.workload->spec_replicas == 4);
+    assert_string_equal(condition_message(w.second, "Conflict"), "");
+    json_object_del(json_object_get(w.document, "spec"), "schedules");
+    set_spec(w.document, "maxReplicas", json_integer(9));
+    TURN_UNTIL(in_conflict_with(w.second, "AutoscalingPolicy default/web"));
+    world_end();
+}
+
 /* ---- taking over ---- */
 
 static json_t *annotations(void) {
@@ -267,6 +287,24 @@ static void test_another_hpa(void **state) {
     world_end();
 }
 
+/* Whoever takes the wish back while the HPA is being asked for keeps it, though nothing is decided before new
+ * samples are in. */
+static void test_taken_back(void **state) {
+    (void)state;
+    begin_beside_hpa(0, FAULT_NONE);
+    world_set_value(350);
+    ask_to_take_over();
+    TURN_UNTIL(*taken_over("")); /* served, and its answer, which leads to the deletion, is on its way */
+    w.sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
+    json_object_del(annotations(), "autoscaling.trimtab.dev/take-over-from");
+    json_object_set_new(json_object_get(w.document, "metadata"), "generation", json_integer(2));
+    world_set_policy(w.document);
+    turn_for(100 * USEC_PER_MSEC);
+    assert_int_equal(w.hpa_deletes, 0);
+    assert_non_null(w.hpa);
+    world_end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hpa_comes_first),      cmocka_unit_test(test_hpa_turns_elsewhere_and_back),
@@ -275,6 +313,7 @@ int main(void) {
         cmocka_unit_test(test_late_news_of_the_hpa), cmocka_unit_test(test_takes_over_in_spite_of),
         cmocka_unit_test(test_without_the_right),    cmocka_unit_test(test_created_again),
         cmocka_unit_test(test_finalizers),           cmocka_unit_test(test_another_hpa),
+        cmocka_unit_test(test_taken_back),           cmocka_unit_test(test_unknown_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

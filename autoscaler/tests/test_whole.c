@@ -425,6 +425,46 @@ static void nothing_changes_before(struct world *w) {
     }
 }
 
+static bool told_before(const struct decision *d, uint32_t i) {
+    return condition_find(d->conditions, i, d->conditions[i].type) != NULL;
+}
+
+/* REASON and the condition name the quality that status.metrics shows. */
+static bool failure_as_shown(const struct decision *d) {
+    enum quality quality = d->proposals[d->steps.combined.first_invalid].quality;
+
+    if (d->steps.path != PATH_FAILED || d->reason == REASON_PAUSED)
+        return true;
+    return (d->reason == REASON_METRIC_ABSENT) == (quality == QUALITY_ABSENT) &&
+           (d->reason == REASON_METRIC_STALE) == (quality == QUALITY_STALE);
+}
+
+/* Each condition once, however long a policy runs, and no more conditions and events than there is room for:
+ * the numbers are those of conditions_begin and events_begin. */
+static void tells_each_once(struct world *w) {
+    static const char *const conflicts[] = {NULL, NULL, NULL, "HorizontalPodAutoscaler web"};
+    bool started = !coin(w, 3); /* else no pod has anything to say */
+    struct decision d;
+
+    for (uint32_t i = 0; i < PODS && !started; i++)
+        w->pods[i].phase = POD_PENDING;
+    for (int round = 0; round < 8; round++) {
+        w->samples[pick(w, w->spec.metric_count)].quality = (enum quality)pick(w, QUALITY_FAILED + 1);
+        w->in.scale.known = !coin(w, 8);
+        w->in.scale.selector = coin(w, 8) ? "" : "app=web";
+        w->in.conflict = conflicts[pick(w, 4)];
+        decide(&w->in, &w->history, &w->arena, &d);
+        check(w, failure_as_shown(&d));
+        if (d.rescale)
+            decision_written(&d, &w->in, coin(w, 2), "refused", &w->arena);
+        check(w, d.condition_count <= 10 && d.event_count <= w->spec.metric_count + 4);
+        for (uint32_t i = 0; i < d.condition_count; i++)
+            check(w, !told_before(&d, i));
+        carry_conditions(w, &d);
+        w->in.now += (usec_t)pick(w, 300) * USEC_PER_SEC;
+    }
+}
+
 /* ---- the slow model: one metric of pods, as HPA's documentation of the algorithm tells it ---- */
 
 struct model_set {
@@ -574,6 +614,7 @@ PROPERTY(sleeps_only_by_knowledge)
 PROPERTY(preview_and_conflict_write_nothing)
 PROPERTY(same_input_same_bytes)
 PROPERTY(nothing_changes_before)
+PROPERTY(tells_each_once)
 PROPERTY(pods_as_the_model)
 
 int main(void) {
@@ -584,6 +625,7 @@ int main(void) {
         cmocka_unit_test(test_preview_and_conflict_write_nothing),
         cmocka_unit_test(test_same_input_same_bytes),
         cmocka_unit_test(test_nothing_changes_before),
+        cmocka_unit_test(test_tells_each_once),
         cmocka_unit_test(test_pods_as_the_model),
     };
 

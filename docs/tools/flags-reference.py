@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/reference/flags.md from the binary's own help, or with --check tells whether it is current.
+"""Writes docs/reference/flags.md from the help of the binary's commands, or with --check tells whether it is current.
 
 usage: flags-reference.py [--check]     env: TRIMTAB (the binary; default build/dev/trimtab)
 """
@@ -11,10 +11,11 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs/reference/flags.md"
-HEAD = """# Flags of `trimtab run`
+HEAD = """# Flags
 
-Made by `docs/tools/flags-reference.py` from `trimtab run --help`.
+Made by `docs/tools/flags-reference.py` from what `trimtab COMMAND --help` prints.
 
+## trimtab run
 Every flag is also a key of the YAML file given with `--config`, in camel case: `--prometheus-url` is `prometheusUrl`. A flag wins over
 the file. A wrong flag, key or value stops the start and says what is allowed. A flag that takes a list may be repeated.
 
@@ -32,21 +33,38 @@ def camel(name):
     return re.sub(r"-([a-z])", lambda m: m.group(1).upper(), name)
 
 
-def page(text):
-    rows = []
-    for name, argument, meaning in re.findall(r"^  --([a-z-]+)(?: (\S+))?\n +(.*)$", text, re.M):
-        meaning, _, default = meaning.partition("; default ")
+def rows(text, keys):
+    """The flags of one command's help. keys: they are keys of the file too."""
+    for brief, name, argument, meaning in re.findall(r"^  (?:(-\w), )?--([a-z-]+)(?: (\S+))?\n +(.*)$", text, re.M):
+        meaning, _, default = re.sub("; default:? ", "\0", meaning).partition("\0")
         values = re.search(r" \(([^()]*\|[^()]*)\)$", meaning)
         if values:
             meaning = meaning[: values.start()] + " (" + ", ".join(f"`{v}`" for v in values.group(1).split("|")) + ")"
-        key = f"`{camel(name)}`" if name != "config" else ""
-        rows.append(f"| `--{name}{' ' + argument if argument else ''}` | {key} | {meaning} | {f'`{default}`' if default else ''} |")
-    return HEAD + "\n".join(rows) + "\n"
+        flag = f"`--{name}{' ' + argument if argument else ''}`".replace("|", "\\|")
+        if not keys:
+            yield f"| {flag}{f', `{brief}`' if brief else ''} | {meaning} | {default} |"
+        else:
+            key = f"`{camel(name)}`" if name != "config" else ""
+            yield f"| {flag} | {key} | {meaning} | {f'`{default}`' if default else ''} |"
+
+
+def command_help(name):
+    binary = os.environ.get("TRIMTAB", ROOT / "build/dev/trimtab")
+    return subprocess.run([binary, name, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def page():
+    lines = [*rows(command_help("run"), keys=True)]
+    for name in ("evaluate", "explain"):
+        text = command_help(name)
+        usage = re.match(r"Usage: (.*)\n", text).group(1)
+        lines += ["", f"## trimtab {name}", f"`{usage}`", "", "| flag | meaning | default |", "|---|---|---|"]
+        lines += rows(text, keys=False)
+    return HEAD + "\n".join(lines) + "\n"
 
 
 def main():
-    binary = os.environ.get("TRIMTAB", ROOT / "build/dev/trimtab")
-    text = page(subprocess.run([binary, "run", "--help"], check=True, capture_output=True, text=True).stdout)
+    text = page()
     if "--check" not in sys.argv:
         PAGE.write_text(text)
     elif not PAGE.exists() or PAGE.read_text() != text:

@@ -44,6 +44,7 @@ printf '%s %s\n' whole_s $((SECONDS - began)) >>"$state/times"
 flags=()
 [ "${DEMO_ASSERT:-}" != 1 ] || flags=(--assert)
 stop_watching
+explain_last
 rc=0
 python3 "$here/summary.py" "$state" "$mode" "${flags[@]}" || rc=$?
 [ $rc = 0 ] || show_trouble

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034,SC2154  # here, root and cache come from those who source this
 
 low=${DEMO_LOW:-4} high=${DEMO_HIGH:-40}
+operator_url= # where a local operator answers; set where there is one
 low_seconds=8 high_seconds=25 down_seconds=60
 namespace=default window=5s
 build=$root/build/release
@@ -285,7 +286,8 @@ operator_process() {
   port=$(free_ports 1)
   run operator env -u KUBECONFIG "$trimtab" run --kubeconfig="$state/operator.kubeconfig" \
     --prometheus-url="$prometheus_url" --http-port="$port"
-  wait_for 20 "the operator" curl -sf -m 2 "http://127.0.0.1:$port/readyz" || { show_trouble; exit 1; }
+  operator_url=http://127.0.0.1:$port
+  wait_for 20 "the operator" curl -sf -m 2 "$operator_url/readyz" || { show_trouble; exit 1; }
 }
 
 workload_up() {
@@ -321,6 +323,14 @@ given_forward() {
 }
 
 # ---- load, and looking at it ----
+
+# Why the last change was made; beside a local operator directly, else through the apiserver.
+explain_last() {
+  local where=()
+  [ -z "$operator_url" ] || where=("--operator=$operator_url")
+  printf '\n  $ kubectl trimtab explain web\n'
+  inside "$trimtab" explain web --namespace="$namespace" "${where[@]}" 2>&1 | sed 's/^/  /'
+}
 
 watchers=()
 stamped() { while IFS= read -r line; do printf '%(%H:%M:%S)T  %s\n' -1 "$line"; done; }

@@ -6,7 +6,7 @@
 static struct evaluation evaluation(FILE *sink) {
     struct evaluation e = {.out = sink, .complaints = sink, .check = true, .results = json_array()};
 
-    e.options.flags = (struct decide_flags){.tolerance = 0.1, .downscale_stabilization = 5 * USEC_PER_MIN};
+    evaluate_options_init(&e.options);
     clock_parse("2026-03-02T10:00:00Z", &e.options.now);
     return e;
 }

@@ -117,6 +117,7 @@ static void bad_requests_are_told_why(void **state) {
     assert_refused("/decisions/default/", "", 404, "/decisions/NAMESPACE/NAME");
     assert_refused("/decisions/default/web/x", "", 404, "/decisions/NAMESPACE/NAME");
     assert_refused("/decisions/default/web", "since=yesterday", 400, "since \"yesterday\"");
+    assert_refused("/decisions/default/web", "since=0s", 400, "since \"0s\"");
     assert_refused("/decisions/default/web", "since=-5m", 400, "since \"-5m\"");
     assert_refused("/decisions/default/web", "limit=0", 400, "limit \"0\"");
     assert_refused("/decisions/default/web", "limit=17", 400, "limit \"17\"");
@@ -154,6 +155,8 @@ static void since_and_limit(void **state) {
         {"output=text&since=45s", 1},
         {"output=text&since=48s", 2}, /* the last of three that came to the same was then */
         {"output=text&since=10m", 3},
+        {"output=text&since=1000000h", 3},
+        {"output=text&since=1970-01-01T00:00:00Z", 3},
         {"since=2026-01-01T12:00:20Z&output=text", 1},
         {"output=text&limit=1", 1},
         {"output=text&limit=16", 3},

@@ -130,6 +130,8 @@ static void test_files(void **state) {
     (void)state;
     assert_int_equal(documents_read("/nowhere/at/all", &file, &err), -ENOENT);
     assert_string_equal(err.text, "/nowhere/at/all: No such file or directory");
+    assert_int_equal(documents_read("/", &file, &err), -EISDIR);
+    assert_string_equal(err.text, "/: is a directory: name the files in it");
     assert_int_equal(documents_read(TEST_DATA_DIR "/evaluate/web/web.yaml", &file, &err), 0);
     assert_int_equal(json_array_size(file.documents), 10);
     documents_done(&file);

@@ -55,10 +55,7 @@ static void begin(struct fixture *x) {
     *x = (struct fixture){0};
     x->e.out = open_memstream(&x->out, &len);
     x->e.complaints = open_memstream(&x->complaints, &len);
-    x->e.options.flags = (struct decide_flags){.tolerance = 0.1,
-                                               .downscale_stabilization = 5 * USEC_PER_MIN,
-                                               .cpu_initialization_period = 5 * USEC_PER_MIN,
-                                               .initial_readiness_delay = 30 * USEC_PER_SEC};
+    evaluate_options_init(&x->e.options);
     assert_int_equal(clock_parse("2026-03-02T10:00:00Z", &x->e.options.now), 0);
     x->e.results = json_array();
 }
@@ -204,6 +201,21 @@ static void test_clock(void **state) {
     end(&x);
 }
 
+/* A file's name may be any bytes, and what is said of the file is in the results. */
+static void test_name_that_is_not_utf8(void **state) {
+    struct fixture x;
+
+    (void)state;
+    begin(&x);
+    add_file(&x, "\xff",
+             "{\"kind\": \"AutoscalingPolicy\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"a\"}}");
+    run(&x);
+    json_t *want = json_pack("[{s:s, s:s}]", "name", "a", "invalid", "(text that is not UTF-8)");
+    assert_json_has(want, x.e.results);
+    json_decref(want);
+    end(&x);
+}
+
 static void test_check_names_the_difference(void **state) {
     struct fixture x;
 
@@ -283,13 +295,34 @@ static void test_usage(void **state) {
     assert_int_equal(command(3, negative), EXIT_USAGE);
 }
 
+/* Objects have nothing to be compared with: a check of them alone has shown nothing. */
+static void test_check_of_nothing(void **state) {
+    char *check[] = {(char[]){"--check"}, (char[]){"-f" DOCS_DIR "/examples/evaluate/web.yaml"}};
+
+    (void)state;
+    assert_int_equal(command(1, check + 1), EXIT_OK);
+    assert_int_equal(command(2, check), EXIT_REFUSED);
+}
+
+static void test_full_disk(void **state) {
+    char *web[] = {(char[]){"-f" DOCS_DIR "/examples/evaluate/web.yaml"}};
+    FILE *out = stdout;
+
+    (void)state;
+    stdout = fopen("/dev/full", "we");
+    assert_non_null(stdout);
+    int code = command(1, web);
+    fclose(stdout);
+    stdout = out;
+    assert_int_equal(code, EXIT_REFUSED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_input_same_bytes),
-        cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_check_names_the_difference),
-        cmocka_unit_test(test_page_shows_what_is_printed),
-        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_same_input_same_bytes),      cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_name_that_is_not_utf8),      cmocka_unit_test(test_check_names_the_difference),
+        cmocka_unit_test(test_page_shows_what_is_printed), cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_check_of_nothing),           cmocka_unit_test(test_full_disk),
     };
     int failed = run_folders();
 

@@ -1,5 +1,5 @@
 /* Simulated timers. */
-#include "adapter/tests/fake_loop.h"
+#include "net/tests/fake_loop.h"
 
 #include "base/mem.h"
 #include <stdlib.h>
@@ -103,4 +103,12 @@ void loop_wake(struct loop *loop) {
 void fake_loop_end_turn(struct loop *loop) {
     for (size_t i = 0; i < loop->hook_count; i++)
         loop->hooks[i].fn(loop->hooks[i].arg);
+}
+
+void fake_loop_turn(struct loop *loop, usec_t timeout) {
+    const struct loop_timer *t = first_due(loop);
+    usec_t wait = t ? t->at - loop->now : timeout;
+
+    fake_loop_run(loop, wait < 0 ? 0 : wait < timeout ? wait : timeout);
+    fake_loop_end_turn(loop);
 }

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""The binary as a shell sees it: exit codes, and what standard error says. env: TRIMTAB (the binary)."""
+
+import http.server
+import os
+import subprocess
+import threading
+import unittest
+
+BINARY = os.environ["TRIMTAB"]
+
+
+def run(*arguments, stdin="", **env):
+    """Without a cluster, whatever the machine has."""
+    env = {"PATH": os.environ["PATH"], "KUBECONFIG": "/nowhere/at/all", **env}
+    done = subprocess.run([BINARY, *arguments], input=stdin, capture_output=True, text=True, env=env, timeout=30, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Server:
+    """Answers everything with the same."""
+
+    def __init__(self, status, body):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # pylint: disable=invalid-name
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self.url
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Commands(unittest.TestCase):
+    def refuses(self, code, text, *arguments, **more):
+        got, out, said = run(*arguments, **more)
+        self.assertEqual((got, out), (code, ""), said)
+        self.assertIn(text, said)
+
+    def test_files_of_a_pattern(self):
+        """What the shell makes of -f *.yaml: every file counts."""
+        code, out, said = run("evaluate", "-f", "/nonexistent/a.yaml", "/nonexistent/b.yaml")
+        self.assertEqual(code, 1)
+        self.assertIn("/nonexistent/a.yaml", said)
+        self.assertIn("/nonexistent/b.yaml", said)
+
+    def test_wrong_usage(self):
+        for text, *arguments in (
+            ("Usage: trimtab COMMAND",),
+            ('unknown command "nope": see trimtab --help', "nope"),
+            ('unknown command "nope": see trimtab --help', "help", "nope"),
+            ("version takes nothing or -o json", "version", "nope"),
+            ("unknown flag --nope: see trimtab run --help", "run", "--nope"),
+            ("no file: give one with -f", "evaluate"),
+            ("a file is given with -f, and not as x.yaml", "evaluate", "x.yaml"),
+            ("--now: a time such as 2026-01-01T00:00:00Z is expected, not \"noon\"", "evaluate", "--now", "noon"),
+            ("--now: a time such as", "evaluate", "--now=1970-01-01T00:00:00Z"),
+            ("--output: text, json or yaml is expected, not \"xml\"", "evaluate", "-oxml"),
+            ("--check takes no value", "evaluate", "--check=yes"),
+            ("the name of a policy is expected", "explain"),
+            ("the name of one policy is expected, and not b", "explain", "a", "b"),
+            ("the name of one policy is expected, and not a/b", "explain", "a/b"),
+            ("--namespace: the name of one namespace is expected, not \"a/b\"", "explain", "web", "-n", "a/b"),
+            ("--namespace: the name of one namespace is expected, not \"\"", "explain", "web", "-n", ""),
+            ("--since: a duration such as 10m or a time such as", "explain", "web", "--since", "0s"),
+            ("--operator: its scheme must be http or https", "explain", "web", "--operator", "ftp://x"),
+        ):
+            with self.subTest(arguments):
+                self.refuses(2, text, *arguments)
+
+    def test_help(self):
+        for name in ("run", "evaluate", "explain", "version"):
+            with self.subTest(name):
+                asked = run(name, "--help")
+                self.assertEqual(asked[0], 0)
+                self.assertTrue(asked[1].startswith(f"Usage: trimtab {name}"))
+                self.assertEqual(asked, run("help", name))
+        self.assertEqual(run("--help"), run("help"))
+
+    def test_evaluate_reads_standard_input(self):
+        self.refuses(1, "stdin:2: the key kind is there twice", "evaluate", "-f-", stdin="kind: Pod\nkind: Node\n")
+        self.refuses(1, "stdin: no AutoscalingPolicy or HorizontalPodAutoscaler is there", "evaluate", "-f", "-")
+
+    def test_numbers_are_short(self):
+        case = ('{"name": "a", "level": "ratio", "objects": [],'
+                ' "input": {"targetUtilization": 50, "metrics": {"a": "100m"}, "requests": {"a": "1"}}}')
+        for output, want in (("text", '"ratio":0.2,'), ("json", '"ratio": 0.2,\n'), ("yaml", "ratio: 0.2\n")):
+            with self.subTest(output):
+                code, out, _ = run("evaluate", "-f-", "-o", output, stdin=case)
+                self.assertEqual(code, 0)
+                self.assertIn(want, out)
+
+    def test_check_that_read_nothing(self):
+        code, out, said = run("evaluate", "--check", "-f", "/nowhere/at/all")
+        self.assertEqual((code, out), (1, "nothing was compared, and 1 could not be decided\n"))
+        self.assertEqual(said, "/nowhere/at/all: No such file or directory\n")
+
+    def test_explain_without_a_cluster(self):
+        self.refuses(1, 'KUBECONFIG is "/nowhere/at/all": there is no such file', "explain", "web")
+
+    def test_explain_asks_an_operator(self):
+        with Server(200, b"the answer\n") as url:
+            self.assertEqual(run("explain", "web", "--operator", url), (0, "the answer\n", ""))
+        with Server(404, b"there is no policy default/web\n") as url:
+            self.refuses(1, f"--operator {url}: there is no policy default/web\n", "explain", "web", "--operator", url)
+        with Server(200, b"") as url:
+            self.refuses(1, f"--operator {url}: the answer is empty", "explain", "web", "--operator", url)
+        self.refuses(1, f"--operator {url}: ", "explain", "web", "--operator", url)  # it has gone
+
+
+if __name__ == "__main__":
+    unittest.main()
