@@ -55,7 +55,7 @@ def command_help(name):
 
 def page():
     lines = [*rows(command_help("run"), keys=True)]
-    for name in ("evaluate", "explain"):
+    for name in ("evaluate", "explain", "rules"):
         text = command_help(name)
         usage = re.match(r"Usage: (.*)\n", text).group(1)
         lines += ["", f"## trimtab {name}", f"`{usage}`", "", "| flag | meaning | default |", "|---|---|---|"]
