@@ -1,5 +1,6 @@
 /* The metrics APIs as a source: subscriptions share questions, and read their part of the answers. */
 #include "adapter/metricsapi_internal.h"
+#include "adapter/staleness.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,9 +15,7 @@ struct metric_subscription {
     char *why;
     bool per_usage;             /* of a Resource or ContainerResource: resource of the container, or of all */
     char *resource, *container; /* container NULL: all */
-    usec_t max_age;
-    char *stale; /* the text of STALE, made when it is first needed */
-    usec_t stale_at;
+    struct staleness staleness;
 };
 
 static struct metrics_fetch *fetch_of(struct metricsapi *s, struct metrics_question *q, usec_t interval) {
@@ -41,7 +40,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
         .interval = request->interval ? request->interval : s->interval, .changed = changed, .arg = arg};
     if (sub->head.interval < INTERVAL_MIN)
         sub->head.interval = INTERVAL_MIN;
-    sub->max_age = metric->max_age;
+    sub->staleness.max_age = metric->max_age;
     if (metrics_question_init(&question, metric, request->ns, &err) < 0) {
         sub->why = xstrdup(err.text);
         return sub;
@@ -65,29 +64,12 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     free(sub->why);
     free(sub->resource);
     free(sub->container);
-    free(sub->stale);
+    staleness_done(&sub->staleness);
     free(sub);
     if (f && !f->users.first)
         metrics_fetch_drop(f);
     else if (f)
         metrics_fetch_pace(f);
-}
-
-static bool too_old(const struct metric_subscription *sub, usec_t at, usec_t now) {
-    return sub->max_age > 0 && at > 0 && now - at > sub->max_age;
-}
-
-/* Names the time of the last value: a text that does not change every second, as an age would. */
-static const char *stale_text(struct metric_subscription *sub, usec_t at) {
-    char time[CLOCK_TEXT_MAX], age[CLOCK_TEXT_MAX];
-
-    if (!sub->stale || sub->stale_at != at) {
-        free(sub->stale);
-        sub->stale_at = at;
-        sub->stale = xasprintf("the last value is of %s, older than maxAge %s", clock_format(at, time),
-                               clock_format_duration(sub->max_age, age));
-    }
-    return sub->stale;
 }
 
 static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
@@ -108,10 +90,7 @@ static void read_sample(struct metric_source *source, const struct metric_subscr
                                   .message = f->message,
                                   .warning = "",
                                   .origin = f->api->info->name};
-    if ((f->quality == QUALITY_VALUE || f->quality == QUALITY_ZERO) && too_old(sub, f->at, now)) {
-        ret_sample->quality = QUALITY_STALE;
-        ret_sample->message = stale_text(sub, f->at);
-    }
+    staleness_apply(&sub->staleness, now, ret_sample);
 }
 
 static void read_pod(const struct metric_subscription *sub, const char *name, usec_t now,
@@ -119,7 +98,7 @@ static void read_pod(const struct metric_subscription *sub, const char *name, us
     const struct metrics_item *item = map_get(&sub->fetch->table->items, name);
 
     *ret_value = (struct pod_value){0};
-    if (!item || too_old(sub, item->at, now))
+    if (!item || staleness_too_old(&sub->staleness, item->at, now))
         return;
     *ret_value =
         (struct pod_value){.known = true, .milli = item->milli, .at = item->at, .window = item->window};

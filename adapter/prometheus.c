@@ -5,6 +5,7 @@
 #include "adapter/promjson.h"
 #include "adapter/promrequest.h"
 #include "adapter/queryplan.h"
+#include "adapter/staleness.h"
 #include "adapter/subscribers.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -55,10 +56,8 @@ struct fetch {
 struct metric_subscription {
     struct subscriber head; /* in its fetch's list */
     struct fetch *fetch;    /* NULL: cannot be asked for, why says why not */
-    usec_t max_age;
+    struct staleness staleness;
     const char *why;
-    char *stale; /* the text of STALE, made when it is first needed */
-    usec_t stale_at;
 };
 
 static void arm(struct prometheus *s) {
@@ -338,7 +337,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
     interval = interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
     interval += interval / DRIFT;
     sub->head = (struct subscriber){.interval = interval, .changed = changed, .arg = arg};
-    sub->max_age = metric->max_age;
+    sub->staleness.max_age = metric->max_age;
     sub->why = unusable(metric);
     if (sub->why)
         return sub;
@@ -354,25 +353,12 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     (void)source;
     if (f)
         subscribers_remove(&f->users, &sub->head);
-    free(sub->stale);
+    staleness_done(&sub->staleness);
     free(sub);
     if (f && !f->users.first)
         fetch_drop(f);
     else if (f)
         pace(f);
-}
-
-/* Names the time of the last value: a text that does not change every second, as an age would. */
-static const char *stale_text(struct metric_subscription *sub, usec_t at) {
-    char time[CLOCK_TEXT_MAX], age[CLOCK_TEXT_MAX];
-
-    if (!sub->stale || sub->stale_at != at) {
-        free(sub->stale);
-        sub->stale_at = at;
-        sub->stale = xasprintf("the last value is of %s, older than maxAge %s", clock_format(at, time),
-                               clock_format_duration(sub->max_age, age));
-    }
-    return sub->stale;
 }
 
 static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
@@ -392,11 +378,7 @@ static void read_sample(struct metric_source *source, const struct metric_subscr
                                   .at = f->at,
                                   .message = f->message,
                                   .warning = f->warning};
-    if ((f->quality == QUALITY_VALUE || f->quality == QUALITY_ZERO) && sub->max_age > 0 &&
-        now - f->at > sub->max_age) {
-        ret_sample->quality = QUALITY_STALE;
-        ret_sample->message = stale_text(sub, f->at);
-    }
+    staleness_apply(&sub->staleness, now, ret_sample);
 }
 
 int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
