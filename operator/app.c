@@ -44,20 +44,7 @@ static int start_prometheus(struct app *app, struct err *err) {
                  "no --prometheus-url: policies with Prometheus metrics will say that they cannot be read");
         return 0;
     }
-    struct prometheus_options p = {
-        .url = o->prometheus_url,
-        .ca_file = o->prometheus_ca_file,
-        .cert_file = o->prometheus_cert_file,
-        .key_file = o->prometheus_key_file,
-        .token_file = o->prometheus_token_file,
-        .username = o->prometheus_username,
-        .password_file = o->prometheus_password_file,
-        .headers = options_header_lines(&o->prometheus_headers, &arena),
-        .use_get = strcmp(o->prometheus_verb, "GET") == 0,
-        .timeout = o->prometheus_timeout,
-        .interval = o->prometheus_interval,
-        .max_concurrent = (int)o->prometheus_max_concurrent,
-    };
+    struct prometheus_options p = options_prometheus(o, &arena);
     int ret = prometheus_new(app->loop, app->http, &p, &app->prometheus, err);
     return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
 }

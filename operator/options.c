@@ -287,7 +287,8 @@ void options_help(FILE *out) {
     }
 }
 
-const char *const *options_header_lines(const struct string_list *headers, struct arena *arena) {
+/* "NAME=VALUE" as given becomes "NAME: VALUE" as sent; NULL-terminated. */
+static const char *const *header_lines(const struct string_list *headers, struct arena *arena) {
     const char **lines = ARENA_ARRAY(arena, const char *, headers->count + 1);
 
     for (uint32_t i = 0; i < headers->count; i++) {
@@ -296,4 +297,23 @@ const char *const *options_header_lines(const struct string_list *headers, struc
         lines[i] = arena_printf(arena, "%.*s: %s", (int)name, item, item[name] ? item + name + 1 : "");
     }
     return lines;
+}
+
+struct prometheus_options options_prometheus(const struct options *options, struct arena *arena) {
+    const struct options *o = options;
+
+    return (struct prometheus_options){
+        .url = o->prometheus_url,
+        .ca_file = o->prometheus_ca_file,
+        .cert_file = o->prometheus_cert_file,
+        .key_file = o->prometheus_key_file,
+        .token_file = o->prometheus_token_file,
+        .username = o->prometheus_username,
+        .password_file = o->prometheus_password_file,
+        .headers = header_lines(&o->prometheus_headers, arena),
+        .use_get = str_eq(o->prometheus_verb, "GET"),
+        .timeout = o->prometheus_timeout,
+        .interval = o->prometheus_interval,
+        .max_concurrent = (int)o->prometheus_max_concurrent,
+    };
 }

@@ -2,6 +2,7 @@
 #ifndef OPERATOR_OPTIONS_H
 #define OPERATOR_OPTIONS_H
 
+#include "adapter/prometheus.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -63,8 +64,8 @@ int options_load_file(struct options *options, const char *path, struct err *err
 /* The option of a flag name or of a key, or NULL. */
 const struct option *option_by_name(const char *name);
 const struct option *option_by_key(const char *key);
-/* "NAME=VALUE" as given becomes "NAME: VALUE" as sent; NULL-terminated, in arena. */
-const char *const *options_header_lines(const struct string_list *headers, struct arena *arena);
+/* What the --prometheus-* options say, for whoever asks that server; borrows from options and arena. */
+struct prometheus_options options_prometheus(const struct options *options, struct arena *arena);
 /* Writes the help of all options, as `run --help` shows it. */
 void options_help(FILE *out);
 

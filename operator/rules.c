@@ -306,21 +306,9 @@ static int read_exposition(struct session *s, struct err *err) {
 }
 
 static int open_endpoint(struct session *s, struct prom_endpoint *endpoint, struct err *err) {
-    const struct options *o = &s->a->options;
-    const struct prometheus_options p = {
-        .url = o->prometheus_url,
-        .ca_file = o->prometheus_ca_file,
-        .cert_file = o->prometheus_cert_file,
-        .key_file = o->prometheus_key_file,
-        .token_file = o->prometheus_token_file,
-        .username = o->prometheus_username,
-        .password_file = o->prometheus_password_file,
-        .headers = options_header_lines(&o->prometheus_headers, &s->a->arena),
-        .use_get = str_eq(o->prometheus_verb, "GET"),
-        .timeout = o->prometheus_timeout,
-        .max_response = RESPONSE_MAX,
-    };
+    struct prometheus_options p = options_prometheus(&s->a->options, &s->a->arena);
 
+    p.max_response = RESPONSE_MAX;
     return prom_endpoint_init(endpoint, &p, err);
 }
 
