@@ -1,19 +1,13 @@
 /* A record as JSON: the numbers with their units in the names, and beside them the words of the text. The
  * order of the fields is fixed, and the same record gives the same bytes. */
 #include "autoscaler/record_fields.h"
+#include "autoscaler/status.h"
 #include "base/str.h"
 #include <math.h>
 
 /* Fields are set one after the other: jansson keeps their order, and so the bytes are the same each time. */
 static void set(json_t *object, const char *key, json_t *value) {
     json_object_set_new(object, key, value);
-}
-
-/* Text from a source may not be UTF-8, and then jansson has none of it. */
-static json_t *text_json(const char *text) {
-    json_t *value = json_string(str_or_empty(text));
-
-    return value ? value : json_string("(text that is not UTF-8)");
 }
 
 /* A field without anything in it is left out: a reader need not tell "" from none. */

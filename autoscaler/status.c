@@ -10,8 +10,7 @@ static json_t *time_json(usec_t t) {
     return json_string(clock_format(t, text));
 }
 
-/* Text from a source may not be UTF-8, and then jansson has none of it. */
-static json_t *text_json(const char *text) {
+json_t *text_json(const char *text) {
     json_t *value = json_string(str_or_empty(text));
 
     return value ? value : json_string("(text that is not UTF-8)");

@@ -4,6 +4,10 @@
 
 #include "autoscaler/decide.h"
 
+/* A JSON string of a text, NULL as "". What is not UTF-8 (a source's message, a file's name) cannot be in
+ * JSON, and that is said in its place. New reference. */
+json_t *text_json(const char *text);
+
 /* The whole status as the CRD has it, HPA's fields included; new reference, owned by the caller. */
 json_t *status_build(const struct decide_input *input, const struct decision *decision, int64_t generation,
                      usec_t last_scale_time);

@@ -166,9 +166,6 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
 /* How results write numbers, as /decisions does: 0.1 and not 0.10000000000000001. --check compares the
  * doubles themselves. */
 #define EVALUATE_DIGITS JSON_REAL_PRECISION(15)
-/* A text as JSON, NULL as ""; one that is not UTF-8 (a file's name may be) cannot be in JSON, and that is
- * said in its place. New reference. */
-json_t *text_json(const char *text);
 /* history as a recorded case has it; new reference. */
 json_t *history_json(const struct history *history);
 /* Prints a result for people. */

@@ -7,12 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-json_t *text_json(const char *text) {
-    json_t *value = json_string(str_or_empty(text));
-
-    return value ? value : json_string("(text that is not UTF-8)");
-}
-
 /* RFC 3339 with as many digits as it takes, as Go's RFC3339Nano. */
 static json_t *time_json(usec_t t) {
     char text[CLOCK_TEXT_MAX];

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "operator/evaluate.h"
 
+#include "autoscaler/status.h"
 #include <errno.h>
 #include <string.h>
 
