@@ -1,0 +1,75 @@
+/* Answers of Prometheus by query, kept and kept fresh: a query that somebody has asked for lately is asked
+ * again in the background, so that the next one who asks is answered from memory. One fetch for all who wait
+ * for it. */
+#ifndef ADAPTER_QUERYCACHE_H
+#define ADAPTER_QUERYCACHE_H
+
+#include "adapter/exposition.h"
+#include "adapter/promclient.h"
+
+struct querycache;
+
+struct querycache_options {
+    usec_t freshness;     /* an answer older than this is fetched again before it is given; 0: 10 s */
+    usec_t keep;          /* a query not asked for so long is forgotten; 0: 5 min */
+    usec_t wait;          /* the longest that anyone waits for a fetch; 0: 10 s */
+    usec_t max_age;       /* the last good answer stands in for a failed fetch until it is so old; 0: 2 min */
+    size_t max_bytes;     /* of all answers; the least recently asked for go first; 0: 64 MiB */
+    uint32_t max_queries; /* 0: 20,000 */
+};
+
+/* One element of an answer; label values are interned within it. */
+struct vector_sample {
+    double value;
+    usec_t at; /* wall time of the evaluation */
+    uint32_t label_count;
+    const struct series_label *labels; /* sorted; __name__ among them where the query keeps it */
+};
+
+/* An answer, immutable while it is borrowed. */
+struct vector {
+    bool scalar; /* one sample without labels */
+    uint32_t count;
+    const struct vector_sample *samples; /* in the order of the answer */
+    usec_t fetched;                      /* wall time */
+};
+/* The last sample whose label has this value, or NULL; by a hash index made at the first look-up by label. */
+const struct vector_sample *vector_find(const struct vector *vector, const char *label, const char *value);
+/* The same by two labels (namespace and object); a NULL label is not looked at. */
+const struct vector_sample *vector_find2(const struct vector *vector, const char *ns_label, const char *ns,
+                                         const char *label, const char *value);
+
+struct querycache_wait;
+/* vector NULL: failed, err says why (-EINVAL: refused; -EBADMSG: not a vector; -ETIMEDOUT; …). Where vector
+ * is set and err->code is not 0, it is the last good answer. Both borrowed for the call. */
+typedef void querycache_fn(void *arg, const struct vector *vector, const struct err *err);
+
+/* Borrows loop; owned. */
+struct querycache *querycache_new(struct loop *loop, const struct querycache_options *options);
+void querycache_free(struct querycache *cache);
+
+/* Asks. From memory where it is fresh: fn is called inside and NULL returned. Else fn is called later, within
+ * wait; the handle is valid until then. client is borrowed: see querycache_forget. */
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
+                                       querycache_fn *fn, void *arg);
+/* No callback follows. NULL is allowed. */
+void querycache_cancel(struct querycache_wait *wait);
+/* The client goes: its queries are dropped, those who wait are told -ECANCELED. */
+void querycache_forget(struct querycache *cache, struct promclient *client);
+
+/* For followers (policies): the query is refreshed each interval whether anyone asks or not, and fn called
+ * after each fetch, good or failed; never inside querycache_follow. */
+struct querycache_follow;
+struct querycache_follow *querycache_follow(struct querycache *cache, struct promclient *client,
+                                            const char *query, usec_t interval, querycache_fn *fn, void *arg);
+void querycache_unfollow(struct querycache_follow *follow);
+
+struct querycache_stats {
+    uint64_t hits, misses, shared, fetches, failures, evicted;
+    uint32_t queries;
+    size_t bytes;
+    usec_t oldest; /* age of the oldest answer that is refreshed; 0: none */
+};
+void querycache_stats(const struct querycache *cache, struct querycache_stats *ret_stats);
+
+#endif

@@ -1,0 +1,93 @@
+/* The TLS server of the metrics APIs: HTTP/1.1 with keep-alive, client certificates asked for but not
+ * required, answers at once or on a later turn. Bounded: connections, header, URL, idle and slow peers. */
+#ifndef NET_HTTPSSERVER_H
+#define NET_HTTPSSERVER_H
+
+#include "base/buf.h"
+#include "net/loop.h"
+
+struct httpsserver;
+struct https_exchange; /* one request that waits for its answer */
+
+/* The two authorities that a peer's certificate may come from. */
+enum https_ca { HTTPS_CA_FRONT_PROXY, HTTPS_CA_CLIENT, HTTPS_CAS };
+
+/* The certificate that the peer has shown, where it is verified by at least one of the authorities. */
+struct https_peer {
+    bool verified[HTTPS_CAS];
+    const char *common_name;
+    const char *const *organizations; /* NULL-terminated */
+};
+
+struct https_request {
+    const char *method; /* "GET" */
+    const char *target; /* as it was sent: percent-encoded, with its query */
+    int refused;        /* 0, or why it cannot be served: 400, 414, 431; then only an answer is asked for */
+    const struct https_peer *peer; /* NULL: none that verifies */
+    const char *peer_ip;
+    const struct https_wire *wire; /* for https_header and https_header_prefix */
+};
+
+/* Calls fn for each value of a header (name in any case), in order; one header line may hold several values
+ * only where the sender joined them, which is left to fn. */
+typedef void https_header_fn(void *arg, const char *name, const char *value);
+void https_header(const struct https_request *request, const char *name, https_header_fn *fn, void *arg);
+/* The same for each header whose name begins with prefix; name is given as it was sent. */
+void https_header_prefix(const struct https_request *request, const char *prefix, https_header_fn *fn,
+                         void *arg);
+/* The first value, or NULL; borrowed as request. */
+const char *https_header_first(const struct https_request *request, const char *name);
+
+/* Everything in request is borrowed for the call. Answers with https_answer inside, or later. */
+typedef void https_handler(void *arg, struct https_exchange *exchange, const struct https_request *request);
+
+struct https_answer {
+    int status;
+    const char *content_type;
+    const char *const *headers; /* further "Name: value" lines, NULL-terminated, or NULL */
+    bool close;                 /* the connection ends after it */
+};
+/* Ends the exchange, once; body's contents are taken and it is left empty. Nothing happens where the peer has
+ * gone meanwhile (but then on_gone has been called, and exchange must not be used any more). */
+void https_answer(struct https_exchange *exchange, const struct https_answer *answer, struct buf *body);
+/* fn is called when the peer goes, or the server, before the answer; exchange is gone then. */
+void https_on_gone(struct https_exchange *exchange, loop_fn *fn, void *arg);
+
+struct httpsserver_options {
+    const char *address;            /* an IP address; NULL: all */
+    int port;                       /* 0: any free one */
+    const char *cert_pem, *key_pem; /* chain and key; NULL: none yet, connections are refused until
+                                       httpsserver_set_certificate */
+    int tls_min_version;            /* 12 or 13; 0: 12 */
+    int max_connections;            /* 0: 1024 */
+    usec_t idle_timeout;            /* between two requests; 0: 90 s */
+    usec_t slow_timeout;            /* for a request to come in, or a piece of an answer to go out; 0: 10 s */
+    usec_t answer_timeout;          /* the longest that a handler may take, then 504; 0: 60 s */
+    https_handler *handler;
+    void *arg;
+};
+
+/* Starts listening; owned by the caller. Options are copied. -EADDRINUSE, -EACCES, -EINVAL (certificate and
+ * key do not fit, …). */
+int httpsserver_new(struct loop *loop, const struct httpsserver_options *options,
+                    struct httpsserver **ret_server, struct err *err);
+int httpsserver_port(const struct httpsserver *server);
+/* For connections from now on; -EINVAL leaves what was there. Those that are open keep theirs. */
+int httpsserver_set_certificate(struct httpsserver *server, const char *cert_pem, const char *key_pem,
+                                struct err *err);
+/* The authorities (PEM, several certificates each; NULL: none); looked at for each new connection. */
+int httpsserver_set_authority(struct httpsserver *server, enum https_ca which, const char *ca_pem,
+                              struct err *err);
+/* Stops listening; requests under way are answered, with "connection: close"; done is called when the last
+ * connection has ended, or after limit. */
+void httpsserver_drain(struct httpsserver *server, usec_t limit, loop_fn *done, void *arg);
+/* Ends everything; open exchanges get on_gone. NULL is allowed. */
+void httpsserver_free(struct httpsserver *server);
+
+struct httpsserver_stats {
+    uint64_t accepted, refused, handshakes_failed, requests;
+    int connections, exchanges; /* open now; waiting for an answer now */
+};
+void httpsserver_stats(const struct httpsserver *server, struct httpsserver_stats *ret_stats);
+
+#endif
