@@ -3,6 +3,7 @@
 #ifndef ADAPTER_ACCESS_H
 #define ADAPTER_ACCESS_H
 
+#include "adapter/accessaction.h"
 #include "api/client/kube.h"
 #include "net/httpsserver.h"
 
@@ -19,12 +20,6 @@ struct access_options {
     usec_t token_ttl;                        /* --authentication-token-webhook-cache-ttl; 0: 10 s */
     usec_t authorized_ttl, unauthorized_ttl; /* --authorization-webhook-cache-…-ttl; 0: 10 s */
     const char *const *always_allow_paths;   /* NULL: /healthz /readyz /livez; "/x/" + "*" as a prefix */
-};
-
-/* What a request does, in the words of a SubjectAccessReview; NULL where it does not apply. */
-struct access_action {
-    const char *verb, *group, *version, *resource, *subresource, *name, *ns;
-    const char *path; /* of a request that is about no resource; then verb and path alone count */
 };
 
 /* Who asks; NULL-terminated lists. */
