@@ -23,6 +23,7 @@ struct metrics_usage {
     const char *name;
     int64_t cpu_nano;     /* nano-cores */
     int64_t memory_bytes; /* working set */
+    int memory_milli;     /* 0 to 999 thousandths of a byte more, as only the answer to a query has them */
 };
 
 /* RESOURCE: a pod with its containers, or a node with one usage. */
