@@ -1,14 +1,14 @@
 /* The streaming reader of metric lists: a stack of places in the document, and the element being read. */
 #include "adapter/metricslist.h"
 
+#include "adapter/jsonfeed.h"
 #include "api/types/quantity.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
-enum { DEPTH_MAX = 32, NAME_MAX_LEN = 253, ITEMS_MAX = 200 * 1000 };
+enum { NAME_MAX_LEN = 253, ITEMS_MAX = 200 * 1000 };
 /* A namespace of 10,000 pods of four containers takes about 6 MiB. */
 static const size_t TABLE_MAX = (size_t)64 << 20;
 static const usec_t DEFAULT_WINDOW = USEC_PER_MIN;
@@ -43,11 +43,7 @@ enum field {
 
 /* Which fields mean something where. v1beta1 calls windowSeconds window, and in PodMetrics that is a duration
  * in words. */
-static const struct {
-    const char *name;
-    enum place place;
-    enum field field;
-} fields[] = {
+static const struct jsonfeed_field fields[] = {
     {"kind", AT_ROOT, FIELD_KIND},
     {"items", AT_ROOT, FIELD_ITEMS},
     {"metadata", AT_ITEM, FIELD_NAMES},
@@ -62,33 +58,26 @@ static const struct {
     {"usage", AT_CONTAINER, FIELD_USAGE},
 };
 
-/* What may be opened where, and where that leads; what is not here leads to AT_SKIPPED where the field means
- * nothing, and is an error where it does. */
-static const struct {
-    enum place place;
-    enum field field;
-    bool map;
-    enum place inside;
-} openings[] = {
-    {AT_TOP, FIELD_OTHER, true, AT_ROOT},
-    {AT_ROOT, FIELD_ITEMS, false, AT_ITEMS},
-    {AT_ITEMS, FIELD_OTHER, true, AT_ITEM},
-    {AT_ITEM, FIELD_NAMES, true, AT_NAMES},
-    {AT_ITEM, FIELD_CONTAINERS, false, AT_CONTAINERS},
-    {AT_CONTAINERS, FIELD_OTHER, true, AT_CONTAINER},
-    {AT_CONTAINER, FIELD_USAGE, true, AT_USAGE},
+/* What may be opened where, and where that leads. */
+static const struct jsonfeed_opening openings[] = {
+    {AT_TOP, FIELD_OTHER, JSONFEED_MAP, AT_ROOT},
+    {AT_ROOT, FIELD_ITEMS, JSONFEED_LIST, AT_ITEMS},
+    {AT_ROOT, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_ITEMS, FIELD_OTHER, JSONFEED_MAP, AT_ITEM},
+    {AT_ITEM, FIELD_NAMES, JSONFEED_MAP, AT_NAMES},
+    {AT_ITEM, FIELD_CONTAINERS, JSONFEED_LIST, AT_CONTAINERS},
+    {AT_ITEM, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_NAMES, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_CONTAINERS, FIELD_OTHER, JSONFEED_MAP, AT_CONTAINER},
+    {AT_CONTAINER, FIELD_USAGE, JSONFEED_MAP, AT_USAGE},
+    {AT_CONTAINER, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_SKIPPED, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
 };
 
 struct metricslist {
-    yajl_handle yajl;
+    struct jsonfeed feed;
     enum metricslist_kind kind;
-    size_t bytes, max_bytes;
-    struct err failure; /* the first one; nothing is read after it */
     struct metrics_table *table;
-
-    enum place places[DEPTH_MAX];
-    int depth;        /* places[depth] is where we are */
-    enum field field; /* of the innermost object */
     bool has_items;
 
     /* The element being read. */
@@ -98,22 +87,20 @@ struct metricslist {
     const char *resource; /* the name whose quantity comes next */
 };
 
-static const char *kind_name(enum metricslist_kind kind) {
-    static const char *const names[] = {"PodMetricsList", "MetricValueList", "ExternalMetricValueList"};
-    return names[kind];
-}
-
-/* Keeps the first failure and gives yajl's "stop". */
-static int fail(struct metricslist *p, int code, const char *text) {
-    if (!p->failure.code)
-        err_set(&p->failure, code, "%s", text);
-    return 0;
-}
+static const struct {
+    const char *name, *what; /* the kind, and as it stands in a sentence */
+} kinds[] = {
+    [LIST_POD_METRICS] = {"PodMetricsList", "a PodMetricsList"},
+    [LIST_METRIC_VALUES] = {"MetricValueList", "a MetricValueList"},
+    [LIST_EXTERNAL_VALUES] = {"ExternalMetricValueList", "an ExternalMetricValueList"},
+};
 
 static int wrong(struct metricslist *p, const char *what) {
-    if (!p->failure.code)
-        err_set(&p->failure, -EBADMSG, "the answer is not a %s: %s", kind_name(p->kind), what);
-    return 0;
+    return jsonfeed_wrong(&p->feed, what);
+}
+
+static int too_many(struct metricslist *p) {
+    return jsonfeed_fail(&p->feed, -E2BIG, "the answer has too many elements");
 }
 
 static int64_t add_saturating(int64_t a, int64_t b) {
@@ -136,13 +123,13 @@ static const char *word(struct metrics_table *t, const char *text, size_t len) {
 }
 
 static int read_kind(struct metricslist *p, const char *text, size_t len) {
-    const char *want = kind_name(p->kind);
+    const char *want = kinds[p->kind].name;
 
     if (strlen(want) == len && memcmp(want, text, len) == 0)
         return 1;
-    if (!p->failure.code)
-        err_set(&p->failure, -EBADMSG, "the answer is a %.*s, not a %s", len < 60 ? (int)len : 60, text,
-                want);
+    if (!p->feed.failure.code)
+        err_set(&p->feed.failure, -EBADMSG, "the answer is a %.*s, not %s", len < 60 ? (int)len : 60, text,
+                kinds[p->kind].what);
     return 0;
 }
 
@@ -206,64 +193,64 @@ static int read_short(struct metricslist *p, const char *text, size_t len, bool 
         return wrong(p, "a field is too long");
     memcpy(copy, text, len);
     copy[len] = '\0';
-    if (p->field == FIELD_WINDOW)
+    if (p->feed.field == FIELD_WINDOW)
         return read_window(p, copy, number);
-    if (p->field == FIELD_RESOURCE)
+    if (p->feed.field == FIELD_RESOURCE)
         return read_usage(p, copy);
-    if (p->field == FIELD_TIMESTAMP && !number)
+    if (p->feed.field == FIELD_TIMESTAMP && !number)
         return read_time(p, copy);
-    if (p->field != FIELD_VALUE)
+    if (p->feed.field != FIELD_VALUE)
         return wrong(p, "a field has the wrong type");
     p->has_value = true;
     return read_quantity(p, copy, &p->item.milli);
 }
 
 /* Whether only objects may stand here, or nothing at all. */
-static bool takes_no_scalar(enum place place) {
+static bool takes_no_scalar(int place) {
     return place == AT_TOP || place == AT_ITEMS || place == AT_CONTAINERS;
 }
 
 static int on_text(struct metricslist *p, const char *text, size_t len, bool number) {
-    if (p->field == FIELD_OTHER)
-        return !takes_no_scalar(p->places[p->depth]) || wrong(p, "a text stands where an object should");
-    if (p->field == FIELD_KIND && !number)
+    if (p->feed.field == FIELD_OTHER)
+        return !takes_no_scalar(p->feed.place) || wrong(p, "a text stands where an object should");
+    if (p->feed.field == FIELD_KIND && !number)
         return read_kind(p, text, len);
-    if (p->field == FIELD_NAME && !number)
+    if (p->feed.field == FIELD_NAME && !number)
         return read_name(p, text, len);
-    if (p->field == FIELD_CONTAINER_NAME && !number)
+    if (p->feed.field == FIELD_CONTAINER_NAME && !number)
         return read_container_name(p, text, len);
     return read_short(p, text, len, number);
 }
 
-/* null is nothing, as Go decodes it. */
-static int on_null(void *ctx) {
-    struct metricslist *p = ctx;
+static int on_scalar(void *arg, enum jsonfeed_token token, const char *text, size_t len) {
+    struct metricslist *p = arg;
+    bool object_only = takes_no_scalar(p->feed.place);
 
-    p->has_items |= p->field == FIELD_ITEMS;
-    return !takes_no_scalar(p->places[p->depth]) || wrong(p, "null stands where an object should");
-}
-static int on_boolean(void *ctx, int value) {
-    struct metricslist *p = ctx;
-
-    (void)value;
-    return (p->field == FIELD_OTHER && !takes_no_scalar(p->places[p->depth])) ||
-           wrong(p, "a field has the wrong type");
-}
-static int on_number(void *ctx, const char *text, size_t len) {
-    return on_text(ctx, text, len, true);
-}
-static int on_string(void *ctx, const unsigned char *text, size_t len) {
-    return on_text(ctx, (const char *)text, len, false);
+    switch (token) {
+    case JSONFEED_NULL: /* is nothing, as Go decodes it */
+        p->has_items |= p->feed.field == FIELD_ITEMS;
+        return !object_only || wrong(p, "null stands where an object should");
+    case JSONFEED_BOOLEAN:
+        return (p->feed.field == FIELD_OTHER && !object_only) || wrong(p, "a field has the wrong type");
+    case JSONFEED_NUMBER:
+    case JSONFEED_STRING:
+    default:
+        return on_text(p, text, len, token == JSONFEED_NUMBER);
+    }
 }
 
 /* Starts what was just opened. */
-static int enter(struct metricslist *p, enum place place) {
-    if (place == AT_ITEMS) {
+static int on_enter(void *arg, const struct jsonfeed_opening *opening) {
+    struct metricslist *p = arg;
+
+    if (p->table->arena.used > TABLE_MAX)
+        return too_many(p);
+    if (opening->inside == AT_ITEMS) {
         p->has_items = true;
-    } else if (place == AT_ITEM) {
+    } else if (opening->inside == AT_ITEM) {
         p->item = (struct metrics_item){.name = ""};
         p->has_value = p->has_window = false;
-    } else if (place == AT_CONTAINER) {
+    } else if (opening->inside == AT_CONTAINER) {
         p->container = ARENA_NEW(&p->table->arena, struct metrics_container);
         *p->container = (struct metrics_container){.next = p->item.containers, .name = ""};
         p->item.containers = p->container;
@@ -271,39 +258,12 @@ static int enter(struct metricslist *p, enum place place) {
     return 1;
 }
 
-static int on_open(struct metricslist *p, bool map) {
-    enum place here = p->places[p->depth];
-    enum field field = p->field;
-
-    if (p->depth + 1 >= DEPTH_MAX)
-        return fail(p, -E2BIG, "the answer is nested too deeply");
-    if (p->table->arena.used > TABLE_MAX)
-        return fail(p, -E2BIG, "the answer has too many elements");
-    p->field = FIELD_OTHER;
-    for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++)
-        if (openings[i].place == here && openings[i].field == field && openings[i].map == map) {
-            p->places[++p->depth] = openings[i].inside;
-            return enter(p, openings[i].inside);
-        }
-    if (field != FIELD_OTHER || here == AT_TOP || here == AT_ITEMS || here == AT_CONTAINERS)
-        return wrong(p, "an object or a list stands where there should be none");
-    p->places[++p->depth] = AT_SKIPPED;
-    return 1;
-}
-
-static int on_start_map(void *ctx) {
-    return on_open(ctx, true);
-}
-static int on_start_array(void *ctx) {
-    return on_open(ctx, false);
-}
-
 /* The element is whole: into the table. */
 static int item_done(struct metricslist *p) {
     struct metrics_table *t = p->table;
 
     if (++t->count > ITEMS_MAX)
-        return fail(p, -E2BIG, "the answer has too many elements");
+        return too_many(p);
     t->newest = p->item.at > t->newest ? p->item.at : t->newest;
     if (p->kind != LIST_POD_METRICS && !p->has_value)
         return wrong(p, "an element has no value");
@@ -318,33 +278,21 @@ static int item_done(struct metricslist *p) {
     return 1;
 }
 
-static int on_close(void *ctx) {
-    struct metricslist *p = ctx;
-    enum place left = p->places[p->depth--];
-
-    p->field = FIELD_OTHER;
-    return left == AT_ITEM ? item_done(p) : 1;
+static int on_leave(void *arg, int place) {
+    return place == AT_ITEM ? item_done(arg) : 1;
 }
 
-static int on_key(void *ctx, const unsigned char *key, size_t len) {
-    struct metricslist *p = ctx;
-    enum place here = p->places[p->depth];
-    const char *name = (const char *)key;
+static int on_key(void *arg, const char *name, size_t len) {
+    struct metricslist *p = arg;
 
-    p->field = FIELD_OTHER;
-    if (len > NAME_MAX_LEN && here == AT_USAGE)
-        return wrong(p, "a resource's name is longer than 253 bytes");
     if (p->table->arena.used > TABLE_MAX)
-        return fail(p, -E2BIG, "the answer has too many elements");
-    if (here == AT_USAGE) {
-        p->field = FIELD_RESOURCE;
-        p->resource = word(p->table, name, len);
+        return too_many(p);
+    if (p->feed.place != AT_USAGE)
         return 1;
-    }
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (fields[i].place == here && strlen(fields[i].name) == len &&
-            memcmp(fields[i].name, name, len) == 0)
-            p->field = fields[i].field;
+    if (len > NAME_MAX_LEN)
+        return wrong(p, "a resource's name is longer than 253 bytes");
+    p->feed.field = FIELD_RESOURCE;
+    p->resource = word(p->table, name, len);
     return 1;
 }
 
@@ -385,62 +333,48 @@ bool metrics_item_usage(const struct metrics_item *item, const char *resource, c
 }
 
 struct metricslist *metricslist_new(enum metricslist_kind kind, size_t max_bytes) {
-    static const yajl_callbacks callbacks = {
-        .yajl_null = on_null,
-        .yajl_boolean = on_boolean,
-        .yajl_number = on_number,
-        .yajl_string = on_string,
-        .yajl_start_map = on_start_map,
-        .yajl_map_key = on_key,
-        .yajl_end_map = on_close,
-        .yajl_start_array = on_start_array,
-        .yajl_end_array = on_close,
+    static const struct jsonfeed_grammar grammar = {
+        .fields = fields,
+        .field_count = sizeof(fields) / sizeof(fields[0]),
+        .openings = openings,
+        .opening_count = sizeof(openings) / sizeof(openings[0]),
+        .scalar = on_scalar,
+        .enter = on_enter,
+        .leave = on_leave,
+        .key = on_key,
     };
     struct metricslist *p = XNEW(struct metricslist);
 
     p->kind = kind;
-    p->max_bytes = max_bytes;
     p->table = XNEW(struct metrics_table);
     arena_init(&p->table->arena, (size_t)32 << 10);
     map_init(&p->table->items);
     map_init(&p->table->words);
-    p->yajl = yajl_alloc(&callbacks, NULL, p);
-    if (!p->yajl)
-        fail(p, -ENOMEM, "no memory for the JSON parser");
+    jsonfeed_init(&p->feed, &grammar, p, kinds[kind].what, max_bytes);
     return p;
 }
 
 void metricslist_free(struct metricslist *list) {
     if (!list)
         return;
-    if (list->yajl)
-        yajl_free(list->yajl);
+    jsonfeed_done(&list->feed);
     metrics_table_free(list->table);
     free(list);
 }
 
 int metricslist_feed(struct metricslist *list, const char *data, size_t len, struct err *err) {
-    struct metricslist *p = list;
-    size_t room = p->max_bytes - p->bytes;
-    size_t taken = len < room ? len : room;
-
-    p->bytes += taken;
-    if (!p->failure.code && yajl_parse(p->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
-        fail(p, -EBADMSG, "the answer is not JSON");
-    if (!p->failure.code && taken < len)
-        err_set(&p->failure, -E2BIG, "the answer is larger than %zu bytes", p->max_bytes);
-    return p->failure.code ? err_set(err, p->failure.code, "%s", p->failure.text) : 0;
+    return jsonfeed_feed(&list->feed, data, len, err);
 }
 
 int metricslist_finish(struct metricslist *list, struct metrics_table **ret_table, struct err *err) {
-    struct metricslist *p = list;
+    int ret = jsonfeed_finish(&list->feed, err);
 
-    if (!p->failure.code && yajl_complete_parse(p->yajl) != yajl_status_ok)
-        fail(p, -EBADMSG, p->bytes ? "the answer is not JSON, or cut short" : "the answer is empty");
-    if (!p->failure.code && !p->has_items)
-        wrong(p, "it has no items");
-    if (p->failure.code)
-        return err_set(err, p->failure.code, "%s", p->failure.text);
-    *ret_table = steal_ptr(&p->table);
+    if (ret < 0)
+        return ret;
+    if (!list->has_items) {
+        wrong(list, "it has no items");
+        return err_set(err, list->feed.failure.code, "%s", list->feed.failure.text);
+    }
+    *ret_table = steal_ptr(&list->table);
     return 0;
 }

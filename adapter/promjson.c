@@ -2,6 +2,7 @@
  */
 #include "adapter/promjson.h"
 
+#include "adapter/jsonfeed.h"
 #include "adapter/promlabels.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -11,9 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
-enum { DEPTH_MAX = 32, STRING_MAX = 64 * 1024, LABELS_MAX = 256, NUMBER_MAX = 64 };
+enum { STRING_MAX = 64 * 1024, LABELS_MAX = 256, NUMBER_MAX = 64 };
 
 /* Where in the document the reader is. */
 enum place {
@@ -44,15 +44,10 @@ enum field {
     FIELD_HISTOGRAMS,
 };
 
-enum token { TOKEN_NULL, TOKEN_BOOLEAN, TOKEN_NUMBER, TOKEN_STRING };
 enum shape { SHAPE_EMPTY, SHAPE_PAIR, SHAPE_ELEMENTS };
 
 /* Which fields mean something where. */
-static const struct {
-    const char *name;
-    enum place place;
-    enum field field;
-} fields[] = {
+static const struct jsonfeed_field fields[] = {
     {"status", AT_ROOT, FIELD_STATUS},          {"data", AT_ROOT, FIELD_DATA},
     {"errorType", AT_ROOT, FIELD_ERROR_TYPE},   {"error", AT_ROOT, FIELD_ERROR},
     {"warnings", AT_ROOT, FIELD_WARNINGS},      {"resultType", AT_DATA, FIELD_RESULT_TYPE},
@@ -62,41 +57,26 @@ static const struct {
 };
 
 /* What may be opened where, and where that leads. */
-static const struct {
-    enum place place;
-    enum field field;
-    bool map;
-    enum place inside;
-} openings[] = {
-    {AT_TOP, FIELD_OTHER, true, AT_ROOT},
-    {AT_ROOT, FIELD_DATA, true, AT_DATA},
-    {AT_ROOT, FIELD_WARNINGS, false, AT_WARNINGS},
-    {AT_ROOT, FIELD_OTHER, true, AT_SKIPPED},
-    {AT_ROOT, FIELD_OTHER, false, AT_SKIPPED},
-    {AT_DATA, FIELD_RESULT, false, AT_RESULT},
-    {AT_DATA, FIELD_OTHER, true, AT_SKIPPED},
-    {AT_DATA, FIELD_OTHER, false, AT_SKIPPED},
-    {AT_RESULT, FIELD_OTHER, true, AT_ELEMENT},
-    {AT_ELEMENT, FIELD_METRIC, true, AT_METRIC},
-    {AT_ELEMENT, FIELD_VALUE, false, AT_PAIR},
-    {AT_ELEMENT, FIELD_VALUES, false, AT_SKIPPED},
-    {AT_ELEMENT, FIELD_HISTOGRAM, false, AT_SKIPPED},
-    {AT_ELEMENT, FIELD_HISTOGRAMS, false, AT_SKIPPED},
-    {AT_ELEMENT, FIELD_OTHER, true, AT_SKIPPED},
-    {AT_ELEMENT, FIELD_OTHER, false, AT_SKIPPED},
-    {AT_SKIPPED, FIELD_OTHER, true, AT_SKIPPED},
-    {AT_SKIPPED, FIELD_OTHER, false, AT_SKIPPED},
+static const struct jsonfeed_opening openings[] = {
+    {AT_TOP, FIELD_OTHER, JSONFEED_MAP, AT_ROOT},
+    {AT_ROOT, FIELD_DATA, JSONFEED_MAP, AT_DATA},
+    {AT_ROOT, FIELD_WARNINGS, JSONFEED_LIST, AT_WARNINGS},
+    {AT_ROOT, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_DATA, FIELD_RESULT, JSONFEED_LIST, AT_RESULT},
+    {AT_DATA, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_RESULT, FIELD_OTHER, JSONFEED_MAP, AT_ELEMENT},
+    {AT_ELEMENT, FIELD_METRIC, JSONFEED_MAP, AT_METRIC},
+    {AT_ELEMENT, FIELD_VALUE, JSONFEED_LIST, AT_PAIR},
+    {AT_ELEMENT, FIELD_VALUES, JSONFEED_LIST, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_HISTOGRAM, JSONFEED_LIST, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_HISTOGRAMS, JSONFEED_LIST, AT_SKIPPED},
+    {AT_ELEMENT, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
+    {AT_SKIPPED, FIELD_OTHER, JSONFEED_ANY, AT_SKIPPED},
 };
 
 struct promjson {
-    yajl_handle yajl;
+    struct jsonfeed feed;
     enum combine combine;
-    size_t bytes, max_bytes;
-    struct err failure; /* the first one; nothing is read after it */
-
-    enum place places[DEPTH_MAX];
-    int depth;        /* places[depth] is where we are */
-    enum field field; /* of the innermost object */
 
     /* Of the whole answer. */
     char status[16], result_type[16];
@@ -121,16 +101,8 @@ struct promjson {
     struct promlabels labels;
 };
 
-static int fail(struct promjson *p, int code, const char *text) {
-    if (!p->failure.code)
-        err_set(&p->failure, code, "%s", text);
-    return 0; /* yajl's "stop" */
-}
-
 static int wrong_type(struct promjson *p, const char *what) {
-    if (!p->failure.code)
-        err_set(&p->failure, -EBADMSG, "the answer is not Prometheus': %s", what);
-    return 0;
+    return jsonfeed_wrong(&p->feed, what);
 }
 
 void promjson_cut(char *out, size_t size, const char *text, size_t len) {
@@ -155,24 +127,24 @@ static void add_warning(struct promjson *p, const char *text, size_t len) {
     append(p->warning, sizeof(p->warning), text, len);
 }
 
-static int root_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
-    if (p->field == FIELD_OTHER || token == TOKEN_NULL)
+static int root_scalar(struct promjson *p, enum jsonfeed_token token, const char *text, size_t len) {
+    if (p->feed.field == FIELD_OTHER || token == JSONFEED_NULL)
         return 1;
-    if (token != TOKEN_STRING || p->field == FIELD_DATA || p->field == FIELD_WARNINGS)
+    if (token != JSONFEED_STRING || p->feed.field == FIELD_DATA || p->feed.field == FIELD_WARNINGS)
         return wrong_type(p, "a field of its top level has the wrong type");
-    if (p->field == FIELD_STATUS)
+    if (p->feed.field == FIELD_STATUS)
         promjson_cut(p->status, sizeof(p->status), text, len);
-    else if (p->field == FIELD_ERROR_TYPE)
+    else if (p->feed.field == FIELD_ERROR_TYPE)
         promjson_cut(p->error_type, sizeof(p->error_type), text, len);
     else
         promjson_cut(p->error, sizeof(p->error), text, len);
     return 1;
 }
 
-static int data_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
-    if (p->field == FIELD_OTHER)
+static int data_scalar(struct promjson *p, enum jsonfeed_token token, const char *text, size_t len) {
+    if (p->feed.field == FIELD_OTHER)
         return 1;
-    if (p->field != FIELD_RESULT_TYPE || token != TOKEN_STRING)
+    if (p->feed.field != FIELD_RESULT_TYPE || token != JSONFEED_STRING)
         return wrong_type(p, "data.result is not a list, or data.resultType not a string");
     promjson_cut(p->result_type, sizeof(p->result_type), text, len);
     return 1;
@@ -191,14 +163,14 @@ static int read_time(struct promjson *p, const char *text, size_t len) {
 }
 
 /* One of the two items of [timestamp, "value"]. */
-static int pair_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+static int pair_scalar(struct promjson *p, enum jsonfeed_token token, const char *text, size_t len) {
     switch (p->pair_len++) {
     case 0:
-        if (token != TOKEN_NUMBER)
+        if (token != JSONFEED_NUMBER)
             return wrong_type(p, "a timestamp is not a number");
         return read_time(p, text, len);
     case 1:
-        if (token != TOKEN_STRING)
+        if (token != JSONFEED_STRING)
             return wrong_type(p, "a value is not a string");
         promjson_cut(p->pair_text, sizeof(p->pair_text), len < NUMBER_MAX ? text : "",
                      len < NUMBER_MAX ? len : 0);
@@ -208,26 +180,28 @@ static int pair_scalar(struct promjson *p, enum token token, const char *text, s
     }
 }
 
-static int result_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+static int result_scalar(struct promjson *p, enum jsonfeed_token token, const char *text, size_t len) {
     if (p->shape == SHAPE_ELEMENTS)
         return wrong_type(p, "data.result mixes elements and numbers");
     p->shape = SHAPE_PAIR;
     return pair_scalar(p, token, text, len);
 }
 
-static int label_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
-    if (token != TOKEN_STRING)
+static int label_scalar(struct promjson *p, enum jsonfeed_token token, const char *text, size_t len) {
+    if (token != JSONFEED_STRING)
         return wrong_type(p, "a label's value is not a string");
     if (++p->label_count > LABELS_MAX)
-        return fail(p, -E2BIG, "an element of the answer has more than 256 labels");
+        return jsonfeed_fail(&p->feed, -E2BIG, "an element of the answer has more than 256 labels");
     promlabels_add(&p->labels, p->elements, p->label, text, len);
     return 1;
 }
 
-static int on_scalar(struct promjson *p, enum token token, const char *text, size_t len) {
+static int on_scalar(void *arg, enum jsonfeed_token token, const char *text, size_t len) {
+    struct promjson *p = arg;
+
     if (len > STRING_MAX)
-        return fail(p, -E2BIG, "a string of the answer is longer than 64 KiB");
-    switch (p->places[p->depth]) {
+        return jsonfeed_fail(&p->feed, -E2BIG, "a string of the answer is longer than 64 KiB");
+    switch ((enum place)p->feed.place) {
     case AT_ROOT:
         return root_scalar(p, token, text, len);
     case AT_DATA:
@@ -235,13 +209,13 @@ static int on_scalar(struct promjson *p, enum token token, const char *text, siz
     case AT_RESULT:
         return result_scalar(p, token, text, len);
     case AT_ELEMENT:
-        return p->field == FIELD_OTHER || wrong_type(p, "a field of an element has the wrong type");
+        return p->feed.field == FIELD_OTHER || wrong_type(p, "a field of an element has the wrong type");
     case AT_METRIC:
         return label_scalar(p, token, text, len);
     case AT_PAIR:
         return pair_scalar(p, token, text, len);
     case AT_WARNINGS:
-        if (token != TOKEN_STRING)
+        if (token != JSONFEED_STRING)
             return wrong_type(p, "a warning is not a string");
         add_warning(p, text, len);
         return 1;
@@ -254,8 +228,12 @@ static int on_scalar(struct promjson *p, enum token token, const char *text, siz
 }
 
 /* Starts the element or the list of elements that was just opened. */
-static int enter(struct promjson *p, enum place place) {
-    switch ((int)place) {
+static int on_enter(void *arg, const struct jsonfeed_opening *opening) {
+    struct promjson *p = arg;
+
+    p->has_values |= opening->field == FIELD_VALUES || opening->field == FIELD_HISTOGRAMS;
+    p->has_histogram |= opening->field == FIELD_HISTOGRAM;
+    switch (opening->inside) {
     case AT_RESULT:
         if (p->has_result)
             return wrong_type(p, "data.result is there twice");
@@ -273,24 +251,6 @@ static int enter(struct promjson *p, enum place place) {
     default:
         return 1;
     }
-}
-
-static int on_open(struct promjson *p, bool map) {
-    enum place here = p->places[p->depth];
-    enum field field = p->field;
-
-    if (p->depth + 1 >= DEPTH_MAX)
-        return fail(p, -E2BIG, "the answer is nested too deeply");
-    p->has_values |= here == AT_ELEMENT && (field == FIELD_VALUES || field == FIELD_HISTOGRAMS);
-    p->has_histogram |= here == AT_ELEMENT && field == FIELD_HISTOGRAM;
-    for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++)
-        if (openings[i].place == here && openings[i].field == field && openings[i].map == map) {
-            p->places[++p->depth] = openings[i].inside;
-            p->field = FIELD_OTHER;
-            return enter(p, openings[i].inside);
-        }
-    return wrong_type(p, map ? "an object stands where there should be none"
-                             : "a list stands where there should be none");
 }
 
 static void count_value(struct promjson *p, double v) {
@@ -324,100 +284,56 @@ static int element_done(struct promjson *p) {
     return 1;
 }
 
-static int on_close(void *ctx) {
-    struct promjson *p = ctx;
-    enum place left = p->places[p->depth--];
+static int on_leave(void *arg, int place) {
+    struct promjson *p = arg;
 
-    p->field = FIELD_OTHER;
-    if (left == AT_PAIR && p->pair_len != 2)
+    if (place == AT_PAIR && p->pair_len != 2)
         return wrong_type(p, "a value has fewer than two items");
-    return left == AT_ELEMENT ? element_done(p) : 1;
+    return place == AT_ELEMENT ? element_done(p) : 1;
 }
 
-static int on_key(void *ctx, const unsigned char *key, size_t len) {
-    struct promjson *p = ctx;
-    const char *name = (const char *)key;
+static int on_key(void *arg, const char *name, size_t len) {
+    struct promjson *p = arg;
 
     if (len > STRING_MAX)
-        return fail(p, -E2BIG, "a name in the answer is longer than 64 KiB");
-    p->field = FIELD_OTHER;
-    if (p->places[p->depth] == AT_METRIC) {
+        return jsonfeed_fail(&p->feed, -E2BIG, "a name in the answer is longer than 64 KiB");
+    if (p->feed.place == AT_METRIC) {
         free(p->label);
         p->label = xstrndup(name, len);
-        return 1;
     }
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (fields[i].place == p->places[p->depth] && strlen(fields[i].name) == len &&
-            memcmp(fields[i].name, name, len) == 0)
-            p->field = fields[i].field;
     return 1;
 }
 
-static int on_null(void *ctx) {
-    return on_scalar(ctx, TOKEN_NULL, "", 0);
-}
-static int on_boolean(void *ctx, int value) {
-    (void)value;
-    return on_scalar(ctx, TOKEN_BOOLEAN, "", 0);
-}
-static int on_number(void *ctx, const char *text, size_t len) {
-    return on_scalar(ctx, TOKEN_NUMBER, text, len);
-}
-static int on_string(void *ctx, const unsigned char *text, size_t len) {
-    return on_scalar(ctx, TOKEN_STRING, (const char *)text, len);
-}
-static int on_start_map(void *ctx) {
-    return on_open(ctx, true);
-}
-static int on_start_array(void *ctx) {
-    return on_open(ctx, false);
-}
-
 struct promjson *promjson_new(enum combine combine, size_t max_bytes) {
-    static const yajl_callbacks callbacks = {
-        .yajl_null = on_null,
-        .yajl_boolean = on_boolean,
-        .yajl_number = on_number,
-        .yajl_string = on_string,
-        .yajl_start_map = on_start_map,
-        .yajl_map_key = on_key,
-        .yajl_end_map = on_close,
-        .yajl_start_array = on_start_array,
-        .yajl_end_array = on_close,
+    static const struct jsonfeed_grammar grammar = {
+        .fields = fields,
+        .field_count = sizeof(fields) / sizeof(fields[0]),
+        .openings = openings,
+        .opening_count = sizeof(openings) / sizeof(openings[0]),
+        .scalar = on_scalar,
+        .enter = on_enter,
+        .leave = on_leave,
+        .key = on_key,
     };
     struct promjson *p = XNEW(struct promjson);
 
     p->combine = combine;
-    p->max_bytes = max_bytes;
     promlabels_init(&p->labels);
-    p->yajl = yajl_alloc(&callbacks, NULL, p);
-    if (!p->yajl)
-        fail(p, -ENOMEM, "no memory for the JSON parser");
+    jsonfeed_init(&p->feed, &grammar, p, "Prometheus'", max_bytes);
     return p;
 }
 
 void promjson_free(struct promjson *p) {
     if (!p)
         return;
-    if (p->yajl)
-        yajl_free(p->yajl);
+    jsonfeed_done(&p->feed);
     promlabels_done(&p->labels);
     free(p->label);
     free(p);
 }
 
 int promjson_feed(struct promjson *p, const char *data, size_t len, struct err *err) {
-    size_t room = p->max_bytes - p->bytes;
-    size_t taken = len < room ? len : room;
-
-    p->bytes += taken;
-    if (!p->failure.code && yajl_parse(p->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
-        fail(p, -EBADMSG, "the answer is not JSON");
-    if (!p->failure.code && taken < len)
-        err_set(&p->failure, -E2BIG, "the answer is larger than %zu bytes", p->max_bytes);
-    if (!p->failure.code)
-        return 0;
-    return err_set(err, p->failure.code, "%s", p->failure.text);
+    return jsonfeed_feed(&p->feed, data, len, err);
 }
 
 static void failed(struct promjson_answer *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -509,14 +425,14 @@ static void conclude_success(struct promjson *p, struct promjson_answer *a) {
 
 void promjson_finish(struct promjson *p, struct promjson_answer *ret_answer) {
     struct promjson_answer *a = ret_answer;
+    struct err err = {0};
 
     *a = (struct promjson_answer){.quality = QUALITY_FAILED};
-    if (!p->failure.code && yajl_complete_parse(p->yajl) != yajl_status_ok && !p->failure.code)
-        fail(p, -EBADMSG, p->bytes ? "the answer is not JSON, or cut short" : "the answer is empty");
+    int ret = jsonfeed_finish(&p->feed, &err);
     promjson_cut(a->warning, sizeof(a->warning), p->warning, strlen(p->warning));
-    if (p->failure.code) {
+    if (ret < 0) {
         a->malformed = true;
-        failed(a, "%s", p->failure.text);
+        failed(a, "%s", err.text);
     } else if (str_eq(p->status, "success")) {
         conclude_success(p, a);
     } else if (str_eq(p->status, "error")) {

@@ -1,0 +1,131 @@
+/* The frame of the streaming readers: yajl's events, led through the reader's tables. */
+#include "adapter/jsonfeed.h"
+
+#include <errno.h>
+#include <string.h>
+
+int jsonfeed_fail(struct jsonfeed *feed, int code, const char *text) {
+    if (!feed->failure.code)
+        err_set(&feed->failure, code, "%s", text);
+    return 0;
+}
+
+int jsonfeed_wrong(struct jsonfeed *feed, const char *text) {
+    if (!feed->failure.code)
+        err_set(&feed->failure, -EBADMSG, "the answer is not %s: %s", feed->what, text);
+    return 0;
+}
+
+static int on_open(struct jsonfeed *f, enum jsonfeed_kind kind) {
+    const struct jsonfeed_grammar *g = f->grammar;
+
+    if (f->depth + 1 >= JSONFEED_DEPTH_MAX)
+        return jsonfeed_fail(f, -E2BIG, "the answer is nested too deeply");
+    for (size_t i = 0; i < g->opening_count; i++) {
+        const struct jsonfeed_opening *o = &g->openings[i];
+        if (o->place != f->place || o->field != f->field || (o->kind != kind && o->kind != JSONFEED_ANY))
+            continue;
+        f->places[f->depth++] = f->place;
+        f->place = o->inside;
+        f->field = 0;
+        return g->enter(f->arg, o);
+    }
+    return jsonfeed_wrong(f, kind == JSONFEED_MAP ? "an object stands where there should be none"
+                                                  : "a list stands where there should be none");
+}
+
+static int on_close(void *ctx) {
+    struct jsonfeed *f = ctx;
+    int left = f->place;
+
+    f->place = f->places[--f->depth];
+    f->field = 0;
+    return f->grammar->leave(f->arg, left);
+}
+
+static int on_key(void *ctx, const unsigned char *key, size_t len) {
+    struct jsonfeed *f = ctx;
+    const struct jsonfeed_grammar *g = f->grammar;
+    const char *name = (const char *)key;
+
+    f->field = 0;
+    for (size_t i = 0; i < g->field_count; i++)
+        if (g->fields[i].place == f->place && strlen(g->fields[i].name) == len &&
+            memcmp(g->fields[i].name, name, len) == 0)
+            f->field = g->fields[i].field;
+    return g->key(f->arg, name, len);
+}
+
+static int on_null(void *ctx) {
+    struct jsonfeed *f = ctx;
+    return f->grammar->scalar(f->arg, JSONFEED_NULL, "", 0);
+}
+static int on_boolean(void *ctx, int value) {
+    struct jsonfeed *f = ctx;
+    (void)value;
+    return f->grammar->scalar(f->arg, JSONFEED_BOOLEAN, "", 0);
+}
+static int on_number(void *ctx, const char *text, size_t len) {
+    struct jsonfeed *f = ctx;
+    return f->grammar->scalar(f->arg, JSONFEED_NUMBER, text, len);
+}
+static int on_string(void *ctx, const unsigned char *text, size_t len) {
+    struct jsonfeed *f = ctx;
+    return f->grammar->scalar(f->arg, JSONFEED_STRING, (const char *)text, len);
+}
+static int on_start_map(void *ctx) {
+    return on_open(ctx, JSONFEED_MAP);
+}
+static int on_start_array(void *ctx) {
+    return on_open(ctx, JSONFEED_LIST);
+}
+
+void jsonfeed_init(struct jsonfeed *feed, const struct jsonfeed_grammar *grammar, void *arg, const char *what,
+                   size_t max_bytes) {
+    static const yajl_callbacks callbacks = {
+        .yajl_null = on_null,
+        .yajl_boolean = on_boolean,
+        .yajl_number = on_number,
+        .yajl_string = on_string,
+        .yajl_start_map = on_start_map,
+        .yajl_map_key = on_key,
+        .yajl_end_map = on_close,
+        .yajl_start_array = on_start_array,
+        .yajl_end_array = on_close,
+    };
+
+    *feed =
+        (struct jsonfeed){.grammar = grammar, .arg = arg, .what = what, .max_bytes = max_bytes, .place = 0};
+    feed->yajl = yajl_alloc(&callbacks, NULL, feed);
+    if (!feed->yajl)
+        jsonfeed_fail(feed, -ENOMEM, "no memory for the JSON parser");
+}
+
+void jsonfeed_done(struct jsonfeed *feed) {
+    if (feed->yajl)
+        yajl_free(feed->yajl);
+    feed->yajl = NULL;
+}
+
+static int said(const struct jsonfeed *f, struct err *err) {
+    return f->failure.code ? err_set(err, f->failure.code, "%s", f->failure.text) : 0;
+}
+
+int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct err *err) {
+    size_t room = feed->max_bytes - feed->bytes;
+    size_t taken = len < room ? len : room;
+
+    feed->bytes += taken;
+    if (!feed->failure.code && yajl_parse(feed->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
+        jsonfeed_fail(feed, -EBADMSG, "the answer is not JSON");
+    if (!feed->failure.code && taken < len)
+        err_set(&feed->failure, -E2BIG, "the answer is larger than %zu bytes", feed->max_bytes);
+    return said(feed, err);
+}
+
+int jsonfeed_finish(struct jsonfeed *feed, struct err *err) {
+    if (!feed->failure.code && yajl_complete_parse(feed->yajl) != yajl_status_ok)
+        jsonfeed_fail(feed, -EBADMSG,
+                      feed->bytes ? "the answer is not JSON, or cut short" : "the answer is empty");
+    return said(feed, err);
+}
