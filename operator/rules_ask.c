@@ -218,8 +218,10 @@ static int add_page(struct names *names, const json_t *page, const char **ret_mo
 
 static char *page_path(const struct cluster_resource *resource, const struct metrics_route *route,
                        const char *more) {
-    const struct resource r = {resource->group,  resource->version,    resource->kind,
-                               resource->plural, resource->namespaced, false};
+    const struct resource r = {.group = resource->group,
+                               .version = resource->version,
+                               .plural = resource->plural,
+                               .namespaced = resource->namespaced};
     cleanup_free char *labels = url_escape(str_or_empty(route->labels_text)), *escaped = url_escape(more);
     cleanup_buf struct buf path;
 

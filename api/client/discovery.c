@@ -19,7 +19,9 @@
 #define REFRESH_PAUSE (1 * USEC_PER_SEC)
 #define BACKOFF_MIN (1 * USEC_PER_SEC)
 #define BACKOFF_MAX ASK_AGAIN
-enum { BODY_MAX = 16 * 1024 * 1024, WATCHERS_MAX = 8, WANTED_MAX = 1000, GROUP_MAX = 254 };
+/* How often everything is asked for without a reason. */
+#define FOLLOW_PERIOD (10 * USEC_PER_MIN)
+enum { BODY_MAX = 16 * 1024 * 1024, WATCHERS_MAX = 16, WANTED_MAX = 1000, GROUP_MAX = 254 };
 
 static const char accept_aggregated[] =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
@@ -52,6 +54,10 @@ struct discovery {
     unsigned failures; /* rounds in a row that failed */
     usec_t asked_at, due;
     struct loop_timer *timer;
+    bool follow_all;           /* every group is wanted */
+    bool asked_all;            /* in the round under way, or the last one */
+    bool loaded;               /* such a round has been answered */
+    struct loop_timer *follow; /* to the next such round */
     struct {
         loop_fn *fn;
         void *arg;
@@ -76,6 +82,7 @@ struct discovery *discovery_new(struct kube *kube) {
     discovery_table_init(&d->table);
     map_init(&d->wanted);
     d->timer = loop_timer_new(d->loop, on_timer, d);
+    d->follow = loop_timer_new(d->loop, on_timer, d);
     return d;
 }
 
@@ -98,6 +105,7 @@ void discovery_free(struct discovery *discovery) {
         free(q);
     }
     loop_timer_free(discovery->timer);
+    loop_timer_free(discovery->follow);
     while (map_next(&discovery->wanted, &it, NULL, &wanted)) {
         free(((struct wanted *)wanted)->name);
         free(wanted);
@@ -123,12 +131,23 @@ static usec_t pause_after_failure(const struct discovery *d) {
     return pause - (usec_t)((uint64_t)clock_mono() % ((uint64_t)pause / 4));
 }
 
+/* Sets the time of the next round of everything. */
+static void follow_on(struct discovery *d) {
+    if (!d->asked_all) /* the one that just ended began before it was wanted */
+        loop_timer_set(d->follow, 0);
+    else
+        loop_timer_set(d->follow, d->failures ? d->due - d->asked_at : FOLLOW_PERIOD);
+}
+
 static void end_round(struct discovery *d) {
     d->round++;
     d->asked_at = loop_now(d->loop);
     bool failed = d->failure[HALF_CORE].code || d->failure[HALF_GROUPS].code;
     d->failures = failed ? d->failures + 1 : 0;
     d->due = d->asked_at + (d->failures ? pause_after_failure(d) : ASK_AGAIN);
+    d->loaded |= d->asked_all && !failed;
+    if (d->follow_all)
+        follow_on(d);
     log_debug(kube_server(d->kube), "discovery: %zu kinds in %zu versions", d->table.kinds,
               d->table.by_api_version.len);
     for (size_t i = 0; i < d->watcher_count; i++)
@@ -142,7 +161,8 @@ static void ask_versions(struct discovery *d, enum discovery_half half) {
     char path[2 * GROUP_MAX + 16];
 
     for (struct group_version *gv = d->table.versions; gv; gv = gv->next) {
-        if (!gv->listed || (gv->group[0] == '\0') != (half == HALF_CORE) || !map_get(&d->wanted, gv->group))
+        bool wanted = d->asked_all || map_get(&d->wanted, gv->group);
+        if (!gv->listed || (gv->group[0] == '\0') != (half == HALF_CORE) || !wanted)
             continue;
         snprintf(path, sizeof(path), "/%s/%s", half == HALF_CORE ? "api" : "apis", gv->api_version);
         ask(d, half, gv, path);
@@ -208,6 +228,7 @@ static void start_round(struct discovery *d) {
     void *wanted;
 
     loop_timer_cancel(d->timer);
+    d->asked_all = d->follow_all;
     while (map_next(&d->wanted, &it, NULL, &wanted))
         ((struct wanted *)wanted)->round = d->round + 1;
     ask(d, HALF_CORE, NULL, "/api");
@@ -254,6 +275,27 @@ void discovery_refresh(struct discovery *discovery) {
         loop_timer_cancel(discovery->timer);
     }
     ask_when_due(discovery);
+}
+
+void discovery_missed(struct discovery *discovery) {
+    if (discovery->round > 0)
+        ask_when_due(discovery);
+}
+
+void discovery_follow_all(struct discovery *discovery) {
+    if (discovery->follow_all)
+        return;
+    discovery->follow_all = true;
+    if (!discovery->queries) /* else the end of the round goes on */
+        start_round(discovery);
+}
+
+bool discovery_loaded(const struct discovery *discovery) {
+    return discovery->loaded;
+}
+
+void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
+    discovery_table_each(&discovery->table, fn, arg);
 }
 
 static int not_found(struct discovery *d, const char *api_version, const char *kind, bool broken,

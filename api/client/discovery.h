@@ -10,7 +10,8 @@ struct resource {
     const char *group, *version, *kind; /* group "" for core */
     const char *plural;
     bool namespaced;
-    bool has_scale; /* a scale subresource is there */
+    bool has_scale;       /* a scale subresource is there */
+    const char *singular; /* NULL or "": not told, which means the kind in lower case */
 };
 
 struct discovery;
@@ -27,8 +28,23 @@ int discovery_find(struct discovery *discovery, const char *api_version, const c
                    const struct resource **ret_resource, struct err *err);
 /* Asks anew: at once, or a second after the last round. For somebody to whom a found kind answered 404. */
 void discovery_refresh(struct discovery *discovery);
-/* fn is called after every completed round of discovery, failed ones too; at most 8 of them. */
+/* Somebody asked for a resource by a name that no kind has: asks anew where the last round is older than
+ * 30 s. */
+void discovery_missed(struct discovery *discovery);
+/* fn is called after every completed round of discovery, failed ones too; at most 16 of them. */
 void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg);
+
+/* Follows everything that the server serves, not the groups alone that are looked up: asks at once, and again
+ * every 10 minutes. */
+void discovery_follow_all(struct discovery *discovery);
+/* Whether a round of discovery_follow_all has been answered; once true it stays so. */
+bool discovery_loaded(const struct discovery *discovery);
+/* Calls fn for each resource that can be got, subresources left out, in the order of the server's discovery:
+ * the core group first, of each group the preferred version first. One that several versions have is told
+ * once, of the first. The groups of the custom and external metrics APIs are left out: what they list are
+ * metrics. Resources are borrowed until discovery_free, and equal ones give the same pointer. */
+typedef void discovery_fn(void *arg, const struct resource *resource);
+void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg);
 
 /* "/apis/apps/v1/namespaces/ns/deployments" (name NULL), ".../name" or ".../name/sub"; "/api/v1/…" for core.
  * ns NULL: all namespaces. Written into buf (the caller's). */

@@ -3,6 +3,7 @@
 #include "api/client/discovery_table.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
 #include <string.h>
@@ -78,16 +79,23 @@ static void begin_kinds(struct group_version *gv) {
         e->live = false;
 }
 
+/* Of one kind. */
+static bool says_the_same(const struct resource *a, const struct resource *b) {
+    return str_eq(a->plural, b->plural) && str_eq(a->singular, b->singular) &&
+           a->namespaced == b->namespaced && a->has_scale == b->has_scale;
+}
+
 /* Puts a kind; an entry that says the same is used again, so that its pointer stays. */
 static struct kind_entry *put_kind(struct discovery_table *t, struct group_version *gv,
                                    const struct resource *r) {
-    for (struct kind_entry *e = gv->kinds; e; e = e->next) {
+    struct kind_entry **end = &gv->kinds;
+
+    for (struct kind_entry *e = gv->kinds; e; end = &e->next, e = e->next) {
         if (!str_eq(e->resource.kind, r->kind))
             continue;
         if (e->live)
             return NULL; /* two resources of one kind: the first counts, as in client-go */
-        if (!str_eq(e->resource.plural, r->plural) || e->resource.namespaced != r->namespaced ||
-            e->resource.has_scale != r->has_scale)
+        if (!says_the_same(&e->resource, r))
             continue;
         e->live = true;
         return e;
@@ -100,11 +108,11 @@ static struct kind_entry *put_kind(struct discovery_table *t, struct group_versi
                                     .version = gv->version,
                                     .kind = arena_strdup(&t->arena, r->kind),
                                     .plural = arena_strdup(&t->arena, r->plural),
+                                    .singular = arena_strdup(&t->arena, r->singular),
                                     .namespaced = r->namespaced,
                                     .has_scale = r->has_scale};
     e->live = true;
-    e->next = gv->kinds;
-    gv->kinds = e;
+    *end = e;
     return e;
 }
 
@@ -125,6 +133,7 @@ static void read_resource(struct discovery_table *t, struct group_version *gv, c
     size_t i;
     struct resource r = {.kind = text_of(json_object_get(resource, "responseKind"), "kind"),
                          .plural = text_of(resource, "resource"),
+                         .singular = text_of(resource, "singularResource"),
                          .namespaced = str_eq(text_of(resource, "scope"), "Namespaced")};
 
     if (!is_name(r.kind) || !is_name(r.plural) || !has_verb(resource, "get"))
@@ -227,6 +236,7 @@ int discovery_table_read_version(struct discovery_table *table, struct group_ver
     json_array_foreach(resources, i, item) {
         struct resource r = {.kind = text_of(item, "kind"),
                              .plural = text_of(item, "name"),
+                             .singular = text_of(item, "singularName"),
                              .namespaced = json_is_true(json_object_get(item, "namespaced"))};
         if (!is_name(r.kind) || !is_name(r.plural) || !has_verb(item, "get"))
             continue;
@@ -266,4 +276,56 @@ const struct resource *discovery_table_find(const struct discovery_table *table,
         }
     }
     return found;
+}
+
+/* ---- all of them ---- */
+
+/* These list metrics where others list resources. */
+static bool is_metrics(const char *group) {
+    return str_eq(group, "custom.metrics.k8s.io") || str_eq(group, "external.metrics.k8s.io");
+}
+
+static int compare_rank(const void *a, const void *b) {
+    const struct group_version *x = *(const struct group_version *const *)a;
+    const struct group_version *y = *(const struct group_version *const *)b;
+
+    /* The two documents come in any order; the core group goes first. */
+    if (!x->group[0] != !y->group[0])
+        return x->group[0] ? 1 : -1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* What discovery lists now, in its order; the caller frees it. */
+static const struct group_version **ranked(const struct discovery_table *table, size_t *ret_count) {
+    const struct group_version **versions = xcalloc(table->by_api_version.len, sizeof(void *));
+    size_t count = 0;
+
+    for (const struct group_version *gv = table->versions; gv; gv = gv->next)
+        if (gv->listed && !is_metrics(gv->group))
+            versions[count++] = gv;
+    qsort(versions, count, sizeof(void *), compare_rank);
+    *ret_count = count;
+    return versions;
+}
+
+/* Whether one of these versions, which are of one group, has the resource. */
+static bool had_before(const struct group_version *const *versions, size_t count, const char *plural) {
+    for (size_t i = 0; i < count; i++)
+        for (const struct kind_entry *e = versions[i]->kinds; e; e = e->next)
+            if (e->live && str_eq(e->resource.plural, plural))
+                return true;
+    return false;
+}
+
+void discovery_table_each(const struct discovery_table *table, discovery_fn *fn, void *arg) {
+    size_t count, first = 0; /* first: of the group */
+    cleanup_free const struct group_version **versions = ranked(table, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!str_eq(versions[i]->group, versions[first]->group))
+            first = i;
+        for (const struct kind_entry *e = versions[i]->kinds; e; e = e->next)
+            if (e->live && !had_before(versions + first, i - first, e->resource.plural))
+                fn(arg, &e->resource);
+    }
 }

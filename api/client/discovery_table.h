@@ -52,6 +52,8 @@ int discovery_table_read_version(struct discovery_table *table, struct group_ver
  * is set where a version of the group could not be read, so that the kind may be there after all. */
 const struct resource *discovery_table_find(const struct discovery_table *table, const char *api_version,
                                             const char *kind, bool *ret_broken);
+/* As discovery_each. */
+void discovery_table_each(const struct discovery_table *table, discovery_fn *fn, void *arg);
 /* "apps/v1" -> "apps", "v1" -> "". Into out of size bytes, cut where it is too long. */
 void discovery_group_of(const char *api_version, char *out, size_t size);
 

@@ -13,7 +13,8 @@ struct kubeobject;
 typedef void kubeobject_fn(void *arg, const json_t *object);
 
 /* collection: "/api/v1/namespaces/NS/configmaps". A failed read or watch is repeated with back-off; where the
- * watch is forbidden the object is read again every 30 s. Objects of at most 1 MiB. Owned by the caller. */
+ * watch is forbidden (or no websocket gets through) the object is read again every 30 s. Objects of at most
+ * 3 MiB as JSON (etcd takes 1.5 MiB). Owned by the caller. */
 struct kubeobject *kubeobject_follow(struct loop *loop, struct kube *kube, const char *collection,
                                      const char *name, kubeobject_fn *fn, void *arg);
 /* No callback follows. NULL is allowed. */

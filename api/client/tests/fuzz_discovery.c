@@ -1,6 +1,12 @@
 /* Discovery documents of a hostile server: the first byte says which kind of document, the rest is read. */
 #include "api/client/discovery_table.h"
 
+#include <string.h>
+
+static void on_resource(void *arg, const struct resource *resource) {
+    *(size_t *)arg += strlen(resource->plural) + strlen(resource->kind);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -17,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (table.versions && data[0] & 2)
             discovery_table_read_version(&table, table.versions, body, &err);
     }
+    discovery_table_each(&table, on_resource, &size);
     discovery_table_find(&table, "apps/v1", "Deployment", &broken);
     discovery_table_done(&table);
     json_decref(body);

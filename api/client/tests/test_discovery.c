@@ -5,6 +5,7 @@
 #include "api/client/discovery_table.h"
 #include "api/client/kubeconfig_internal.h"
 #include "api/client/tests/fake_http.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <dirent.h>
@@ -286,9 +287,140 @@ static void test_scale_appears(void **state) {
     discovery_table_done(&t);
 }
 
+/* ---- all resources ---- */
+
+static void put_line(void *arg, const struct resource *r) {
+    buf_printf(arg, "%s%s%s/%s %s %s%s\n", r->group, r->group[0] ? "/" : "", r->version, r->plural,
+               str_or_empty(r->singular), r->kind, r->namespaced ? "" : " cluster");
+}
+
+static void check_all(const struct discovery_table *table, const char *want) {
+    cleanup_buf struct buf got;
+
+    buf_init(&got, 100000);
+    discovery_table_each(table, put_line, &got);
+    assert_string_equal(got.data ? got.data : "", want);
+}
+
+static void test_each_in_order(void **state) {
+    static const char document[] =
+        "{'kind':'APIGroupDiscoveryList','items':["
+        "{'metadata':{'name':'z.org'},'versions':["
+        "{'version':'v2','resources':[%s,%s]},{'version':'v1','resources':[%s,%s]}]},"
+        "{'metadata':{'name':'external.metrics.k8s.io'},'versions':[{'version':'v1beta1','resources':[%s]}]},"
+        "{'metadata':{'name':'custom.metrics.k8s.io'},'versions':[{'version':'v1beta1','resources':[%s]}]},"
+        "{'metadata':{'name':'a.org'},'versions':[{'version':'v1','resources':[%s]}]}]}";
+    static const char core[] = "{'kind':'APIGroupDiscoveryList','items':[{'metadata':{},'versions':["
+                               "{'version':'v1','resources':[%s,%s]}]}]}";
+#define ENTRY(name, one, kind, scope)                                                                        \
+    "{'resource':'" name "','singularResource':'" one "','scope':'" scope                                    \
+    "','verbs':['get'],'responseKind':{'kind':'" kind "'}}"
+    cleanup_free char *groups = xasprintf(
+        document, ENTRY("bees", "bee", "Bee", "Namespaced"), ENTRY("ants", "ant", "Ant", "Cluster"),
+        ENTRY("bees", "bee", "Bee", "Namespaced"), ENTRY("cats", "", "Cat", "Namespaced"),
+        ENTRY("pods", "", "ExternalMetricValueList", "Namespaced"),
+        ENTRY("pods/queue", "", "MetricValueList", "Namespaced"), ENTRY("bees", "bee", "Bee", "Namespaced"));
+    cleanup_free char *base =
+        xasprintf(core, ENTRY("pods", "pod", "Pod", "Namespaced"), ENTRY("nodes", "node", "Node", "Cluster"));
+    struct discovery_table t;
+    bool aggregated;
+
+    (void)state;
+    discovery_table_init(&t);
+    check_all(&t, "");
+    /* the core group last, as it may come */
+    for (int half = HALF_COUNT; half-- > 0;) {
+        char *text = half == HALF_CORE ? base : groups;
+        for (char *c = text; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        json_t *body = json_loads(text, 0, NULL);
+        assert_non_null(body);
+        assert_int_equal(discovery_table_read_root(&t, half, body, &aggregated, NULL), 0);
+        json_decref(body);
+    }
+    check_all(&t, "v1/pods pod Pod\n"
+                  "v1/nodes node Node cluster\n"
+                  "z.org/v2/bees bee Bee\n"
+                  "z.org/v2/ants ant Ant cluster\n"
+                  "z.org/v1/cats  Cat\n"
+                  "a.org/v1/bees bee Bee\n");
+    discovery_table_done(&t);
+}
+
+static void count_one(void *arg, const struct resource *resource) {
+    assert_non_null(resource->plural);
+    ++*(int *)arg;
+}
+
+static int count_all(const struct fixture *f) {
+    int count = 0;
+
+    discovery_each(f->discovery, count_one, &count);
+    return count;
+}
+
+static void test_follow_all(void **state) {
+    struct fixture *f = *state;
+
+    route_document(f, "/api", "api-aggregated.json");
+    route_document(f, "/apis", "apis-no-shop.json");
+    assert_false(discovery_loaded(f->discovery));
+    discovery_follow_all(f->discovery);
+    assert_false(discovery_loaded(f->discovery));
+    assert_int_equal(count_all(f), 0);
+    turn_until(f->loop, &f->changed);
+    assert_true(discovery_loaded(f->discovery));
+    int before = count_all(f);
+    assert_true(before > 15);
+    /* nobody needs to know the name of a new one */
+    route_document(f, "/apis", "apis-aggregated.json");
+    f->changed = false;
+    discovery_refresh(f->discovery);
+    turn_until(f->loop, &f->changed);
+    assert_true(count_all(f) > before);
+    /* the answer is young: an unknown name is no reason to ask again at once */
+    discovery_missed(f->discovery);
+    discovery_missed(f->discovery);
+    loop_turn(f->loop, USEC_PER_MSEC);
+    assert_int_equal(f->fake->asked_count, 4);
+}
+
+/* A server without aggregated discovery is asked for each group; also where a round for one of them was
+ * under way. A group whose server is down hides none of the others. */
+static void test_follow_all_of_older_server(void **state) {
+    static const char *const documents[] = {"/apis/apps/v1",
+                                            "apis-apps-v1.json",
+                                            "/apis/autoscaling/v1",
+                                            "apis-autoscaling-v1.json",
+                                            "/apis/autoscaling/v2",
+                                            "apis-autoscaling-v2.json",
+                                            "/apis/example.org/v1",
+                                            "apis-example.org-v1.json",
+                                            "/api/v1",
+                                            "api-v1.json"};
+    struct fixture *f = *state;
+    const struct resource *found;
+
+    route_document(f, "/api", "api-versions.json");
+    route_document(f, "/apis", "apis-groups.json");
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i += 2)
+        route_document(f, documents[i], documents[i + 1]);
+    fake_http_route(f->fake, "/apis/metrics.k8s.io/v1beta1", (struct fake_reply){.status = 503});
+    assert_int_equal(discovery_find(f->discovery, "apps/v1", "Deployment", &found, NULL), -EAGAIN);
+    discovery_follow_all(f->discovery);
+    turn_until(f->loop, &f->changed);
+    assert_false(discovery_loaded(f->discovery));
+    f->changed = false;
+    turn_until(f->loop, &f->changed);
+    assert_true(discovery_loaded(f->discovery));
+    assert_int_equal(discovery_find(f->discovery, "example.org/v1", "Shop", &found, NULL), 0);
+    assert_string_equal(found->singular, "shop");
+    assert_true(count_all(f) > 20);
+}
+
 static void test_paths(void **state) {
-    static const struct resource deployments = {"apps", "v1", "Deployment", "deployments", true, true};
-    static const struct resource nodes = {"", "v1", "Node", "nodes", false, false};
+    static const struct resource deployments = {"apps", "v1", "Deployment", "deployments", true, true, NULL};
+    static const struct resource nodes = {"", "v1", "Node", "nodes", false, false, NULL};
     static const struct {
         const struct resource *resource;
         const char *ns, *name, *sub, *want; /* want NULL: refused */
@@ -327,6 +459,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_free_while_asking, set_up, tear_down),
         cmocka_unit_test(test_stale_group_is_kept),
         cmocka_unit_test(test_scale_appears),
+        cmocka_unit_test(test_each_in_order),
+        cmocka_unit_test_setup_teardown(test_follow_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_follow_all_of_older_server, set_up, tear_down),
         cmocka_unit_test(test_paths),
     };
 
