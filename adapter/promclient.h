@@ -10,6 +10,14 @@
 struct promclient;
 struct promclient_call;
 
+/* What a schedule wants to know of an answer beyond whether it was good. */
+struct promclient_answer {
+    bool sent;          /* false: a secret could not be read, nothing was asked */
+    int status;         /* HTTP status; 0: no whole answer came */
+    bool said_error;    /* the server refused in its API's own words, so it is alive */
+    usec_t retry_after; /* it asked for a pause; 0: it did not */
+};
+
 struct promclient_request {
     const char *path; /* "/api/v1/query" */
     const char *form; /* "query=…", without a timeout: the client adds its own. Both are copied */
@@ -21,6 +29,7 @@ struct promclient_request {
      * (-EINVAL: it refused the query; -EAGAIN 5xx and 429; others: the transport's). */
     void (*on_done)(void *arg, const struct err *err);
     void *arg;
+    struct promclient_answer *answer; /* filled before on_done; NULL: not wanted */
 };
 
 /* Owned by the caller; options are copied. -EINVAL names a bad option. */
@@ -30,6 +39,11 @@ int promclient_new(struct loop *loop, struct http *http, const struct prometheus
 void promclient_free(struct promclient *client);
 /* "Prometheus http://host:9090"; no credentials in it. */
 const char *promclient_label(const struct promclient *client);
+/* How many requests it has under way at most; for users that keep a queue of their own. */
+int promclient_max_concurrent(const struct promclient *client);
+/* The largest answer, in bytes. */
+size_t promclient_max_response(const struct promclient *client);
+/* Never calls back inside. The handle is valid until on_done. */
 struct promclient_call *promclient_start(struct promclient *client, const struct promclient_request *request);
 /* No callback follows. NULL is allowed. */
 void promclient_cancel(struct promclient_call *call);

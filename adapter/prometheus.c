@@ -2,8 +2,8 @@
  * subscribers. */
 #include "adapter/prometheus.h"
 
+#include "adapter/promclient.h"
 #include "adapter/promjson.h"
-#include "adapter/promrequest.h"
 #include "adapter/queryplan.h"
 #include "adapter/staleness.h"
 #include "adapter/subscribers.h"
@@ -11,11 +11,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/url.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
-enum { QUERY_MAX = 16 * 1024, SNIPPET_MAX = 160 };
+enum { QUERY_MAX = 16 * 1024 };
 static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
 /* A query is asked a little less often than its interval: with the very period of the scrape behind it, it
  * would see each scrape by the same delay for ever, and with bad luck by almost a whole interval. */
@@ -24,9 +24,10 @@ enum { DRIFT = 32 };
 struct prometheus {
     struct metric_source head;
     struct loop *loop;
-    struct http *http;
     struct loop_timer *timer;
-    struct prom_endpoint endpoint;
+    struct promclient *client; /* whose limit of requests at once is the plan's too */
+    struct promclient *own;    /* that client where it was made here, else NULL */
+    size_t max_response;
     usec_t interval;
     struct query_plan plan;
     struct map fetches; /* by key */
@@ -42,10 +43,10 @@ struct fetch {
     char *form;
     enum combine combine;
     struct subscribers users;
-    struct http_call *call;
+    struct promclient_call *call;
+    struct promclient_answer reply; /* of the last call */
     struct promjson *reader;
     bool refused; /* the reader ended the request */
-    bool posted;
     /* The last answer. */
     enum quality quality;
     double value;
@@ -82,7 +83,7 @@ static void fetch_free(struct fetch *f) {
 static void fetch_drop(struct fetch *f) {
     struct prometheus *s = f->source;
 
-    http_cancel(s->http, f->call);
+    promclient_cancel(f->call);
     f->call = NULL;
     plan_remove(&s->plan, &f->planned);
     map_remove(&s->fetches, f->key);
@@ -133,7 +134,7 @@ static void note_outage(struct prometheus *s, const char *message) {
     if (s->plan.down && !was_down)
         log_warn(NULL, "%s", s->outage);
     else if (!s->plan.down && was_down)
-        log_info(NULL, "%s: answers again", s->endpoint.label);
+        log_info(NULL, "%s: answers again", promclient_label(s->client));
 }
 
 static void finish(struct fetch *f, enum plan_outcome outcome, usec_t hold) {
@@ -149,37 +150,6 @@ static void finish(struct fetch *f, enum plan_outcome outcome, usec_t hold) {
     arm(s);
 }
 
-/* The beginning of an error page in plain text, on one line, or "". */
-static const char *snippet(const struct http_reply *reply, char *out) {
-    size_t n = 0;
-
-    if (reply->body && str_starts(str_or_empty(reply->content_type), "text/plain"))
-        for (; n < reply->body_len && n < SNIPPET_MAX; n++) {
-            char c = reply->body[n];
-            out[n] = ' ';
-            if (c >= 0x20 && c < 0x7f)
-                out[n] = c;
-        }
-    while (n && out[n - 1] == ' ')
-        n--;
-    out[n] = '\0';
-    return out;
-}
-
-/* A reply that is not 2xx: what the server says in its body, else its number alone. */
-static enum plan_outcome take_refusal(struct fetch *f, const struct http_reply *reply) {
-    struct promjson_answer a;
-    char text[SNIPPET_MAX + 1];
-
-    promjson_feed(f->reader, reply->body ? reply->body : "", reply->body_len, NULL);
-    promjson_finish(f->reader, &a);
-    const char *said = a.said_error ? a.message : snippet(reply, text);
-    cleanup_free char *message =
-        xasprintf("%s answered %d%s%s", f->source->endpoint.label, reply->status, *said ? ": " : "", said);
-    keep_failure(f, message);
-    return reply->status >= 500 && !a.said_error ? PLAN_SOURCE_FAILED : PLAN_QUERY_FAILED;
-}
-
 static enum plan_outcome take_answer(struct fetch *f) {
     struct promjson_answer a;
 
@@ -187,65 +157,34 @@ static enum plan_outcome take_answer(struct fetch *f) {
     keep_answer(f, &a);
     if (a.quality != QUALITY_FAILED)
         return PLAN_ANSWERED;
-    cleanup_free char *message = xasprintf("%s: %s", f->source->endpoint.label, a.message);
+    cleanup_free char *message = xasprintf("%s: %s", promclient_label(f->source->client), a.message);
     replace(&f->message, message);
     /* A question that was understood is asked again at its own pace: its answer may change any time. */
     return a.malformed || a.said_error ? PLAN_QUERY_FAILED : PLAN_ANSWERED;
 }
 
-/* Why no reply came. What differs from try to try (curl tells the milliseconds) is left out: the status shows
- * this text, and must not change while nothing does. */
-static char *silence(const struct prom_endpoint *e, const struct err *err) {
-    char limit[CLOCK_TEXT_MAX];
-
-    switch (err->code) {
-    case -ECONNREFUSED:
-        return xasprintf("%s: connection refused", e->label);
-    case -ECONNRESET:
-        return xasprintf("%s: the connection broke before the answer was whole", e->label);
-    case -ETIMEDOUT:
-        return xasprintf("%s: no answer within %s", e->label, clock_format_duration(e->timeout, limit));
-    default:
-        return xasprintf("%s: %s", e->label, err_text(err));
-    }
+/* What a failure says about this query and about the server. */
+static enum plan_outcome outcome_of(const struct promclient_answer *reply, const struct err *err) {
+    if (!reply->sent)
+        return PLAN_NOT_ASKED;
+    if (!reply->status)
+        return err->code == -E2BIG ? PLAN_QUERY_FAILED : PLAN_SOURCE_FAILED;
+    return reply->status >= 500 && !reply->said_error ? PLAN_SOURCE_FAILED : PLAN_QUERY_FAILED;
 }
 
-static enum plan_outcome take_reply(struct fetch *f, const struct http_reply *reply) {
-    if (f->refused || (reply->status >= 200 && reply->status < 300))
-        return take_answer(f);
-    if (reply->status)
-        return take_refusal(f, reply);
-    cleanup_free char *message = silence(&f->source->endpoint, &reply->err);
-    keep_failure(f, message);
-    return reply->err.code == -E2BIG ? PLAN_QUERY_FAILED : PLAN_SOURCE_FAILED;
-}
-
-/* Some servers and proxies take GET only; once seen, all later queries use it. */
-static bool falls_back_to_get(struct fetch *f, const struct http_reply *reply) {
-    struct prom_endpoint *e = &f->source->endpoint;
-
-    if (!f->posted || (reply->status != 405 && reply->status != 501))
-        return false;
-    if (!e->use_get)
-        log_info(NULL, "%s answered %d to POST: using GET", e->label, reply->status);
-    e->use_get = true;
-    return true;
-}
-
-static void on_done(void *arg, const struct http_reply *reply) {
+static void on_done(void *arg, const struct err *err) {
     struct fetch *f = arg;
     enum plan_outcome outcome;
 
     f->call = NULL;
-    if (falls_back_to_get(f, reply)) {
-        promjson_free(steal_ptr(&f->reader));
-        plan_again(&f->source->plan, &f->planned, loop_now(f->source->loop));
-        arm(f->source);
-        return;
+    if (f->refused || !err->code) {
+        outcome = take_answer(f);
+    } else {
+        keep_failure(f, err_text(err));
+        outcome = outcome_of(&f->reply, err);
     }
-    outcome = take_reply(f, reply);
     promjson_free(steal_ptr(&f->reader));
-    finish(f, outcome, reply->retry_after);
+    finish(f, outcome, f->reply.retry_after);
 }
 
 static int on_body(void *arg, const char *data, size_t len, struct err *err) {
@@ -258,23 +197,16 @@ static int on_body(void *arg, const char *data, size_t len, struct err *err) {
 
 static void start(struct fetch *f) {
     struct prometheus *s = f->source;
-    cleanup_prom_request struct prom_request request;
-    struct err err = {0};
 
     s->stats.queries++;
-    if (prom_request_init(&request, &s->endpoint, "/api/v1/query", f->form, &err) < 0) {
-        cleanup_free char *message = xasprintf("%s: %s", s->endpoint.label, err_text(&err));
-        keep_failure(f, message);
-        finish(f, PLAN_NOT_ASKED, 0);
-        return;
-    }
-    request.http.on_body = on_body;
-    request.http.on_done = on_done;
-    request.http.arg = f;
     f->refused = false;
-    f->posted = !s->endpoint.use_get;
-    f->reader = promjson_new(f->combine, s->endpoint.max_response);
-    f->call = http_start(s->http, &request.http);
+    f->reader = promjson_new(f->combine, s->max_response);
+    f->call = promclient_start(s->client, &(struct promclient_request){.path = "/api/v1/query",
+                                                                       .form = f->form,
+                                                                       .on_body = on_body,
+                                                                       .on_done = on_done,
+                                                                       .arg = f,
+                                                                       .answer = &f->reply});
 }
 
 static void on_timer(void *arg) {
@@ -298,6 +230,12 @@ static const char *unusable(const struct metric_spec *metric) {
     return strlen(metric->query) > QUERY_MAX ? "the query is longer than 16384 bytes" : NULL;
 }
 
+static char *form_of(const char *query) {
+    cleanup_free char *escaped = url_escape(query);
+
+    return xasprintf("query=%s", escaped);
+}
+
 static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *metric, usec_t interval) {
     cleanup_free char *key = xasprintf("%d %s", (int)metric->combine, metric->query);
     struct fetch *f = map_get(&s->fetches, key);
@@ -308,7 +246,7 @@ static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *me
     f->source = s;
     f->combine = metric->combine;
     f->key = steal_ptr(&key);
-    f->form = prom_form(&s->endpoint, metric->query);
+    f->form = form_of(metric->query);
     f->message = xstrdup("");
     f->warning = xstrdup("");
     map_put(&s->fetches, f->key, f);
@@ -381,26 +319,32 @@ static void read_sample(struct metric_source *source, const struct metric_subscr
     staleness_apply(&sub->staleness, now, ret_sample);
 }
 
-int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
-                   struct metric_source **ret_source, struct err *err) {
+struct metric_source *prometheus_on(struct loop *loop, struct promclient *client, usec_t interval) {
     static const struct metric_source_ops ops = {
         .name = "Prometheus", .subscribe = subscribe, .unsubscribe = unsubscribe, .read = read_sample};
     struct prometheus *s = XNEW(struct prometheus);
-    int ret = prom_endpoint_init(&s->endpoint, options, err);
 
-    if (ret < 0) {
-        free(s);
-        return ret;
-    }
     s->head.ops = &ops;
     s->loop = loop;
-    s->http = http;
-    s->interval = options->interval > 0 ? options->interval : USEC_PER_SEC;
+    s->client = client;
+    s->interval = interval > 0 ? interval : USEC_PER_SEC;
+    s->max_response = promclient_max_response(client);
     s->timer = loop_timer_new(loop, on_timer, s);
     s->outage = xstrdup("");
     map_init(&s->fetches);
-    plan_init(&s->plan, options->max_concurrent > 0 ? options->max_concurrent : 8, (uint64_t)clock_wall());
-    *ret_source = &s->head;
+    plan_init(&s->plan, promclient_max_concurrent(client), (uint64_t)clock_wall());
+    return &s->head;
+}
+
+int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
+                   struct metric_source **ret_source, struct err *err) {
+    struct promclient *client;
+    int ret = promclient_new(loop, http, options, &client, err);
+
+    if (ret < 0)
+        return ret;
+    *ret_source = prometheus_on(loop, client, options->interval);
+    ((struct prometheus *)*ret_source)->own = client;
     return 0;
 }
 
@@ -412,7 +356,7 @@ void prometheus_free(struct metric_source *source) {
     loop_timer_free(s->timer);
     plan_done(&s->plan);
     map_done(&s->fetches);
-    prom_endpoint_done(&s->endpoint);
+    promclient_free(s->own);
     free(s->outage);
     free(s);
 }

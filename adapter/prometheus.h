@@ -31,6 +31,10 @@ struct prometheus_stats {
 /* A source on the loop, owned by the caller. The options are copied. -EINVAL names a bad option. */
 int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
                    struct metric_source **ret_source, struct err *err);
+/* The same on a client that others use too: borrowed, and freed later than the source. interval as in the
+ * options. */
+struct promclient;
+struct metric_source *prometheus_on(struct loop *loop, struct promclient *client, usec_t interval);
 /* All subscriptions must be gone. NULL is allowed. */
 void prometheus_free(struct metric_source *source);
 void prometheus_stats(const struct metric_source *source, struct prometheus_stats *ret_stats);

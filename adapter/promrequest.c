@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 enum { HEADERS_MAX = 32, HEADERS_OWN = 3 };
@@ -105,12 +104,6 @@ void prom_endpoint_done(struct prom_endpoint *e) {
     free(e->password_file);
     url_base_done(&e->base);
     *e = (struct prom_endpoint){0};
-}
-
-char *prom_form(const struct prom_endpoint *e, const char *query) {
-    cleanup_free char *escaped = url_escape(query);
-
-    return xasprintf("query=%s&timeout=%" PRId64 "ms", escaped, e->timeout / USEC_PER_MSEC);
 }
 
 /* The present content of a secret's file, borrowed. One that would break out of its header is refused. */

@@ -24,9 +24,6 @@ struct prom_endpoint {
 int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options *options, struct err *err);
 void prom_endpoint_done(struct prom_endpoint *e);
 
-/* The form of a query: "query=…&timeout=…"; owned by the caller. */
-char *prom_form(const struct prom_endpoint *e, const char *query);
-
 /* One request and the memory it needs until it is started. */
 struct prom_request {
     struct http_request http; /* without on_body, on_done, arg */

@@ -38,6 +38,7 @@ static void on_reply(void *arg) {
     size_t len = r->body ? strlen(r->body) : 0;
 
     reply.retry_after = r->retry_after;
+    reply.elapsed = r->delay;
     if (r->status >= 200 && r->status < 300) {
         struct err err = {0};
         if (give_body(call, r->cut_at && r->cut_at < len ? r->cut_at : len, &err) < 0)
