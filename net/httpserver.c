@@ -3,18 +3,14 @@
 #include "net/httpserver.h"
 
 #include "base/mem.h"
+#include "net/listener.h"
 #include "net/loop_internal.h"
 #include "net/lws_library.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum {
     MAX_CONNECTIONS = 64,
-    BACKLOG = 64,
-    ACCEPT_PAUSE = 200000, /* µs */
     MAX_PATH = 1024,
     MAX_QUERY = 2048,
     MAX_BODY = 8 * 1024 * 1024,
@@ -26,9 +22,7 @@ enum {
 struct httpserver {
     struct loop *loop;
     struct lws_vhost *vhost;
-    int listener;
-    struct loop_fd *watch;
-    struct loop_timer *pause;
+    struct listener *listener;
     httpserver_handler *handler; /* NULL: closing */
     void *arg;
     int connections;
@@ -179,71 +173,18 @@ static const struct lws_protocols protocols[] = {
 
 /* --- listening --- */
 
-static int listen_on(const struct sockaddr *address, socklen_t len, bool only_v6) {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, v6 = only_v6;
-
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (address->sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6, sizeof(v6));
-    if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int code = -errno;
-    close(fd);
-    return code;
-}
-
-/* We listen ourselves: libwebsockets takes 127.0.0.1 for every address where there is IPv6, does not tell why
- * it cannot listen, and goes on listening when its vhost is gone. */
-static int new_listener(const char *address, int port, struct err *err) {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    bool is_v4 = address && inet_pton(AF_INET, address, &v4.sin_addr) == 1;
-    if (address && !is_v4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
-        return err_set(err, -EINVAL, "cannot listen on %s: not an IP address", address);
-    int fd = is_v4 ? -EAFNOSUPPORT : listen_on((struct sockaddr *)&v6, sizeof(v6), address != NULL);
-    if (is_v4 || (fd == -EAFNOSUPPORT && !address)) /* the latter where the machine has no IPv6 */
-        fd = listen_on((struct sockaddr *)&v4, sizeof(v4), false);
-    if (fd < 0)
-        return err_set(err, fd, "cannot listen on %s port %d: %s", address ? address : "*", port,
-                       strerror(-fd));
-    return fd;
-}
-
-static void watch_listener(void *arg);
-
-/* Out of descriptors, the listener stays readable: it is left alone for a while. */
-static void pause_listening(struct httpserver *server) {
-    loop_unwatch_fd(server->watch);
-    server->watch = NULL;
-    loop_timer_set(server->pause, ACCEPT_PAUSE);
-}
-
-static void on_listener(void *arg) {
+static void on_connection(void *arg, int fd) {
     struct httpserver *server = arg;
-    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
-        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-            pause_listening(server);
-        return;
-    }
     if (server->connections >= MAX_CONNECTIONS)
         close(fd);
     else
         libwebsockets->adopt_socket_vhost(server->vhost, fd); /* closes fd where it fails */
 }
 
-static void watch_listener(void *arg) {
-    struct httpserver *server = arg;
-    if (loop_watch_fd(server->loop, server->listener, on_listener, server, &server->watch, NULL) < 0)
-        loop_timer_set(server->pause, ACCEPT_PAUSE);
-}
-
 static int open_server(struct httpserver *server, const char *address, int port, struct err *err) {
-    server->listener = new_listener(address, port, err);
-    if (server->listener < 0)
-        return server->listener;
+    int r = listener_new(server->loop, address, port, on_connection, server, &server->listener, err);
+    if (r < 0)
+        return r;
     struct lws_context_creation_info info = {
         .vhost_name = "http", /* libwebsockets keeps the pointer */
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -254,18 +195,13 @@ static int open_server(struct httpserver *server, const char *address, int port,
         .keepalive_timeout = KEEPALIVE_SECONDS,
     };
     server->vhost = libwebsockets->create_vhost(loop_lws(server->loop), &info);
-    if (!server->vhost)
-        return err_set(err, -EIO, "libwebsockets gives no vhost");
-    watch_listener(server);
-    return 0;
+    return server->vhost ? 0 : err_set(err, -EIO, "libwebsockets gives no vhost");
 }
 
 int httpserver_new(struct loop *loop, const struct httpserver_options *options,
                    struct httpserver **ret_server, struct err *err) {
     struct httpserver *server = XNEW(struct httpserver);
-    *server =
-        (struct httpserver){.loop = loop, .handler = options->handler, .arg = options->arg, .listener = -1};
-    server->pause = loop_timer_new(loop, watch_listener, server);
+    *server = (struct httpserver){.loop = loop, .handler = options->handler, .arg = options->arg};
     int r = open_server(server, options->address, options->port, err);
     if (r < 0) {
         httpserver_free(server);
@@ -276,15 +212,7 @@ int httpserver_new(struct loop *loop, const struct httpserver_options *options,
 }
 
 int httpserver_port(const struct httpserver *server) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } addr = {0};
-    socklen_t len = sizeof(addr);
-    if (getsockname(server->listener, &addr.any, &len) < 0)
-        return -errno;
-    return ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port : addr.v4.sin_port);
+    return listener_port(server->listener);
 }
 
 /* What libwebsockets still has of it goes at the end of the turn, as we may be inside the handler. */
@@ -297,10 +225,7 @@ void httpserver_free(struct httpserver *server) {
     if (!server)
         return;
     server->handler = NULL;
-    loop_unwatch_fd(server->watch);
-    loop_timer_free(server->pause);
-    if (server->listener >= 0)
-        close(server->listener);
+    listener_free(server->listener);
     if (server->vhost)
         loop_defer(server->loop, destroy, server);
     else
