@@ -1,6 +1,6 @@
 /* Following one object: a watch is opened without a version, and as soon as the server has accepted it the
- * object is read. Such a watch begins with the object as it is, if there is one, and misses nothing after; the
- * read tells that there is none. So no version is kept that could become too old (an object that nobody
+ * object is read. Such a watch begins with the object as it is, if there is one, and misses nothing after;
+ * the read tells that there is none. So no version is kept that could become too old (an object that nobody
  * touches has one which the server has long forgotten), and the right to list is not needed. */
 #include "api/client/kubeobject.h"
 
@@ -118,21 +118,20 @@ static void on_read(void *arg, const struct kube_reply *reply) {
         return;
     }
     err_clear(&o->err);
+    if (!o->watch)
+        o->failures = 0;
     /* what the watch has brought meanwhile is as new or newer, or soon will be */
     if (!o->heard)
-        take(o, there ? json_incref((json_t *)(uintptr_t)reply->body) : NULL);
-    if (there && !o->heard)
-        json_decref((json_t *)(uintptr_t)reply->body);
+        take(o, there ? (json_t *)(uintptr_t)reply->body : NULL);
 }
 
 static void start_read(struct kubeobject *o) {
     kube_cancel(o->read);
     o->heard = false;
-    o->read = kube_start(o->kube, &(struct kube_request){.verb = KUBE_GET,
-                                                         .path = o->path,
-                                                         .max_body = OBJECT_MAX,
-                                                         .on_done = on_read,
-                                                         .arg = o});
+    o->read = kube_start(
+        o->kube,
+        &(struct kube_request){
+            .verb = KUBE_GET, .path = o->path, .max_body = OBJECT_MAX, .on_done = on_read, .arg = o});
 }
 
 static void on_open(void *arg) {
@@ -214,9 +213,9 @@ static void on_again(void *arg) {
     close_all(o);
     buf_reset(&o->event);
     o->opened = 0;
-    o->watch =
-        kube_watch_open(o->kube, o->watch_path,
-                        &(struct ws_request){.on_open = on_open, .on_data = on_data, .on_end = on_end, .arg = o});
+    o->watch = kube_watch_open(
+        o->kube, o->watch_path,
+        &(struct ws_request){.on_open = on_open, .on_data = on_data, .on_end = on_end, .arg = o});
 }
 
 struct kubeobject *kubeobject_follow(struct loop *loop, struct kube *kube, const char *collection,
