@@ -80,6 +80,7 @@ int options_load_file(struct options *options, const char *path, struct err *err
 
     if (!f)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
+    options->origin = ORIGIN_FILE;
     if (!yaml_parser_initialize(&parser))
         return err_set(err, -ENOMEM, "%s: no YAML parser", path);
     yaml_parser_set_input_file(&parser, f);

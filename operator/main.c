@@ -9,10 +9,6 @@
 #include <signal.h>
 #include <string.h>
 
-#ifndef TRIMTAB_VERSION
-#define TRIMTAB_VERSION "unknown"
-#endif
-
 struct command {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
@@ -30,8 +26,7 @@ static int complain(const struct err *err, int code) {
     return code;
 }
 
-/* Flags win over the file, so they are read twice: to find the file, and after it. A list given by flags
- * replaces the file's. */
+/* Flags win over the file, so they are read twice: to find the file, and after it. */
 static int read_options(struct options *options, int argc, char **argv, struct err *err) {
     struct options flags;
 
@@ -42,10 +37,6 @@ static int read_options(struct options *options, int argc, char **argv, struct e
         return EXIT_USAGE;
     }
     ret = flags.config ? options_load_file(options, flags.config, err) : 0;
-    if (flags.namespaces.count)
-        options->namespaces = (struct string_list){0};
-    if (flags.prometheus_headers.count)
-        options->prometheus_headers = (struct string_list){0};
     options_done(&flags);
     if (ret < 0)
         return EXIT_REFUSED;
@@ -64,6 +55,8 @@ static int run_with(struct options *options, int argc, char **argv) {
         log_parse_format(options->log_format, &format) == 0)
         log_setup(level, format);
     log_info(NULL, "trimtab %s", TRIMTAB_VERSION);
+    for (uint32_t i = 0; i < options->ignored.count; i++)
+        log_warn(NULL, "--%s means nothing here and is ignored", options->ignored.items[i]);
     if (app_run(options, &err) < 0)
         return complain(&err, EXIT_REFUSED);
     return EXIT_OK;

@@ -58,6 +58,96 @@ const struct option option_table[] = {
      .help = "decide and show, but scale nothing: every policy is a preview"},
     {"http-port", OPTION_INT, AT(http_port), "8080", .min = 0, .max = 65535, .argument = "PORT",
      .help = "/healthz /livez /readyz /metrics /decisions over plain HTTP; 0: off"},
+    {"rules", OPTION_STRING, AT(rules), NULL, .argument = "FILE",
+     .help = "a configuration of prometheus-adapter, whose metrics are served; followed while running"},
+    {"rules-configmap", OPTION_STRING, AT(rules_configmap), NULL, .argument = "NAMESPACE/NAME",
+     .help = "the same from a ConfigMap, its key config.yaml or the only one that there is"},
+    {"metrics-relist-interval", OPTION_DURATION, AT(relist_interval), "1m", .min = USEC_PER_SEC,
+     .max = 24 * USEC_PER_HOUR, .argument = "DURATION",
+     .help = "how often the series of the rules are listed again"},
+    {"metrics-max-age", OPTION_DURATION, AT(metrics_max_age), "0s", .min = 0, .max = 24 * USEC_PER_HOUR,
+     .argument = "DURATION",
+     .help = "how long ago a series may have ended and still counts; 0s: as metrics-relist-interval"},
+    {"metrics-freshness", OPTION_DURATION, AT(freshness), "10s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
+     .argument = "DURATION", .help = "how old a value may be that a metrics API answers from memory"},
+    {"metrics-max-stale", OPTION_DURATION, AT(stale), "2m", .min = 0, .max = USEC_PER_HOUR,
+     .argument = "DURATION", .help = "how long the last good value stands in while Prometheus fails"},
+    {"secure-port", OPTION_INT, AT(secure_port), "6443", .min = 0, .max = 65535, .argument = "PORT",
+     .help = "the metrics APIs over TLS; 0: off"},
+    {"bind-address", OPTION_STRING, AT(bind_address), NULL, .argument = "ADDRESS",
+     .help = "IP address of the secure port; else all"},
+    {"tls-cert-file", OPTION_STRING, AT(tls_cert_file), NULL, .argument = "FILE",
+     .help = "serving certificate with its chain (PEM), read again when it changes; else one is made"},
+    {"tls-private-key-file", OPTION_STRING, AT(tls_key_file), NULL, .argument = "FILE",
+     .help = "key of the serving certificate (PEM)"},
+    {"tls-min-version", OPTION_STRING, AT(tls_min_version), "VersionTLS12",
+     .values = "VersionTLS12|VersionTLS13", .argument = "VERSION", .help = "lowest TLS version"},
+    {"cert-dir", OPTION_STRING, AT(cert_dir), NULL, .argument = "DIRECTORY",
+     .help = "where a certificate that was made is kept when there is no Secret for it"},
+    {"cert-secret", OPTION_STRING, AT(cert_secret), NULL, .argument = "NAMESPACE/NAME",
+     .help = "the Secret that a certificate that was made is kept in, for all replicas"},
+    {"service", OPTION_STRING, AT(service), NULL, .argument = "NAMESPACE/NAME",
+     .help = "our own Service: its names are in the certificate that is made, and APIServices point at it"},
+    {"manage-apiservices", OPTION_LIST, AT(apiservices), NULL, .argument = "VERSION.GROUP,…",
+     .help = "APIServices of the metrics APIs to create where they are missing, and to keep the caBundle of"},
+    {"client-ca-file", OPTION_STRING, AT(client_ca_file), NULL, .argument = "FILE",
+     .help = "CA of client certificates; else the cluster's own, from extension-apiserver-authentication"},
+    {"requestheader-client-ca-file", OPTION_STRING, AT(requestheader_ca_file), NULL, .argument = "FILE",
+     .help = "CA of the front proxy; else the cluster's own"},
+    {"requestheader-allowed-names", OPTION_LIST, AT(requestheader_names), NULL, .argument = "NAME,…",
+     .help = "common names of the front proxy; else the cluster's own; none: any"},
+    {"requestheader-username-headers", OPTION_LIST, AT(requestheader_users), NULL, .argument = "NAME,…",
+     .help = "headers with the user's name; else the cluster's own"},
+    {"requestheader-group-headers", OPTION_LIST, AT(requestheader_groups), NULL, .argument = "NAME,…",
+     .help = "headers with the user's groups; else the cluster's own"},
+    {"requestheader-extra-headers-prefix", OPTION_LIST, AT(requestheader_extras), NULL, .argument = "NAME,…",
+     .help = "prefixes of headers with more about the user; else the cluster's own"},
+    {"authentication-skip-lookup", OPTION_BOOL, AT(skip_lookup), "false",
+     .help = "do not read extension-apiserver-authentication: only what flags say is trusted"},
+    {"authentication-tolerate-lookup-failure", OPTION_BOOL, AT(tolerate_lookup_failure), "false",
+     .help = "serve without it while it cannot be read"},
+    {"authentication-token-webhook-cache-ttl", OPTION_DURATION, AT(token_ttl), "10s", .min = 0,
+     .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how long a TokenReview counts"},
+    {"authorization-webhook-cache-authorized-ttl", OPTION_DURATION, AT(authorized_ttl), "10s", .min = 0,
+     .max = USEC_PER_HOUR, .argument = "DURATION",
+     .help = "how long a SubjectAccessReview that allows counts"},
+    {"authorization-webhook-cache-unauthorized-ttl", OPTION_DURATION, AT(unauthorized_ttl), "10s", .min = 0,
+     .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how long one that denies counts"},
+    {"authorization-always-allow-paths", OPTION_LIST, AT(always_allow_paths), "/healthz,/readyz,/livez",
+     .argument = "PATH,…", .help = "paths that anybody may read; one that ends in * is a prefix"},
+    {"remote-adapter", OPTION_STRING, AT(remote_adapter), NULL, .argument = "NAMESPACE/SERVICE:PORT",
+     .help = "another adapter, which is asked for metrics that no rule of ours defines"},
+    {"remote-adapter-ca-file", OPTION_STRING, AT(remote_ca_file), NULL, .argument = "FILE",
+     .help = "CA of its certificate; else the caBundle of an APIService that points at it"},
+    {"remote-adapter-client-cert-file", OPTION_STRING, AT(remote_cert_file), NULL, .argument = "FILE",
+     .help = "client certificate that it trusts as a front proxy: the user's identity is then passed on"},
+    {"remote-adapter-client-key-file", OPTION_STRING, AT(remote_key_file), NULL, .argument = "FILE",
+     .help = "key of that certificate"},
+    {"kubelet-metrics", OPTION_BOOL, AT(kubelet_metrics), "true",
+     .help = "read cpu and memory from the kubelets, and serve metrics.k8s.io from it"},
+    {"metric-resolution", OPTION_DURATION, AT(metric_resolution), "15s", .min = 5 * USEC_PER_SEC,
+     .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how often each kubelet is read"},
+    {"kubelet-request-timeout", OPTION_DURATION, AT(kubelet_timeout), "10s", .min = 100 * USEC_PER_MSEC,
+     .max = 10 * USEC_PER_MIN, .argument = "DURATION", .help = "how long a kubelet may take to answer"},
+    {"kubelet-preferred-address-types", OPTION_LIST, AT(kubelet_address_types),
+     "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP", .argument = "TYPE,…",
+     .help = "which of a node's addresses is asked, the first that it has"},
+    {"kubelet-port", OPTION_INT, AT(kubelet_port), "10250", .min = 1, .max = 65535, .argument = "PORT",
+     .help = "port of the kubelets"},
+    {"kubelet-use-node-status-port", OPTION_BOOL, AT(kubelet_status_port), "false",
+     .help = "the port that a node's status names wins over kubelet-port"},
+    {"kubelet-insecure-tls", OPTION_BOOL, AT(kubelet_insecure_tls), "false",
+     .help = "do not verify the kubelets' certificates; for tests"},
+    {"kubelet-certificate-authority", OPTION_STRING, AT(kubelet_ca_file), NULL, .argument = "FILE",
+     .help = "CA of the kubelets' certificates; else the cluster's"},
+    {"kubelet-client-certificate", OPTION_STRING, AT(kubelet_cert_file), NULL, .argument = "FILE",
+     .help = "client certificate for the kubelets; else our own identity in the cluster"},
+    {"kubelet-client-key", OPTION_STRING, AT(kubelet_key_file), NULL, .argument = "FILE",
+     .help = "key of that certificate"},
+    {"deprecated-kubelet-completely-insecure", OPTION_BOOL, AT(kubelet_insecure), "false",
+     .help = "ask the kubelets over plain HTTP; for tests"},
+    {"node-selector", OPTION_STRING, AT(node_selector), NULL, .argument = "SELECTOR",
+     .help = "read only the kubelets of nodes with these labels"},
     {"log-level", OPTION_STRING, AT(log_level), "info", .values = "error|warn|info|debug",
      .argument = "LEVEL", .help = "what is logged"},
     {"log-format", OPTION_STRING, AT(log_format), "text", .values = "text|json", .argument = "FORMAT",
@@ -104,6 +194,8 @@ static int set_string(struct options *o, const struct option *opt, const char *v
 }
 
 static void list_add(struct options *o, struct string_list *list, const char *item, size_t len) {
+    if (list->origin != o->origin)
+        *list = (struct string_list){.origin = o->origin};
     const char **items = ARENA_ARRAY(&o->arena, const char *, list->count + 2);
 
     if (list->count)
@@ -225,6 +317,8 @@ const struct option *option_by_key(const char *key) {
 /* Splits "--name=value"; value is NULL where there is none. */
 static int split_flag(struct options *o, const char *arg, const char **ret_name, const char **ret_value,
                       struct err *err) {
+    if (str_starts(arg, "-v") && (!arg[2] || arg[2] == '=')) /* klog's only short flag */
+        arg = arg[2] ? arena_printf(&o->arena, "--v%s", arg + 2) : "--v";
     if (!str_starts(arg, "--") || !arg[2])
         return err_set(err, -EINVAL,
                        "unexpected argument \"%s\": flags begin with --; see trimtab run --help", arg);
@@ -232,6 +326,50 @@ static int split_flag(struct options *o, const char *arg, const char **ret_name,
     *ret_value = equals ? equals + 1 : NULL;
     *ret_name = equals ? arena_strndup(&o->arena, arg + 2, (size_t)(equals - arg - 2)) : arg + 2;
     return 0;
+}
+
+/* Flags that a Deployment of prometheus-adapter or metrics-server may carry. */
+static const struct {
+    const char *name;
+    bool takes_value;
+} ignored[] = {
+    {"alsologtostderr", false},
+    {"audit-log-maxage", true},
+    {"audit-log-maxbackup", true},
+    {"audit-log-maxsize", true},
+    {"audit-log-path", true},
+    {"audit-policy-file", true},
+    {"authentication-kubeconfig", true},
+    {"authorization-kubeconfig", true},
+    {"client-burst", true},
+    {"client-qps", true},
+    {"contention-profiling", false},
+    {"disable-http2", false},
+    {"discovery-interval", true},
+    {"enable-priority-and-fairness", false},
+    {"http2-max-streams-per-connection", true},
+    {"lister-kubeconfig", true},
+    {"logtostderr", false},
+    {"permit-address-sharing", false},
+    {"permit-port-sharing", false},
+    {"profiling", false},
+    {"prometheus-auth-incluster", false},
+    {"stderrthreshold", true},
+    {"tls-cipher-suites", true},
+    {"v", true},
+    {"vmodule", true},
+};
+
+/* Whether a flag is one of these; it is noted, and ret_value tells whether a value follows it. */
+static bool is_ignored(struct options *o, const char *name, bool *ret_value) {
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        if (str_eq(ignored[i].name, name)) {
+            *ret_value = ignored[i].takes_value;
+            list_add(o, &o->ignored, name, strlen(name));
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The option of a flag; of "no-x" it is x, and *value is then "false". NULL where there is none. */
@@ -254,6 +392,11 @@ static int parse_flag(struct options *o, int argc, char **argv, int *i, struct e
     if (ret < 0)
         return ret;
     const struct option *opt = find_flag(name, &value);
+    bool takes_value = false;
+    if (!opt && is_ignored(o, name, &takes_value)) {
+        *i += takes_value && !value;
+        return 0;
+    }
     if (!opt)
         return err_set(err, -EINVAL, "unknown flag --%s: see trimtab run --help", name);
     if (!value && opt->type == OPTION_BOOL)
@@ -266,6 +409,7 @@ static int parse_flag(struct options *o, int argc, char **argv, int *i, struct e
 }
 
 int options_parse_flags(struct options *options, int argc, char **argv, struct err *err) {
+    options->origin = ORIGIN_FLAG;
     for (int i = 0; i < argc; i++) {
         int ret = parse_flag(options, argc, argv, &i, err);
         if (ret < 0)

@@ -11,13 +11,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Where a value comes from; a later one takes the place of an earlier one's list, and adds to its own. */
+enum option_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_FLAG };
+
 struct string_list {
     const char **items; /* NULL-terminated; NULL: empty */
     uint32_t count;
+    enum option_origin origin;
 };
 
 struct options {
-    struct arena arena; /* of every string below */
+    struct arena arena;         /* of every string below */
+    enum option_origin origin;  /* of what is being set */
+    struct string_list ignored; /* flags that were given and mean nothing here */
     const char *config;
     const char *kubeconfig, *context;
     struct string_list namespaces;
@@ -31,6 +37,26 @@ struct options {
     usec_t cpu_initialization_period, initial_readiness_delay, downscale_stabilization;
     bool dry_run;
     int64_t http_port;
+    /* The metrics APIs. */
+    const char *rules, *rules_configmap;
+    usec_t relist_interval, metrics_max_age, freshness, stale;
+    int64_t secure_port;
+    const char *bind_address;
+    const char *cert_dir, *tls_cert_file, *tls_key_file, *tls_min_version, *cert_secret, *service;
+    struct string_list apiservices;
+    const char *client_ca_file, *requestheader_ca_file;
+    struct string_list requestheader_names, requestheader_users, requestheader_groups, requestheader_extras;
+    bool skip_lookup, tolerate_lookup_failure;
+    usec_t token_ttl, authorized_ttl, unauthorized_ttl;
+    struct string_list always_allow_paths;
+    const char *remote_adapter, *remote_ca_file, *remote_cert_file, *remote_key_file;
+    /* The kubelets. */
+    bool kubelet_metrics;
+    usec_t metric_resolution, kubelet_timeout;
+    struct string_list kubelet_address_types;
+    int64_t kubelet_port;
+    bool kubelet_status_port, kubelet_insecure_tls, kubelet_insecure;
+    const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file, *node_selector;
     const char *log_level, *log_format;
 };
 
@@ -57,13 +83,18 @@ void options_done(struct options *options);
 int options_set(struct options *options, const struct option *option, const char *value, const char *where,
                 struct err *err);
 /* Reads flags ("--name value", "--name=value", "--bool", "--no-bool"): -EINVAL for a wrong one. A list flag
- * may be repeated. */
+ * may be repeated. Flags of prometheus-adapter and metrics-server that mean nothing here are accepted, so
+ * that their arguments can be taken over as they are, and noted in options->ignored. */
 int options_parse_flags(struct options *options, int argc, char **argv, struct err *err);
 /* Reads a YAML file of camel-cased keys: -EINVAL with file, line and key. */
 int options_load_file(struct options *options, const char *path, struct err *err);
 /* The option of a flag name or of a key, or NULL. */
 const struct option *option_by_name(const char *name);
 const struct option *option_by_key(const char *key);
+/* Flags of prometheus-adapter and metrics-server that mean nothing here, so that their arguments can be taken
+ * over as they are: each is accepted and said once. True: name is one; ret_value: whether a value follows it.
+ */
+bool options_ignored(const char *name, bool *ret_value);
 /* What the --prometheus-* options say, for whoever asks that server; borrows from options and arena. */
 struct prometheus_options options_prometheus(const struct options *options, struct arena *arena);
 /* Writes the help of all options, as `run --help` shows it. */

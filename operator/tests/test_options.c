@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,6 +38,28 @@ static void test_defaults(void **state) {
     assert_true(o.tolerance == 0.1);
     assert_false(o.dry_run);
     assert_null(o.prometheus_url);
+    options_done(&o);
+}
+
+/* What another adapter's Deployment says is taken over; a list that is given replaces the default one. */
+static void test_arguments_of_other_adapters(void **state) {
+    struct options o;
+    struct err err = {0};
+    (void)state;
+
+    options_init(&o);
+    assert_int_equal(o.kubelet_address_types.count, 5);
+    assert_int_equal(flags(&o, &err, "--cert-dir=/tmp", "--secure-port=10250", "-v=4", "--v", "2",
+                           "--kubelet-preferred-address-types=InternalIP,Hostname", "--client-qps=100",
+                           "--logtostderr", "--metric-resolution=15s", "--kubelet-insecure-tls", NULL),
+                     0);
+    assert_int_equal(o.secure_port, 10250);
+    assert_int_equal(o.kubelet_address_types.count, 2);
+    assert_string_equal(o.kubelet_address_types.items[0], "InternalIP");
+    assert_true(o.kubelet_insecure_tls);
+    assert_int_equal(o.ignored.count, 4);
+    assert_string_equal(o.ignored.items[2], "client-qps");
+    assert_int_equal(flags(&o, &err, "--cilent-qps=100", NULL), -EINVAL);
     options_done(&o);
 }
 
