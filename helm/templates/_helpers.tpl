@@ -37,3 +37,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "trimtab.clusterName" -}}
 {{ printf "%s:%s" .Release.Namespace (include "trimtab.fullname" .) }}
 {{- end }}
+
+{{- /* The APIServices that this release has, separated by commas: version.group. An operator that follows some namespaces
+       only cannot answer for the cluster. */ -}}
+{{- define "trimtab.apiServices" -}}
+{{- $names := list -}}
+{{- with .Values.metrics.apiServices -}}
+{{- if not $.Values.namespaces -}}
+{{- if .custom }}{{ $names = concat $names (list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io") }}{{ end -}}
+{{- if .external }}{{ $names = append $names "v1beta1.external.metrics.k8s.io" }}{{ end -}}
+{{- if and .resource $.Values.kubelets.enabled }}{{ $names = append $names "v1beta1.metrics.k8s.io" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{ join "," $names }}
+{{- end }}
+
+{{- /* The ConfigMap with the rules, or nothing. */ -}}
+{{- define "trimtab.rules" -}}
+{{- if .Values.metrics.existingRules -}}
+{{ .Values.metrics.existingRules }}
+{{- else if .Values.metrics.rules -}}
+{{ include "trimtab.fullname" . }}-rules
+{{- end }}
+{{- end }}
