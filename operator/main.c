@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "operator/app.h"
 #include "operator/commands.h"
+#include "operator/version.h"
 
 #include <errno.h>
 #include <malloc.h>

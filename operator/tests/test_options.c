@@ -179,9 +179,13 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_refused_flags), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_refused_files), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_arguments_of_other_adapters),
+        cmocka_unit_test(test_refused_flags),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_refused_files),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
