@@ -305,7 +305,7 @@ class Lab:
         binary = os.environ.get("TRIMTAB", os.path.join(ROOT, "build", "release", "trimtab"))
         port = free_port()
         p = self.start("trimtab", [binary, "run", "--kubeconfig", self.kubeconfig, "--prometheus-url", prometheus_url,
-                                   "--http-port", str(port), *flags])
+                                   "--http-port", str(port), "--secure-port=0", "--no-kubelet-metrics", *flags])
         url = f"http://127.0.0.1:{port}"
         wait_for("trimtab is ready", lambda: get(url + "/readyz").startswith("ok"))
         return p, url

@@ -285,7 +285,7 @@ operator_process() {
   chmod 600 "$state/operator.kubeconfig"
   port=$(free_ports 1)
   run operator env -u KUBECONFIG "$trimtab" run --kubeconfig="$state/operator.kubeconfig" \
-    --prometheus-url="$prometheus_url" --http-port="$port"
+    --prometheus-url="$prometheus_url" --http-port="$port" --secure-port=0
   operator_url=http://127.0.0.1:$port
   wait_for 20 "the operator" curl -sf -m 2 "$operator_url/readyz" || { show_trouble; exit 1; }
 }

@@ -20,7 +20,7 @@ def wrong_flags_are_refused(c):
                              (["--prometheus-timeout=soon"], ["prometheus-timeout", "soon"]),
                              (["--prometheus-url=ftp://x", f"--kubeconfig={c.plane.folder}/admin.kubeconfig"], ["--prometheus-url"]),
                              (["--kubeconfig=/nonexistent"], ["/nonexistent"])):
-        code, said = refused("run", "--http-port=0", *arguments)
+        code, said = refused("run", "--http-port=0", "--secure-port=0", *arguments)
         assert code in (1, 2), f"{arguments}: exit code {code}"
         missing = [w for w in words if w not in said]
         assert not missing, f"{arguments}: {missing} is not in: {said}"

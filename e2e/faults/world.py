@@ -216,7 +216,8 @@ class Operator:
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:quarantine_size_mb=4:malloc_context_size=8",
                    UBSAN_OPTIONS="print_stacktrace=1")
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen([binary(), "run", f"--http-port={self.port}", "--log-level=debug", *flags], stdout=out,
+            self.process = subprocess.Popen([binary(), "run", f"--http-port={self.port}", "--secure-port=0", "--log-level=debug",
+                                             *flags], stdout=out,
                                             stderr=out, stdin=subprocess.DEVNULL, env=env)
 
     def text(self):
