@@ -12,26 +12,29 @@ enum accepted {
     ACCEPT_TABLE,        /* application/json;as=Table;g=meta.k8s.io;v=v1 */
     ACCEPT_DISCOVERY_V2, /* as=APIGroupDiscoveryList, g=apidiscovery.k8s.io, v2 */
     ACCEPT_DISCOVERY_V2BETA1,
-    ACCEPT_OPENAPI_PROTOBUF, /* application/com.github.proto-openapi.spec.v2@v1.0+protobuf: we have none */
-    ACCEPT_NOTHING,          /* none of ours: 406 */
+    ACCEPT_NOTHING, /* none of ours: 406 */
 };
-/* The first in the header that is among those that the path offers (a set of bits 1 << ACCEPT_…). NULL or
- * "": ACCEPT_JSON. */
+/* What the header likes best (by q, then by order) among what the path offers, a set of bits 1 << ACCEPT_….
+ * NULL or "": ACCEPT_JSON. */
 enum accepted accept_read(const char *header, unsigned offered);
 
 /* {"kind":"Status",…}; reason "" leaves it out; details of NotFound are not compared by anyone. */
 void metrics_write_status(struct buf *out, int code, const char *reason, const char *message);
 
 /* The answer to a request in the form of the route's group and version; an error becomes a Status. table:
- * only for RESOURCE (others are JSON). now: for ages and the timestamps of custom metrics. One object where
- * route->name is set (RESOURCE), else a list. */
+ * only for RESOURCE (others are JSON). now: the timestamps of custom metrics and, of RESOURCE, the time of
+ * creation. One object where route->name is set (RESOURCE), else a list. What does not fit into out is cut
+ * off. */
 void metrics_write_answer(struct buf *out, const struct metrics_route *route,
                           const struct metrics_answer *answer, bool table, usec_t now);
 
 /* Quantities in their canonical form: decimal SI of milli ("250m", "12k"), nano ("123456789n", as
- * metrics-server writes cpu) and binary SI of bytes ("128Mi", "1000" is "1k"). */
+ * metrics-server writes cpu) and binary SI of bytes and thousandths of one ("128Mi"; 1000 is "1k", 1536.5 is
+ * "1536500m"). */
 void metrics_write_milli(struct buf *out, int64_t milli);
 void metrics_write_nano(struct buf *out, int64_t nano);
-void metrics_write_bytes(struct buf *out, int64_t bytes);
+void metrics_write_memory(struct buf *out, int64_t bytes, int milli);
+/* A span of time as Go prints it: "3m0s", "15.052s". */
+void metrics_write_duration(struct buf *out, usec_t span);
 
 #endif

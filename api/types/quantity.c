@@ -157,3 +157,9 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
         write_with(milli, 1000, decimal, out);
     return out;
 }
+
+char *quantity_write_nano(int64_t nano, char *out) {
+    static const char *const decimal[] = {"n", "u", "m", "", "k", "M", "G", NULL};
+
+    return nano == 0 ? write_with(0, 1000, decimal + 3, out) : write_with(nano, 1000, decimal, out);
+}

@@ -17,5 +17,7 @@ int quantity_parse_double(const char *text, double *ret_value, struct err *err);
 /* Writes the canonical text ("1500m", "2", "10k", BinarySI: "128Mi") into out (QUANTITY_TEXT_MAX bytes);
  * returns out. */
 char *quantity_write(int64_t milli, enum quantity_format format, char *out);
+/* The same of nano-units, DecimalSI ("123456789n", "1500u"). */
+char *quantity_write_nano(int64_t nano, char *out);
 
 #endif
