@@ -20,6 +20,10 @@ int template_new(const char *text, struct template **ret_template, struct err *e
 void template_free(struct template *t);
 /* Whether the field (".Resource") is named anywhere. */
 bool template_names(const struct template *t, const char *field);
+/* Whether nothing is made of the field ("LabelMatchers") but that it is put out as it stands, so that texts
+ * for two values of it differ nowhere else; free_fields (ended by NULL) are those whose values do not change
+ * and that may be used in any way. False where that is not sure. */
+bool template_only_shows(const struct template *t, const char *field, const char *const *free_fields);
 
 enum template_kind { TEMPLATE_STRING, TEMPLATE_LIST, TEMPLATE_MAP };
 struct template_pair {

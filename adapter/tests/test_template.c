@@ -180,6 +180,37 @@ static int run(const char *text, struct buf *out) {
 }
 
 /* What was there before stays, and nothing of the failed one is added. */
+static bool only_shows(const char *text) {
+    static const char *const free_fields[] = {"Series", "GroupBy", "GroupBySlice", NULL};
+    struct template *t = NULL;
+
+    assert_int_equal(template_new(text, &t, NULL), 0);
+    bool shows = template_only_shows(t, "LabelMatchers", free_fields);
+    template_free(t);
+    return shows;
+}
+
+static void test_a_field_that_is_only_shown(void **state) {
+    (void)state;
+    assert_true(only_shows("sum(rate(<<.Series>>{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)"));
+    assert_true(only_shows("<<if .Series>>a{<<- .LabelMatchers>>}<<else>><<.LabelMatchers>><<end>>"));
+    assert_true(only_shows("<<index .GroupBySlice 0>><<range .GroupBySlice>>x<<end>><</* a */>>"));
+    assert_true(only_shows("<<printf \"%s\" (len .GroupBySlice | eq 1)>>"));
+    /* Something is made of it, or of everything. */
+    assert_false(only_shows("<<len .LabelMatchers>>"));
+    assert_false(only_shows("<<.LabelMatchers | printf \"%q\">>"));
+    assert_false(only_shows("<<if .LabelMatchers>>a<<end>>"));
+    assert_false(only_shows("<<with .LabelMatchers>><<.>><<end>>"));
+    assert_false(only_shows("<<if .Series>><<else if .LabelMatchers>><<end>>"));
+    assert_false(only_shows("<<index .LabelValuesByName \"pod\">>"));
+    assert_false(only_shows("<<range .GroupBySlice>><<.>><<end>>"));
+    assert_false(only_shows("<<$.LabelMatchers>>"));
+    assert_false(only_shows("<<$x := .LabelMatchers>><<$x>>"));
+    assert_false(only_shows("<<(index .LabelValuesByName \"a\").B>>"));
+    assert_false(only_shows("<<if (eq .LabelMatchers \"\")>>a<<end>>"));
+    assert_false(only_shows("<<.>>"));
+}
+
 static void test_a_failed_run_adds_nothing(void **state) {
     struct buf out;
 
@@ -258,6 +289,7 @@ int main(void) {
         cmocka_unit_test(test_as_go),
         cmocka_unit_test(test_refusals_tell_where_and_what),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_a_field_that_is_only_shown),
         cmocka_unit_test(test_a_failed_run_adds_nothing),
         cmocka_unit_test(test_loops_are_bounded),
         cmocka_unit_test(test_sizes_are_bounded),
