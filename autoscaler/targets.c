@@ -33,22 +33,15 @@ static void on_object(void *arg, enum informer_change change, const struct objec
 }
 
 /* The built-in kinds carry replicas and selector in known fields. */
-static enum object_type type_of(const struct resource *r) {
-    if (str_eq(r->group, "apps") && (str_eq(r->plural, "deployments") || str_eq(r->plural, "statefulsets") ||
-                                     str_eq(r->plural, "replicasets")))
-        return OBJECT_WORKLOAD;
-    if (str_eq(r->group, "") && str_eq(r->plural, "replicationcontrollers"))
-        return OBJECT_WORKLOAD;
-    return OBJECT_META;
-}
-
 static struct target_kind *kind_get(struct autoscaler *as, const struct resource *resource) {
     for (struct target_kind *k = as->kinds; k; k = k->next)
         if (k->resource == resource)
             return k;
     struct target_kind *k = XNEW(struct target_kind);
-    *k = (struct target_kind){
-        .autoscaler = as, .resource = resource, .type = type_of(resource), .next = as->kinds};
+    *k = (struct target_kind){.autoscaler = as,
+                              .resource = resource,
+                              .type = object_type_of(resource->group, resource->plural),
+                              .next = as->kinds};
     as->kinds = k;
     k->informer = informers_open(as->world.informers, resource, k->type, on_object, k);
     return k;

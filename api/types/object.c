@@ -7,6 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum object_type object_type_of(const char *group, const char *plural) {
+    static const struct {
+        const char *group, *plural;
+        enum object_type type;
+    } known[] = {
+        {"", "pods", OBJECT_POD},
+        {"", "nodes", OBJECT_NODE},
+        {"", "replicationcontrollers", OBJECT_WORKLOAD},
+        {"apps", "deployments", OBJECT_WORKLOAD},
+        {"apps", "statefulsets", OBJECT_WORKLOAD},
+        {"apps", "replicasets", OBJECT_WORKLOAD},
+        {"autoscaling", "horizontalpodautoscalers", OBJECT_HPA},
+        {"autoscaling.trimtab.dev", "autoscalingpolicies", OBJECT_POLICY},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (str_eq(known[i].group, group) && str_eq(known[i].plural, plural))
+            return known[i].type;
+    return OBJECT_META;
+}
+
 struct labels *labels_new(uint32_t count) {
     struct labels *labels = xcalloc(1, sizeof(*labels) + count * sizeof(struct label));
 

@@ -36,6 +36,10 @@ enum object_type {
     OBJECT_HPA,      /* struct hpa_object */
 };
 
+/* The type that the objects of a resource are followed as (group "" for core): those who follow one resource
+ * share its objects if they agree on this. */
+enum object_type object_type_of(const char *group, const char *plural);
+
 struct object {
     uint32_t refs;
     uint8_t type;           /* enum object_type */
