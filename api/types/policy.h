@@ -73,6 +73,7 @@ struct metric_spec {
     const char *selector_json;         /* the same as it was written, for status.currentMetrics */
     struct object_reference described; /* Object */
     const char *query;                 /* Prometheus */
+    const char *source;                /* Prometheus: a MetricSource's name; NULL: the default server */
     enum combine combine;              /* Prometheus: more than one element is an error with COMBINE_NONE */
     enum workload_kind workload;       /* Workload: what is counted; selector tells which, NULL: all */
     usec_t max_age;                    /* a sample older is stale; 0: not given */

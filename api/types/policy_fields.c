@@ -42,7 +42,7 @@ static const struct field workload[] = {
 };
 
 static const struct field prometheus[] = {
-    {.name = "query"}, {.name = "combine"}, {.name = "target", .of = own_target}, {0}};
+    {.name = "query"}, {.name = "source"}, {.name = "combine"}, {.name = "target", .of = own_target}, {0}};
 
 static const struct field resource[] = {{.name = "name"}, {.name = "target", .of = hpa_target}, {0}};
 

@@ -35,6 +35,16 @@ static int read_identifier(struct reader *r, const json_t *source, const struct 
     return e;
 }
 
+/* Whether there is a server of that name may change any time; the metric says so where there is none. */
+static int read_server(struct reader *r, const json_t *source, const struct path *path,
+                       struct metric_spec *m) {
+    int e = read_string(r, source, path, "source", &m->source);
+
+    if (e == 0 && m->source && m->source[0] == '\0')
+        return read_error(r, path, "source", "must not be empty: leave it out for the default server");
+    return e;
+}
+
 /* A query that is only blanks parses nowhere; whether another one does, the server knows. */
 static int read_prometheus(struct reader *r, const json_t *source, const struct path *path,
                            struct metric_spec *m) {
@@ -45,6 +55,9 @@ static int read_prometheus(struct reader *r, const json_t *source, const struct 
         return e;
     if (m->query[strspn(m->query, " \t\r\n")] == '\0')
         return read_error(r, path, "query", "must not be blank: give an instant query in PromQL");
+    e = read_server(r, source, path, m);
+    if (e < 0)
+        return e;
     e = read_word(r, source, path, "combine", (struct read_words){combines, 4}, &combine);
     m->combine = (enum combine)(combine + 1); /* COMBINE_NONE comes before the words */
     return e;

@@ -48,6 +48,7 @@ static json_t *metrics_json(const struct policy_spec *s) {
         set_text(o, "container", m->container);
         set_text(o, "selector", m->selector);
         set_text(o, "query", m->query);
+        set_text(o, "source", m->source);
         set_text(o, "described", m->described.kind);
         json_array_append_new(list, o);
     }
