@@ -1,5 +1,7 @@
 /* The configuration of prometheus-adapter, read as it is: strict YAML with rules, externalRules and
- * resourceRules. Regular expressions and templates are compiled; everything is immutable afterwards. Pure. */
+ * resourceRules. Regular expressions and templates are compiled; everything is immutable afterwards. One key
+ * is ours, which prometheus-adapter refuses: "source" of a rule, and of cpu and memory, names the server (a
+ * ClusterMetricSource) that is asked. Pure. */
 #ifndef ADAPTER_RULES_H
 #define ADAPTER_RULES_H
 
@@ -40,6 +42,7 @@ struct rule {
     struct rule_resources resources;
     struct template *query; /* metricsQuery */
     const char *query_text;
+    const char *source; /* NULL: the default server */
 };
 
 struct resource_rule {
@@ -48,6 +51,7 @@ struct resource_rule {
     struct template *container_query, *node_query;
     struct rule_resources resources;
     const char *container_label;
+    const char *source; /* NULL: the default server */
 };
 
 struct rules {

@@ -188,11 +188,19 @@ static struct template *read_query(struct rules_reader *r, const struct rules_pl
     return compile_template(r, at, node, text);
 }
 
+/* Ours alone: which of several servers has the series. Whether it exists may change any time. */
+static const char *read_source(struct rules_reader *r, const struct rules_place *up,
+                               const yaml_node_t *node) {
+    const struct rules_place at = {.up = up, .name = "source"};
+
+    return rules_text(r, &at, node);
+}
+
 static void read_rule(struct rules_reader *r, const struct rules_place *at, yaml_node_t *node,
                       struct rule *rule) {
-    enum { SERIES_QUERY, FILTERS, RESOURCES, NAME, QUERY, KEYS };
-    static const char *const keys[] = {"seriesQuery", "seriesFilters", "resources",
-                                       "name",        "metricsQuery",  NULL};
+    enum { SERIES_QUERY, FILTERS, RESOURCES, NAME, QUERY, SOURCE, KEYS };
+    static const char *const keys[] = {"seriesQuery",  "seriesFilters", "resources", "name",
+                                       "metricsQuery", "source",        NULL};
     const struct rules_place series = {.up = at, .name = "seriesQuery"},
                              query = {.up = at, .name = "metricsQuery"};
     yaml_node_t *value[KEYS] = {NULL};
@@ -208,6 +216,7 @@ static void read_rule(struct rules_reader *r, const struct rules_place *at, yaml
     read_resources(r, at, value[RESOURCES], &rule->resources);
     read_name(r, at, value[NAME], rule);
     rule->query = read_query(r, &query, value[QUERY], node, &rule->query_text);
+    rule->source = read_source(r, at, value[SOURCE]);
 }
 
 static struct rule *read_rules(struct rules_reader *r, const char *name, yaml_node_t *node,
@@ -277,8 +286,9 @@ static void read_window(struct rules_reader *r, const struct rules_place *up, co
 
 static void read_resource_rule(struct rules_reader *r, const struct rules_place *up, const char *name,
                                yaml_node_t *node, struct resource_rule *rule) {
-    enum { CONTAINER_QUERY, NODE_QUERY, RESOURCES, LABEL, KEYS };
-    static const char *const keys[] = {"containerQuery", "nodeQuery", "resources", "containerLabel", NULL};
+    enum { CONTAINER_QUERY, NODE_QUERY, RESOURCES, LABEL, SOURCE, KEYS };
+    static const char *const keys[] = {"containerQuery", "nodeQuery", "resources",
+                                       "containerLabel", "source",    NULL};
     const struct rules_place at = {.up = up, .name = name}, container = {.up = &at, .name = "containerQuery"},
                              per_node = {.up = &at, .name = "nodeQuery"},
                              label = {.up = &at, .name = "containerLabel"};
@@ -292,6 +302,7 @@ static void read_resource_rule(struct rules_reader *r, const struct rules_place 
     rule->node_query = read_query(r, &per_node, value[NODE_QUERY], node, &text);
     read_resources(r, &at, value[RESOURCES], &rule->resources);
     rule->container_label = str_or_empty(rules_text(r, &label, value[LABEL]));
+    rule->source = read_source(r, &at, value[SOURCE]);
 }
 
 static void read_resource_rules(struct rules_reader *r, yaml_node_t *node, struct rules *rules) {

@@ -128,6 +128,21 @@ static void test_a_rule(void **state) {
     assert_string_equal(rule->as, "$1");
     assert_string_equal(rule->query_text, "sum(<<.Series>>)");
     assert_true(template_names(rule->query, ".Series"));
+    assert_null(rule->source);
+    rules_free(rules);
+}
+
+static void test_a_source(void **state) {
+    struct rules *rules = good("rules:\n"
+                               "- {seriesQuery: a, metricsQuery: b, source: mimir}\n"
+                               "externalRules:\n"
+                               "- {seriesQuery: a, metricsQuery: b, source: thanos}\n"
+                               "- {seriesQuery: a, metricsQuery: b, source: ''}\n");
+
+    (void)state;
+    assert_string_equal(rules->rules[0].source, "mimir");
+    assert_string_equal(rules->external[0].source, "thanos");
+    assert_null(rules->external[1].source);
     rules_free(rules);
 }
 
@@ -190,6 +205,7 @@ static void test_resource_rules(void **state) {
                                "    nodeQuery: sum(n) by (<<.GroupBy>>)\n"
                                "    resources: {overrides: {instance: {resource: node}}}\n"
                                "    containerLabel: container\n"
+                               "    source: mimir\n"
                                "  memory: {containerQuery: a, nodeQuery: b}\n"
                                "  window: 1h30m\n");
 
@@ -198,6 +214,8 @@ static void test_resource_rules(void **state) {
     assert_true(rules->cpu.given && rules->memory.given);
     assert_int_equal(rules->cpu.line, 3);
     assert_string_equal(rules->cpu.container_label, "container");
+    assert_string_equal(rules->cpu.source, "mimir");
+    assert_null(rules->memory.source);
     assert_string_equal(rules->memory.container_label, "");
     assert_int_equal(rules->cpu.resources.override_count, 1);
     assert_non_null(rules->memory.node_query);
@@ -336,6 +354,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_a_rule),
+        cmocka_unit_test(test_a_source),
         cmocka_unit_test(test_names_of_metrics),
         cmocka_unit_test(test_why_a_name_is_not_taken),
         cmocka_unit_test(test_resource_rules),
