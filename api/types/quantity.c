@@ -3,9 +3,7 @@
 #include "api/types/quantity.h"
 #include "base/str.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 20, EXPONENT_MAX = 10000 };
@@ -133,12 +131,28 @@ int quantity_parse_double(const char *text, double *ret_value, struct err *err) 
 }
 
 /* The largest suffix that leaves a whole number, as CanonicalizeBytes does. */
+/* By hand: lists of metrics are mostly made of numbers, and printf takes a third of the time for them. */
+static char *write_digits(int64_t value, char *out) {
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char digits[DIGITS_MAX], *first = digits + sizeof(digits);
+
+    do
+        *--first = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *out++ = '-';
+    size_t len = (size_t)(digits + sizeof(digits) - first);
+    memcpy(out, first, len);
+    return out + len;
+}
+
 static char *write_with(int64_t value, int64_t base, const char *const *suffixes, char *out) {
     int i = 0;
 
     for (; value != 0 && value % base == 0 && suffixes[i + 1]; i++)
         value /= base;
-    snprintf(out, QUANTITY_TEXT_MAX, "%" PRId64 "%s", value, suffixes[i]);
+    char *end = write_digits(value, out);
+    memcpy(end, suffixes[i], strlen(suffixes[i]) + 1);
     return out;
 }
 
@@ -150,7 +164,7 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
     bool small = milli > -1024000 && milli < 1024000;
 
     if (milli == 0)
-        snprintf(out, QUANTITY_TEXT_MAX, "0");
+        write_with(0, 1000, decimal + 1, out);
     else if (format == QUANTITY_BINARY_SI && !small && milli % 1000 == 0)
         write_with(milli / 1000, 1024, binary, out);
     else
