@@ -4,8 +4,8 @@
 #ifndef ADAPTER_QUERYCACHE_H
 #define ADAPTER_QUERYCACHE_H
 
-#include "adapter/exposition.h"
 #include "adapter/promclient.h"
+#include "adapter/vector.h"
 
 struct querycache;
 
@@ -17,27 +17,6 @@ struct querycache_options {
     size_t max_bytes;     /* of all answers; the least recently asked for go first; 0: 64 MiB */
     uint32_t max_queries; /* 0: 20,000 */
 };
-
-/* One element of an answer; label values are interned within it. */
-struct vector_sample {
-    double value;
-    usec_t at; /* wall time of the evaluation */
-    uint32_t label_count;
-    const struct series_label *labels; /* sorted; __name__ among them where the query keeps it */
-};
-
-/* An answer, immutable while it is borrowed. */
-struct vector {
-    bool scalar; /* one sample without labels */
-    uint32_t count;
-    const struct vector_sample *samples; /* in the order of the answer */
-    usec_t fetched;                      /* wall time */
-};
-/* The last sample whose label has this value, or NULL; by a hash index made at the first look-up by label. */
-const struct vector_sample *vector_find(const struct vector *vector, const char *label, const char *value);
-/* The same by two labels (namespace and object); a NULL label is not looked at. */
-const struct vector_sample *vector_find2(const struct vector *vector, const char *ns_label, const char *ns,
-                                         const char *label, const char *value);
 
 struct querycache_wait;
 /* vector NULL: failed, err says why (-EINVAL: refused; -EBADMSG: not a vector; -ETIMEDOUT; …). Where vector
