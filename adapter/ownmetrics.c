@@ -1,0 +1,481 @@
+/* Requests for metrics of our own rules. A request goes through steps, each of which may have to wait: the
+ * rule, the objects, the answer to the query. Whatever it has waited for, it starts anew from the first, so
+ * that it goes by the rules and objects that there are then. */
+#include "adapter/ownmetrics_internal.h"
+
+#include "adapter/promjson.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static const usec_t WAIT_MAX = 10 * USEC_PER_SEC;
+static const size_t QUERY_MAX = (size_t)8 << 20;
+static const size_t ARENA_BLOCK = 16384; /* a hundred values in one piece */
+
+enum waits_for {
+    WAITS_FOR_NOTHING,
+    WAITS_FOR_RULES,
+    WAITS_FOR_VALUES,
+    WAITS_FOR_ANOTHER_TURN, /* objects come in, or a server has gone */
+};
+
+struct ownmetrics_call {
+    struct ownmetrics *own;
+    struct ownmetrics_call *next, **at; /* of those that wait */
+    struct arena arena;
+    struct metrics_route route; /* borrowed at first, copied when it has to wait */
+    metrics_answer_fn *fn;
+    void *arg;
+    bool inside, answered; /* within ownmetrics_ask */
+    bool looked;           /* the series have been listed again for it */
+    bool asked_again;      /* after its server had gone */
+    enum waits_for waits_for;
+    uint32_t round; /* of recheck that has seen it */
+    usec_t deadline;
+    struct own_query *query;
+    struct own_names names;
+    struct querycache_wait *wait;
+};
+
+static void step(struct ownmetrics_call *call);
+
+/* ---- waiting ---- */
+
+static void link_call(struct ownmetrics_call *call) {
+    struct ownmetrics *own = call->own;
+
+    call->next = own->calls;
+    call->at = &own->calls;
+    if (call->next)
+        call->next->at = &call->next;
+    own->calls = call;
+}
+
+static void call_free(struct ownmetrics_call *call) {
+    if (call->at) {
+        *call->at = call->next;
+        if (call->next)
+            call->next->at = call->at;
+    }
+    own_query_unref(call->query);
+    arena_done(&call->arena);
+    free(call);
+}
+
+static void wait_for(struct ownmetrics_call *call, enum waits_for what) {
+    struct ownmetrics *own = call->own;
+
+    call->waits_for = what;
+    if (!call->deadline)
+        call->deadline = loop_now(own->world.loop) + WAIT_MAX;
+    if (what != WAITS_FOR_VALUES && !loop_timer_pending(own->recheck))
+        loop_timer_set(own->recheck, OWN_RECHECK);
+}
+
+static void on_rules_listed(void *arg) {
+    struct ownmetrics_call *call = arg;
+
+    call->waits_for = WAITS_FOR_NOTHING;
+    step(call);
+}
+
+static void give_up_rules(struct ownmetrics_call *call) {
+    if (call->waits_for == WAITS_FOR_RULES)
+        ruleset_cancel_look(call->own->world.ruleset, on_rules_listed, call);
+}
+
+static bool is_late(const struct ownmetrics_call *call) {
+    return call->deadline && loop_now(call->own->world.loop) >= call->deadline;
+}
+
+static struct ownmetrics_call *next_to_check(const struct ownmetrics *own) {
+    for (struct ownmetrics_call *call = own->calls; call; call = call->next)
+        if (call->waits_for != WAITS_FOR_VALUES && call->round != own->round)
+            return call;
+    return NULL;
+}
+
+/* An answer may end other calls: each time one is found anew. */
+static void on_recheck(void *arg) {
+    struct ownmetrics *own = arg;
+    struct ownmetrics_call *call;
+
+    own->round++;
+    while ((call = next_to_check(own))) {
+        call->round = own->round;
+        if (call->waits_for == WAITS_FOR_RULES && !is_late(call))
+            continue;
+        give_up_rules(call);
+        step(call);
+    }
+    for (call = own->calls; call; call = call->next)
+        if (call->waits_for != WAITS_FOR_VALUES && !loop_timer_pending(own->recheck))
+            loop_timer_set(own->recheck, OWN_RECHECK);
+}
+
+/* ---- answering ---- */
+
+static void answer(struct ownmetrics_call *call, const struct metrics_answer *a) {
+    call->waits_for = WAITS_FOR_NOTHING;
+    call->fn(call->arg, a);
+    if (call->inside)
+        call->answered = true;
+    else
+        call_free(call);
+}
+
+static void refuse(struct ownmetrics_call *call, int status, const char *message) {
+    answer(call, &(struct metrics_answer){.status = status,
+                                          .reason = status == 404 ? "NotFound" : "InternalError",
+                                          .message = message,
+                                          .metric = call->route.metric});
+}
+
+/* People and tools know these words. */
+static void refuse_unknown(struct ownmetrics_call *call) {
+    const struct metrics_route *r = &call->route;
+
+    refuse(call, 404,
+           ARENA_JOIN(&call->arena, "the server could not find the metric ", r->metric, " for ",
+                      r->resource ? r->resource : "namespaces"));
+}
+
+static void refuse_object(struct ownmetrics_call *call) {
+    const struct metrics_route *r = &call->route;
+
+    refuse(call, 404,
+           ARENA_JOIN(&call->arena, "the server could not find the metric ", r->metric, " for ", r->resource,
+                      " ", r->name));
+}
+
+static void fail(struct ownmetrics_call *call, const char *what, const char *why) {
+    refuse(call, 500, ARENA_JOIN(&call->arena, "Internal error occurred: ", what, ": ", why));
+}
+
+/* An infinite value is none, in both APIs; NaN is 0 in the one, and none in the other, as the reference has
+ * it in the one, and would rather have it in the other than what the processor makes of it. */
+static bool put_value(struct metrics_value *value, const struct vector_sample *sample, bool nan_counts) {
+    if (isinf(sample->value) || (isnan(sample->value) && !nan_counts))
+        return false;
+    value->milli = promjson_milli(sample->value);
+    value->at = sample->at;
+    return true;
+}
+
+static void answer_values(struct ownmetrics_call *call, const struct metrics_value *values, uint32_t count) {
+    answer(call, &(struct metrics_answer){.status = 200,
+                                          .metric = call->route.metric,
+                                          .resource = &call->query->resource,
+                                          .count = count,
+                                          .values = values});
+}
+
+static void answer_objects(struct ownmetrics_call *call, const struct vector *vector) {
+    const struct own_names *names = &call->names;
+    struct metrics_value *values = ARENA_ARRAY(&call->arena, struct metrics_value, names->count + 1);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < names->count; i++) {
+        const struct vector_sample *sample = vector_find(vector, call->query->label, names->names[i]);
+        if (!sample || !put_value(&values[count], sample, /* nan_counts= */ true))
+            continue;
+        values[count].ns = call->route.ns;
+        values[count].name = names->names[i];
+        count++;
+    }
+    if (!count && call->route.name)
+        refuse_object(call);
+    else
+        answer_values(call, values, count);
+}
+
+static void answer_external(struct ownmetrics_call *call, const struct vector *vector) {
+    struct metrics_value *values = ARENA_ARRAY(&call->arena, struct metrics_value, vector->count + 1);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < vector->count; i++) {
+        const struct vector_sample *sample = &vector->samples[i];
+        if (!put_value(&values[count], sample, /* nan_counts= */ false))
+            continue;
+        values[count].label_count = vector->scalar ? 0 : sample->label_count;
+        values[count].labels = vector->scalar ? NULL : sample->labels;
+        count++;
+    }
+    answer_values(call, values, count);
+}
+
+/* Its server goes at this moment: once more with whichever there is then. */
+static bool asks_again(struct ownmetrics_call *call, const struct err *err) {
+    if (err->code != -ECANCELED || call->asked_again)
+        return false;
+    call->asked_again = true;
+    wait_for(call, WAITS_FOR_ANOTHER_TURN);
+    return true;
+}
+
+static void on_values(void *arg, const struct vector *vector, const struct err *err) {
+    struct ownmetrics_call *call = arg;
+
+    call->wait = NULL;
+    if (!vector && asks_again(call, err))
+        return;
+    if (!vector)
+        fail(call, "unable to fetch metrics", err_text(err));
+    else if (call->query->external)
+        answer_external(call, vector);
+    else if (vector->scalar)
+        fail(call, "unable to fetch metrics", "the query gives a scalar, and not a value for each object");
+    else
+        answer_objects(call, vector);
+}
+
+/* ---- the steps ---- */
+
+static void find_no_rule(struct ownmetrics_call *call) {
+    const struct ownmetrics_world *world = &call->own->world;
+    const struct metrics_route *r = &call->route;
+    struct ruleset_stats stats;
+
+    if (!call->looked && ruleset_look_again(world->ruleset, on_rules_listed, call)) {
+        call->looked = true;
+        wait_for(call, WAITS_FOR_RULES);
+        return;
+    }
+    if (!ruleset_ready(world->ruleset)) {
+        ruleset_stats(world->ruleset, &stats);
+        fail(call, "unable to fetch metrics",
+             *stats.error ? stats.error : "the series of the rules have not been listed yet");
+    } else if (r->resource && !r->name &&
+               !cluster_resource_find(ruleset_resources(world->ruleset), NULL, r->resource)) {
+        fail(call, "unable to list matching resources",
+             ARENA_JOIN(&call->arena, "the cluster has no resource ", r->resource));
+    } else {
+        refuse_unknown(call);
+    }
+}
+
+/* False: it waits, or has been answered. */
+static bool find_rule(struct ownmetrics_call *call) {
+    own_query_unref(call->query);
+    call->query = own_find(call->own, &call->route);
+    if (!call->query) {
+        find_no_rule(call);
+        return false;
+    }
+    return true;
+}
+
+static void take_name(struct ownmetrics_call *call) {
+    const char **names = ARENA_ARRAY(&call->arena, const char *, 1);
+
+    names[0] = call->route.name;
+    call->names = (struct own_names){.count = 1, .names = names};
+}
+
+static bool find_objects(struct ownmetrics_call *call) {
+    const struct metrics_route *r = &call->route;
+    struct err err = {0};
+
+    call->names = (struct own_names){0};
+    if (call->query->external)
+        return true;
+    if (r->name) {
+        take_name(call);
+        return true;
+    }
+    int ret = own_objects_list(call->own->objects, &call->query->resource, r->ns, &r->labels, &call->arena,
+                               &call->names, &err);
+    if (ret == -EAGAIN && !is_late(call))
+        wait_for(call, WAITS_FOR_ANOTHER_TURN);
+    else if (ret < 0)
+        fail(call, "unable to list matching resources", err_text(&err));
+    else if (call->names.count == 0)
+        refuse_unknown(call);
+    return ret == 0 && call->names.count > 0;
+}
+
+/* What the reference cannot ask for is to it a metric that it does not have; an external one is a failure. */
+static void refuse_question(struct ownmetrics_call *call, const struct promclient *client,
+                            const struct err *err) {
+    if (client && !call->query->external)
+        refuse_unknown(call);
+    else
+        fail(call, "unable to fetch metrics", err_text(err));
+}
+
+static void step(struct ownmetrics_call *call) {
+    struct ownmetrics *own = call->own;
+    struct promclient *client = NULL;
+    cleanup_buf struct buf scratch;
+    const char *text = NULL;
+    struct err err = {0};
+
+    call->waits_for = WAITS_FOR_NOTHING;
+    if (!find_rule(call) || !find_objects(call))
+        return;
+    buf_init(&scratch, QUERY_MAX);
+    if (own_question(own, call->query, &call->names, &scratch, &text, &client, &err) < 0) {
+        refuse_question(call, client, &err);
+        return;
+    }
+    wait_for(call, WAITS_FOR_VALUES);
+    struct querycache_wait *wait = querycache_ask(own->world.cache, client, text, on_values, call);
+    if (wait) /* else it has been answered, and the call may be gone */
+        call->wait = wait;
+}
+
+/* ---- calls ---- */
+
+static const char *copy_text(struct arena *arena, const char *text) {
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+static struct selector copy_selector(struct arena *arena, const struct selector *from) {
+    struct selector_term *terms = ARENA_ARRAY(arena, struct selector_term, from->count + 1);
+
+    for (uint32_t i = 0; i < from->count; i++) {
+        terms[i] = from->terms[i];
+        terms[i].key = arena_strdup(arena, from->terms[i].key);
+        terms[i].values = ARENA_ARRAY(arena, const char *, terms[i].count + 1);
+        for (uint32_t v = 0; v < terms[i].count; v++)
+            terms[i].values[v] = arena_strdup(arena, from->terms[i].values[v]);
+    }
+    return (struct selector){.count = from->count, .terms = terms};
+}
+
+/* The route's texts are the caller's until it returns. */
+static void copy_route(struct ownmetrics_call *call) {
+    struct metrics_route *r = &call->route;
+    struct arena *arena = &call->arena;
+
+    r->version = copy_text(arena, r->version);
+    r->ns = copy_text(arena, r->ns);
+    r->resource = copy_text(arena, r->resource);
+    r->name = copy_text(arena, r->name);
+    r->metric = copy_text(arena, r->metric);
+    r->labels_text = copy_text(arena, r->labels_text);
+    r->labels = copy_selector(arena, &r->labels);
+    r->metric_labels = copy_selector(arena, &r->metric_labels);
+    if (r->name && call->names.count)
+        take_name(call);
+}
+
+struct ownmetrics_call *ownmetrics_ask(struct ownmetrics *own, const struct metrics_route *route,
+                                       metrics_answer_fn *fn, void *arg) {
+    struct ownmetrics_call *call = XNEW(struct ownmetrics_call);
+
+    *call = (struct ownmetrics_call){.own = own, .route = *route, .fn = fn, .arg = arg, .inside = true};
+    arena_init(&call->arena, ARENA_BLOCK);
+    step(call);
+    call->inside = false;
+    if (call->answered) {
+        call_free(call);
+        return NULL;
+    }
+    copy_route(call);
+    link_call(call);
+    return call;
+}
+
+void ownmetrics_cancel(struct ownmetrics_call *call) {
+    if (!call)
+        return;
+    give_up_rules(call);
+    querycache_cancel(call->wait);
+    call_free(call);
+}
+
+/* ---- what calls and policies share ---- */
+
+struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *route) {
+    const struct ruleset *ruleset = own->world.ruleset;
+
+    return own_queries_find(own->queries, ruleset_registry(ruleset), ruleset_resources(ruleset), route);
+}
+
+/* Whose queries are to be forgotten when servers change. */
+static void note_client(struct ownmetrics *own, struct promclient *client) {
+    for (uint32_t i = 0; i < own->client_count; i++)
+        if (own->clients[i] == client)
+            return;
+    own->clients = xrealloc(own->clients, (own->client_count + 1) * sizeof(struct promclient *));
+    own->clients[own->client_count++] = client;
+}
+
+int own_question(struct ownmetrics *own, const struct own_query *q, const struct own_names *names,
+                 struct buf *scratch, const char **ret_text, struct promclient **ret_client,
+                 struct err *err) {
+    int ret = q->err.code;
+
+    *ret_client = sources_client(own->world.sources, NULL, q->source, err);
+    if (!*ret_client)
+        return -ENOENT;
+    note_client(own, *ret_client);
+    *err = q->err;
+    *ret_text = q->text;
+    if (ret < 0 || q->text)
+        return ret;
+    ret =
+        own_query_render(q, ruleset_resources(own->world.ruleset), names->names, names->count, scratch, err);
+    *ret_text = scratch->data;
+    return ret;
+}
+
+static void on_rules_changed(void *arg) {
+    struct ownmetrics *own = arg;
+
+    own_queries_forget(own->queries);
+    own_source_reconsider(own->source);
+}
+
+/* Which of them has changed is not told. */
+static void on_sources_changed(void *arg) {
+    struct ownmetrics *own = arg;
+
+    own_source_stop(own->source);
+    while (own->client_count)
+        querycache_forget(own->world.cache, own->clients[--own->client_count]);
+    own_source_reconsider(own->source);
+}
+
+struct ownmetrics *ownmetrics_new(const struct ownmetrics_world *world) {
+    struct ownmetrics *own = XNEW(struct ownmetrics);
+
+    own->world = *world;
+    own->queries = own_queries_new();
+    own->objects = own_objects_new(world->loop, world->discovery, world->informers);
+    own->recheck = loop_timer_new(world->loop, on_recheck, own);
+    own->source = own_source_new(own);
+    ruleset_on_change(world->ruleset, on_rules_changed, own);
+    sources_on_change(world->sources, on_sources_changed, own);
+    return own;
+}
+
+void ownmetrics_free(struct ownmetrics *own) {
+    if (!own)
+        return;
+    while (own->calls)
+        ownmetrics_cancel(own->calls);
+    own_source_free(own->source);
+    own_objects_free(own->objects);
+    own_queries_free(own->queries);
+    loop_timer_free(own->recheck);
+    free(own->clients);
+    free(own);
+}
+
+bool ownmetrics_has(const struct ownmetrics *own, const struct metrics_route *route) {
+    const struct registry *registry = ruleset_registry(own->world.ruleset);
+
+    if (!registry || route->api == ROUTE_RESOURCE)
+        return false;
+    if (route->api == ROUTE_EXTERNAL)
+        return registry_find_external(registry, route->metric);
+    return registry_find(registry, route->resource, route->ns != NULL, route->metric);
+}
+
+struct metric_source *ownmetrics_source(struct ownmetrics *own) {
+    return own_source_head(own->source);
+}

@@ -1,0 +1,44 @@
+/* The inside of our own metrics, shared by those who answer requests (ownmetrics.c) and policies
+ * (ownsource.c). */
+#ifndef ADAPTER_OWNMETRICS_INTERNAL_H
+#define ADAPTER_OWNMETRICS_INTERNAL_H
+
+#include "adapter/ownmetrics.h"
+#include "adapter/ownobjects.h"
+#include "adapter/ownquery.h"
+#include "net/loop.h"
+
+struct own_source;
+
+struct ownmetrics {
+    struct ownmetrics_world world;
+    struct own_queries *queries;
+    struct own_objects *objects;
+    struct ownmetrics_call *calls; /* that wait */
+    struct loop_timer *recheck;    /* pending while a call waits for what tells nobody when it comes */
+    uint32_t round;                /* of recheck */
+    struct promclient **clients;   /* that the cache has queries of */
+    uint32_t client_count;
+    struct own_source *source;
+};
+
+/* How often one looks again for what tells nobody when it comes: an informer's first list. */
+#define OWN_RECHECK (20 * USEC_PER_MSEC)
+
+/* As own_queries_find, by the rules in force. */
+struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *route);
+/* The text of the query for these objects and the server to ask; *ret_text is q's own or scratch's. A
+ * negative code is an err of the text where *ret_client is not NULL, else of the source. */
+int own_question(struct ownmetrics *own, const struct own_query *q, const struct own_names *names,
+                 struct buf *scratch, const char **ret_text, struct promclient **ret_client, struct err *err);
+
+/* The metric source for policies; its subscriptions have ended when it is freed. */
+struct own_source *own_source_new(struct ownmetrics *own);
+void own_source_free(struct own_source *source);
+struct metric_source *own_source_head(struct own_source *source);
+/* Servers go: nothing of them is followed any more. */
+void own_source_stop(struct own_source *source);
+/* Rules or servers have changed: what is to be followed is found anew, on a later turn. */
+void own_source_reconsider(struct own_source *source);
+
+#endif

@@ -1,0 +1,27 @@
+/* The objects of whatever resource metrics are asked for, by name and labels, from informers: opened when a
+ * resource is first asked for, closed when nobody has asked for it for long. */
+#ifndef ADAPTER_OWNOBJECTS_H
+#define ADAPTER_OWNOBJECTS_H
+
+#include "adapter/resourcelabels.h"
+#include "api/types/selector.h"
+#include "informers/informers.h"
+
+struct own_objects;
+
+/* Borrows all; owned. */
+struct own_objects *own_objects_new(struct loop *loop, struct discovery *discovery,
+                                    struct informers *informers);
+void own_objects_free(struct own_objects *objects);
+
+struct own_names {
+    uint32_t count;
+    const char *const *names; /* sorted, as a LIST has them */
+};
+/* The names of the objects of a namespace (NULL, or the resource has none: all) that the selector matches, in
+ * arena. -EAGAIN: the first list is not in yet; -EACCES and others: it cannot be had, and why. */
+int own_objects_list(struct own_objects *objects, const struct cluster_resource *resource, const char *ns,
+                     const struct selector *selector, struct arena *arena, struct own_names *ret_names,
+                     struct err *err);
+
+#endif

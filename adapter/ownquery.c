@@ -1,0 +1,321 @@
+/* From a request to the query that is sent: found by a key of all that it depends on. */
+#include "adapter/ownquery.h"
+
+#include "adapter/rulequery.h"
+#include "adapter/widen.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <string.h>
+
+/* Namespaces and selectors come from whoever asks: past this many kinds of requests all are found anew. */
+static const size_t KEPT_MAX = 4096;
+static const size_t KEY_MAX = (size_t)64 << 10;
+static const size_t TEXT_MAX = (size_t)8 << 20;
+/* Stands for the names of the objects in a query that is the same for all of them. */
+static const char any_object[] = "any-object-of-the-request";
+
+struct own_queries {
+    struct map by_key;
+    struct buf key;
+};
+
+struct own_queries *own_queries_new(void) {
+    struct own_queries *queries = XNEW(struct own_queries);
+
+    buf_init(&queries->key, KEY_MAX);
+    return queries;
+}
+
+void own_queries_forget(struct own_queries *queries) {
+    struct map_iter it = {0};
+    void *query;
+
+    while (map_next(&queries->by_key, &it, NULL, &query))
+        own_query_unref(query);
+    map_done(&queries->by_key);
+    map_init(&queries->by_key);
+}
+
+void own_queries_free(struct own_queries *queries) {
+    if (!queries)
+        return;
+    own_queries_forget(queries);
+    map_done(&queries->by_key);
+    buf_done(&queries->key);
+    free(queries);
+}
+
+void own_query_unref(struct own_query *query) {
+    if (!query || --query->refs)
+        return;
+    arena_done(&query->arena);
+    free(query);
+}
+
+/* ---- the key ---- */
+
+enum { SEPARATOR = '\x1f' };
+
+/* False where the part holds a control character, as nothing that exists does: then it might pass for another
+ * key, and the query is not kept. */
+static bool add_part(struct buf *key, const char *part) {
+    size_t len = strlen(part);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)part[i] < ' ')
+            return false;
+    return buf_append(key, part, len) == 0 && buf_append(key, &(char){SEPARATOR}, 1) == 0;
+}
+
+static bool write_key(const struct metrics_route *route, struct buf *key) {
+    const struct selector *selector = &route->metric_labels;
+
+    buf_reset(key);
+    bool good = add_part(key, route->api == ROUTE_EXTERNAL ? "e"
+                              : route->ns                  ? "n"
+                                                           : "c") &&
+                add_part(key, str_or_empty(route->ns)) && add_part(key, str_or_empty(route->resource)) &&
+                add_part(key, route->metric);
+    for (uint32_t i = 0; good && i < selector->count; i++) {
+        const struct selector_term *term = &selector->terms[i];
+        const char op[] = {(char)('0' + (int)term->op), term->equality ? '=' : ' ', '\0'};
+        good = add_part(key, op) && add_part(key, term->key);
+        for (uint32_t v = 0; good && v < term->count; v++)
+            good = add_part(key, term->values[v]);
+    }
+    return good;
+}
+
+/* ---- what a query is made of ---- */
+
+/* Kubernetes' labels have dots, dashes and slashes, which Prometheus' scrapes turn into underscores. */
+static const char *prometheus_label(struct arena *arena, const char *key) {
+    char *label = arena_strdup(arena, key);
+
+    for (char *c = label; *c; c++)
+        if (*c == '.' || *c == '-' || *c == '/')
+            *c = '_';
+    return label;
+}
+
+static void copy_selector(struct own_query *q, const struct selector *selector) {
+    struct selector_term *terms = ARENA_ARRAY(&q->arena, struct selector_term, selector->count + 1);
+
+    for (uint32_t i = 0; i < selector->count; i++) {
+        terms[i] = selector->terms[i];
+        terms[i].key = prometheus_label(&q->arena, selector->terms[i].key);
+        terms[i].values = ARENA_ARRAY(&q->arena, const char *, terms[i].count + 1);
+        for (uint32_t v = 0; v < terms[i].count; v++)
+            terms[i].values[v] = arena_strdup(&q->arena, selector->terms[i].values[v]);
+    }
+    q->selector = (struct selector){.count = selector->count, .terms = terms};
+}
+
+static void copy_resource(struct own_query *q, const struct cluster_resource *r) {
+    q->resource = (struct cluster_resource){.group = arena_strdup(&q->arena, r->group),
+                                            .version = arena_strdup(&q->arena, r->version),
+                                            .plural = arena_strdup(&q->arena, r->plural),
+                                            .singular = arena_strdup(&q->arena, r->singular),
+                                            .kind = arena_strdup(&q->arena, r->kind),
+                                            .namespaced = r->namespaced};
+}
+
+/* ---- rendering and widening ---- */
+
+/* As the reference would send it, but for what it sends in vain. */
+static int render(const struct own_query *q, const struct cluster_resources *resources,
+                  const char *const *names, uint32_t name_count, struct buf *out, struct err *err) {
+    const struct rulequery request = {.rule = q->rule,
+                                      .series = q->series,
+                                      .resources = resources,
+                                      .ns = q->ns,
+                                      .resource = q->external ? NULL : &q->resource,
+                                      .name_count = name_count,
+                                      .names = names,
+                                      .metric_selector = &q->selector};
+    int ret = rulequery_write(&request, out, err);
+
+    if (ret == 0)
+        own_query_tidy(out);
+    return ret;
+}
+
+static bool is_label_char(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Whether a matcher on the label stands here: the label as a whole word, and an operator behind it. */
+static bool is_matcher(const char *query, const char *at, size_t len) {
+    const char *after = at + len + strspn(at + len, " \t\n\r");
+
+    return (at == query || !is_label_char(at[-1])) && (*after == '=' || *after == '!');
+}
+
+/* Whether every matcher on the label is the one that asks for the names: what a template or the request's
+ * selector asks of the label beside that must stay. The text is not parsed: what stands in a string or a
+ * comment only keeps the query as it is. */
+static bool asks_by_name_alone(const char *query, const char *label, const char *matcher) {
+    size_t len = strlen(label), matcher_len = strlen(matcher);
+
+    for (const char *at = query; len && (at = strstr(at, label)); at += len)
+        if (is_matcher(query, at, len) && strncmp(at, matcher, matcher_len) != 0)
+            return false;
+    return len > 0;
+}
+
+/* "pod=\"a\"" or "pod=~\"a|b\"": names of objects need no escapes; one that does is not recognized. */
+static void write_matcher(const char *label, const char *const *names, uint32_t name_count, struct buf *out) {
+    buf_puts(out, label);
+    buf_puts(out, name_count > 1 ? "=~\"" : "=\"");
+    for (uint32_t i = 0; i < name_count; i++) {
+        buf_puts(out, i ? "|" : "");
+        buf_puts(out, names[i]);
+    }
+    buf_puts(out, "\"");
+}
+
+/* Appends the query for all objects where it gives the same; false: nothing is appended. */
+static bool widen(const struct own_query *q, const char *query, const char *const *names, uint32_t name_count,
+                  struct buf *out) {
+    const struct widen_labels labels = {.object = q->label};
+    cleanup_buf struct buf matcher;
+    size_t before = out->len;
+
+    buf_init(&matcher, TEXT_MAX);
+    write_matcher(q->label, names, name_count, &matcher);
+    if (!asks_by_name_alone(query, q->label, matcher.data))
+        return false;
+    if (widen_query(query, &labels, WIDEN_OBJECTS, out) != WIDEN_NONE)
+        return true;
+    out->len = before;
+    out->data[before] = '\0';
+    return false;
+}
+
+int own_query_render(const struct own_query *query, const struct cluster_resources *resources,
+                     const char *const *names, uint32_t name_count, struct buf *out, struct err *err) {
+    cleanup_buf struct buf text;
+
+    buf_init(&text, TEXT_MAX);
+    int ret = render(query, resources, names, name_count, &text, err);
+    if (ret == 0 && !widen(query, text.data, names, name_count, out))
+        ret = buf_puts(out, text.data);
+    return ret;
+}
+
+static void find_label(struct own_query *q, const struct cluster_resources *resources) {
+    cleanup_buf struct buf label;
+
+    buf_init(&label, TEXT_MAX);
+    q->label = "";
+    if (!q->external && rule_label(&q->rule->resources, resources, &q->resource, &label) == 0)
+        q->label = arena_strdup(&q->arena, label.data);
+}
+
+/* Where only the matcher of the names tells one request from the next, and can be left out, there is one
+ * query for all of them. Of a template that does more with the names nothing is known before they are. */
+static void find_text(struct own_query *q, const struct cluster_resources *resources) {
+    static const char *const free_fields[] = {"Series", "GroupBy", "GroupBySlice", NULL};
+    const char *const names[] = {any_object};
+    cleanup_buf struct buf text, wide;
+
+    buf_init(&text, TEXT_MAX);
+    buf_init(&wide, TEXT_MAX);
+    if (!q->external && !template_only_shows(q->rule->query, "LabelMatchers", free_fields))
+        return;
+    q->err.code = render(q, resources, names, q->external ? 0 : 1, &text, &q->err);
+    if (q->err.code)
+        return;
+    if (q->external)
+        q->text = arena_strdup(&q->arena, text.data);
+    else if (widen(q, text.data, names, 1, &wide))
+        q->text = arena_strdup(&q->arena, wide.data);
+}
+
+static struct own_query *new_query(const struct registry_entry *entry,
+                                   const struct cluster_resources *resources,
+                                   const struct metrics_route *route) {
+    struct own_query *q = XNEW(struct own_query);
+
+    q->refs = 1;
+    arena_init(&q->arena, 1024);
+    q->external = !entry->resource;
+    if (entry->resource)
+        copy_resource(q, entry->resource);
+    q->rule = entry->rule;
+    q->series = arena_strdup(&q->arena, entry->series);
+    q->ns = route->ns ? arena_strdup(&q->arena, route->ns) : NULL;
+    q->source = entry->rule->source ? arena_strdup(&q->arena, entry->rule->source) : NULL;
+    copy_selector(q, &route->metric_labels);
+    find_label(q, resources);
+    find_text(q, resources);
+    return q;
+}
+
+static const struct registry_entry *find_entry(const struct registry *registry,
+                                               const struct metrics_route *route) {
+    if (!registry)
+        return NULL;
+    if (route->api == ROUTE_EXTERNAL)
+        return registry_find_external(registry, route->metric);
+    return registry_find(registry, route->resource, route->ns != NULL, route->metric);
+}
+
+struct own_query *own_queries_find(struct own_queries *queries, const struct registry *registry,
+                                   const struct cluster_resources *resources,
+                                   const struct metrics_route *route) {
+    bool has_key = write_key(route, &queries->key);
+    struct own_query *q = has_key ? map_get_n(&queries->by_key, queries->key.data, queries->key.len) : NULL;
+
+    if (!q) {
+        const struct registry_entry *entry = find_entry(registry, route);
+        if (!entry)
+            return NULL;
+        q = new_query(entry, resources, route);
+        if (!has_key)
+            return q;
+        if (queries->by_key.len >= KEPT_MAX)
+            own_queries_forget(queries);
+        q->key = arena_strdup(&q->arena, queries->key.data);
+        map_put(&queries->by_key, q->key, q);
+    }
+    q->refs++;
+    return q;
+}
+
+/* ---- commas in vain ---- */
+
+/* The end of the string that begins at text; with its last quote. */
+static const char *skip_string(const char *text) {
+    char quote = *text++;
+
+    while (*text && *text != quote)
+        text += *text == '\\' && quote != '`' && text[1] ? 2 : 1;
+    return *text ? text + 1 : text;
+}
+
+void own_query_tidy(struct buf *query) {
+    char *out = query->data;
+    char last = '\0'; /* that is no blank */
+
+    for (const char *at = query->data; *at;) {
+        if (*at == '"' || *at == '\'' || *at == '`') {
+            const char *end = skip_string(at);
+            last = *at;
+            memmove(out, at, (size_t)(end - at));
+            out += end - at;
+            at = end;
+            continue;
+        }
+        bool vain = *at == ',' && (last == '{' || last == ',');
+        if (!vain)
+            *out++ = *at;
+        if (!vain && !strchr(" \t\r\n", *at))
+            last = *at;
+        at++;
+    }
+    *out = '\0';
+    query->len = (size_t)(out - query->data);
+}

@@ -1,0 +1,499 @@
+/* Our own metrics for policies: subscriptions to one thing share a feed, a feed follows the query of it in
+ * the cache and keeps what the answer says. */
+#include "adapter/ownmetrics_internal.h"
+
+#include "adapter/metricsapi_path.h"
+#include "adapter/promjson.h"
+#include "adapter/staleness.h"
+#include "adapter/subscribers.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static const usec_t INTERVAL = 15 * USEC_PER_SEC, INTERVAL_MIN = USEC_PER_SEC;
+/* How often what is waited for (the first list of the pods, a kind that discovery is to tell) is looked for.
+ */
+static const usec_t LOOK_AGAIN = USEC_PER_SEC;
+static const size_t QUERY_MAX = (size_t)8 << 20;
+
+struct own_source {
+    struct metric_source head;
+    struct ownmetrics *own;
+    struct map feeds;         /* by the question's key */
+    struct loop_timer *later; /* finds anew what feeds ask for */
+};
+
+/* What an answer says of a pod. */
+struct own_value {
+    int64_t milli;
+    usec_t at;
+};
+
+struct own_feed {
+    struct own_source *source;
+    struct metrics_question question;
+    struct subscribers users;
+    /* What it asks for. */
+    struct arena arena; /* of route, beside the question's texts */
+    struct metrics_route route;
+    bool routed;
+    char *resource; /* of an Object */
+    struct own_query *query;
+    /* What is followed for it. */
+    struct querycache_follow *follow;
+    struct promclient *client;
+    char *text;
+    usec_t interval;
+    /* The last answer. */
+    enum quality quality;
+    int64_t milli;           /* of an Object's or an External metric */
+    usec_t at;               /* wall; 0: none */
+    char *message, *warning; /* or "" */
+    struct arena values_arena;
+    struct map values; /* of a metric of pods: by name */
+};
+
+struct metric_subscription {
+    struct subscriber head; /* first: its list hands it back */
+    struct own_feed *feed;  /* NULL: cannot be asked for, why says why not */
+    char *why;
+    struct staleness staleness;
+};
+
+/* ---- what an answer says ---- */
+
+static void replace(char **text, const char *with) {
+    if (str_eq(*text, with))
+        return;
+    free(*text);
+    *text = xstrdup(with);
+}
+
+static void keep(struct own_feed *f, enum quality quality, const char *message) {
+    f->quality = quality;
+    f->milli = 0;
+    f->at = 0;
+    replace(&f->message, message);
+    replace(&f->warning, "");
+    map_done(&f->values);
+    map_init(&f->values);
+    arena_reset(&f->values_arena);
+}
+
+/* Neither NaN nor an infinity is a number of anything that one could scale by. */
+static bool counts(const struct vector_sample *sample) {
+    return isfinite(sample->value);
+}
+
+static void take_pods(struct own_feed *f, const struct vector *vector) {
+    for (uint32_t i = 0; i < vector->count; i++) {
+        const struct vector_sample *sample = &vector->samples[i];
+        const char *name = vector_label(sample, f->query->label);
+        if (!name || !counts(sample))
+            continue;
+        struct own_value *value = ARENA_NEW(&f->values_arena, struct own_value);
+        *value = (struct own_value){promjson_milli(sample->value), sample->at};
+        map_put(&f->values, arena_strdup(&f->values_arena, name), value);
+        f->at = sample->at > f->at ? sample->at : f->at;
+    }
+    f->quality = f->values.len ? QUALITY_VALUE : QUALITY_ABSENT;
+}
+
+static void take_total(struct own_feed *f, int64_t milli, usec_t at) {
+    f->quality = milli ? QUALITY_VALUE : QUALITY_ZERO;
+    f->milli = milli;
+    f->at = at;
+}
+
+static void take_object(struct own_feed *f, const struct vector *vector) {
+    const struct vector_sample *sample = vector_find(vector, f->query->label, f->route.name);
+
+    if (sample && counts(sample))
+        take_total(f, promjson_milli(sample->value), sample->at);
+}
+
+static int64_t add_saturated(int64_t a, int64_t b) {
+    int64_t sum = 0;
+
+    if (!__builtin_add_overflow(a, b, &sum))
+        return sum;
+    return b > 0 ? INT64_MAX : INT64_MIN;
+}
+
+/* HPA adds up whatever the metric's selector has left. */
+static void take_external(struct own_feed *f, const struct vector *vector) {
+    int64_t sum = 0;
+    uint32_t count = 0;
+    usec_t at = 0;
+
+    for (uint32_t i = 0; i < vector->count; i++) {
+        const struct vector_sample *sample = &vector->samples[i];
+        if (!counts(sample))
+            continue;
+        sum = add_saturated(sum, promjson_milli(sample->value));
+        at = sample->at > at ? sample->at : at;
+        count++;
+    }
+    if (count)
+        take_total(f, sum, at);
+}
+
+static void take_vector(struct own_feed *f, const struct vector *vector) {
+    keep(f, QUALITY_ABSENT, "");
+    if (f->question.type == METRIC_PODS)
+        take_pods(f, vector);
+    else if (f->question.type == METRIC_OBJECT)
+        take_object(f, vector);
+    else
+        take_external(f, vector);
+    if (f->quality == QUALITY_ABSENT)
+        replace(&f->message, "the query gives no value");
+}
+
+/* ---- what is asked for ---- */
+
+static void feed_free(struct own_feed *f) {
+    metrics_question_done(&f->question);
+    own_query_unref(f->query);
+    map_done(&f->values);
+    arena_done(&f->values_arena);
+    arena_done(&f->arena);
+    free(f->resource);
+    free(f->text);
+    free(f->message);
+    free(f->warning);
+    free(f);
+}
+
+static void stop(struct own_feed *f) {
+    querycache_unfollow(steal_ptr(&f->follow));
+    free(steal_ptr(&f->text));
+    f->client = NULL;
+}
+
+/* Stops asking; the memory goes at once, or when the subscribers have been told. */
+static void feed_drop(struct own_feed *f) {
+    stop(f);
+    map_remove(&f->source->feeds, f->question.key);
+    if (!f->users.telling)
+        feed_free(f);
+}
+
+/* False: the last one went while being told, and the feed with it. */
+static bool tell(struct own_feed *f) {
+    subscribers_tell(&f->users);
+    if (f->users.first)
+        return true;
+    feed_free(f);
+    return false;
+}
+
+static void on_values(void *arg, const struct vector *vector, const struct err *err) {
+    struct own_feed *f = arg;
+
+    if (!vector)
+        keep(f, QUALITY_FAILED, err_text(err));
+    else if (vector->scalar && f->question.type != METRIC_EXTERNAL)
+        keep(f, QUALITY_FAILED, "the query gives a scalar, and not a value for each object");
+    else
+        take_vector(f, vector);
+    /* The last good answer, while none comes. */
+    if (vector && err->code)
+        replace(&f->warning, err_text(err));
+    /* Pods come and go: a query with their names in it is written anew for the next time. */
+    if (f->query && !f->query->text && !f->query->err.code)
+        loop_timer_set(f->source->later, 0);
+    tell(f);
+}
+
+/* As HPA asks for an object: a Namespace is the policy's own, whatever its name says. */
+static int route_object(struct own_feed *f, struct err *err) {
+    const struct metrics_question *q = &f->question;
+    const struct resource *resource = NULL;
+
+    if (str_eq(q->kind, "Namespace") && !strchr(q->api_version, '/')) {
+        f->route.resource = "namespaces";
+        f->route.name = q->ns;
+        f->route.ns = NULL;
+        return 0;
+    }
+    int ret = discovery_find(f->source->own->world.discovery, q->api_version, q->kind, &resource, err);
+    if (ret < 0)
+        return ret;
+    free(f->resource);
+    f->resource = xasprintf("%s%s%s", resource->plural, *resource->group ? "." : "", resource->group);
+    f->route.resource = f->resource;
+    f->route.name = q->name;
+    return 0;
+}
+
+static int find_route(struct own_feed *f, struct err *err) {
+    const struct metrics_question *q = &f->question;
+    struct metrics_route *r = &f->route;
+    int ret = 0;
+
+    if (f->routed)
+        return 0;
+    arena_reset(&f->arena);
+    *r = (struct metrics_route){
+        .api = q->type == METRIC_EXTERNAL ? ROUTE_EXTERNAL : ROUTE_CUSTOM, .ns = q->ns, .metric = q->metric};
+    if (q->type == METRIC_PODS)
+        r->resource = "pods";
+    else if (q->type == METRIC_OBJECT)
+        ret = route_object(f, err);
+    if (ret == 0 && q->selector)
+        ret = selector_parse(q->selector, &f->arena, &r->metric_labels, err);
+    f->routed = ret == 0;
+    return ret;
+}
+
+static int find_names(struct own_feed *f, struct arena *arena, struct own_names *ret_names, struct err *err) {
+    static const struct selector all;
+    struct ownmetrics *own = f->source->own;
+
+    if (f->query->text || f->query->external)
+        return 0;
+    if (f->question.type == METRIC_PODS)
+        return own_objects_list(own->objects, &f->query->resource, f->route.ns, &all, arena, ret_names, err);
+    const char **names = ARENA_ARRAY(arena, const char *, 1);
+    names[0] = f->route.name;
+    *ret_names = (struct own_names){.count = 1, .names = names};
+    return 0;
+}
+
+static int find_query(struct own_feed *f, struct err *err) {
+    const struct metrics_route *r = &f->route;
+
+    own_query_unref(f->query);
+    f->query = own_find(f->source->own, r);
+    if (f->query)
+        return 0;
+    return err_set(err, -ENOENT, "no rule defines the metric %s%s%s", r->metric, r->resource ? " of " : "",
+                   str_or_empty(r->resource));
+}
+
+static usec_t interval_of(const struct own_feed *f) {
+    usec_t interval = subscribers_interval(&f->users);
+
+    return interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
+}
+
+/* Follows the query that there is to follow now; -EAGAIN: it is not known yet. */
+static int follow(struct own_feed *f, struct err *err) {
+    struct ownmetrics *own = f->source->own;
+    struct promclient *client = NULL;
+    struct own_names names = {0};
+    cleanup_arena struct arena arena;
+    cleanup_buf struct buf scratch;
+    const char *text = NULL;
+
+    arena_init(&arena, 0);
+    buf_init(&scratch, QUERY_MAX);
+    int ret = find_route(f, err);
+    if (ret == 0)
+        ret = find_query(f, err);
+    if (ret == 0)
+        ret = find_names(f, &arena, &names, err);
+    if (ret == 0)
+        ret = own_question(own, f->query, &names, &scratch, &text, &client, err);
+    if (ret < 0)
+        return ret;
+    if (f->follow && client == f->client && str_eq(text, f->text) && interval_of(f) == f->interval)
+        return 0;
+    stop(f);
+    f->client = client;
+    f->text = xstrdup(text);
+    f->interval = interval_of(f);
+    f->follow = querycache_follow(own->world.cache, client, text, f->interval, on_values, f);
+    return 0;
+}
+
+/* Whether its answer has become another one by that. */
+static bool refresh(struct own_feed *f) {
+    struct err err = {0};
+    int ret = follow(f, &err);
+
+    if (ret == -EAGAIN && !loop_timer_pending(f->source->later))
+        loop_timer_set(f->source->later, LOOK_AGAIN);
+    if (ret == 0 || ret == -EAGAIN)
+        return false;
+    stop(f);
+    if (f->quality == QUALITY_FAILED && str_eq(f->message, err.text))
+        return false;
+    keep(f, QUALITY_FAILED, err_text(&err));
+    return true;
+}
+
+static void on_later(void *arg) {
+    struct own_source *s = arg;
+    size_t count = 0;
+    cleanup_free char **keys = xcalloc(s->feeds.len, sizeof(char *));
+    struct map_iter it = {0};
+    const char *key;
+
+    /* Those who are told may end any of them. */
+    while (map_next(&s->feeds, &it, &key, NULL))
+        keys[count++] = xstrdup(key);
+    for (size_t i = 0; i < count; i++) {
+        struct own_feed *f = map_get(&s->feeds, keys[i]);
+        if (f && refresh(f))
+            tell(f);
+        free(keys[i]);
+    }
+}
+
+void own_source_stop(struct own_source *source) {
+    struct map_iter it = {0};
+    void *feed;
+
+    while (map_next(&source->feeds, &it, NULL, &feed))
+        stop(feed);
+}
+
+void own_source_reconsider(struct own_source *source) {
+    loop_timer_set(source->later, 0);
+}
+
+/* ---- subscriptions ---- */
+
+static struct own_feed *feed_of(struct own_source *s, struct metrics_question *q) {
+    struct own_feed *f = map_get(&s->feeds, q->key);
+
+    if (f) {
+        metrics_question_done(q);
+        return f;
+    }
+    f = XNEW(struct own_feed);
+    f->source = s;
+    f->question = *q;
+    f->message = xstrdup("");
+    f->warning = xstrdup("");
+    arena_init(&f->arena, 1024);
+    arena_init(&f->values_arena, 0);
+    map_put(&s->feeds, f->question.key, f);
+    return f;
+}
+
+static struct metric_subscription *subscribe(struct metric_source *source,
+                                             const struct metric_request *request, metric_changed_fn *changed,
+                                             void *arg) {
+    struct own_source *s = (struct own_source *)source;
+    struct metric_subscription *sub = XNEW(struct metric_subscription);
+    struct metrics_question question;
+    struct err err = {0};
+
+    sub->head = (struct subscriber){
+        .interval = request->interval ? request->interval : INTERVAL, .changed = changed, .arg = arg};
+    sub->staleness.max_age = request->metric->max_age;
+    if (request->metric->type < METRIC_PODS)
+        sub->why = xstrdup("this metric is not one of rules");
+    else if (metrics_question_init(&question, request->metric, request->ns, &err) < 0)
+        sub->why = xstrdup(err.text);
+    if (sub->why)
+        return sub;
+    sub->feed = feed_of(s, &question);
+    subscribers_add(&sub->feed->users, &sub->head);
+    refresh(sub->feed);
+    return sub;
+}
+
+static void unsubscribe(struct metric_source *source, struct metric_subscription *sub) {
+    struct own_feed *f = sub->feed;
+
+    (void)source;
+    if (f)
+        subscribers_remove(&f->users, &sub->head);
+    staleness_done(&sub->staleness);
+    free(sub->why);
+    free(sub);
+    if (f && !f->users.first)
+        feed_drop(f);
+    else if (f && interval_of(f) != f->interval)
+        loop_timer_set(f->source->later, 0);
+}
+
+static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
+                        usec_t now, struct sample *ret_sample) {
+    /* The text of STALE belongs to the subscription and is not part of what the caller sees as constant. */
+    struct metric_subscription *sub = (struct metric_subscription *)(uintptr_t)subscription;
+    const struct own_feed *f = sub->feed;
+
+    (void)source;
+    if (!f) {
+        *ret_sample = (struct sample){.quality = QUALITY_FAILED, .message = sub->why, .warning = ""};
+        return;
+    }
+    *ret_sample = (struct sample){.quality = f->quality,
+                                  .value = (double)f->milli / 1000,
+                                  .milli = f->milli,
+                                  .at = f->at,
+                                  .message = f->message,
+                                  .warning = f->warning,
+                                  .origin = "rules"};
+    staleness_apply(&sub->staleness, now, ret_sample);
+}
+
+static void read_pods(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
+                      const struct pod *const *pods, uint32_t count, struct pod_value *ret_values) {
+    (void)source;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct own_value *value = sub->feed ? map_get(&sub->feed->values, pods[i]->meta.name) : NULL;
+        ret_values[i] = (struct pod_value){0};
+        if (value && !staleness_too_old(&sub->staleness, value->at, now))
+            ret_values[i] = (struct pod_value){.known = true, .milli = value->milli, .at = value->at};
+    }
+}
+
+struct own_source *own_source_new(struct ownmetrics *own) {
+    static const struct metric_source_ops ops = {.name = "rules",
+                                                 .subscribe = subscribe,
+                                                 .unsubscribe = unsubscribe,
+                                                 .read = read_sample,
+                                                 .read_pods = read_pods};
+    struct own_source *s = XNEW(struct own_source);
+
+    s->head.ops = &ops;
+    s->own = own;
+    map_init(&s->feeds);
+    s->later = loop_timer_new(own->world.loop, on_later, s);
+    return s;
+}
+
+void own_source_free(struct own_source *source) {
+    if (!source)
+        return;
+    loop_timer_free(source->later);
+    map_done(&source->feeds);
+    free(source);
+}
+
+struct metric_source *own_source_head(struct own_source *source) {
+    return &source->head;
+}
+
+bool ownmetrics_defines(const struct ownmetrics *own, const struct metric_spec *metric, const char *ns) {
+    struct metrics_route route = {.api = metric->type == METRIC_EXTERNAL ? ROUTE_EXTERNAL : ROUTE_CUSTOM,
+                                  .ns = ns,
+                                  .metric = metric->metric};
+    cleanup_free char *name = NULL;
+    const struct resource *resource = NULL;
+
+    if (metric->type < METRIC_PODS || metric->type > METRIC_EXTERNAL || !metric->metric)
+        return false;
+    route.resource = "pods";
+    if (metric->type != METRIC_OBJECT)
+        return ownmetrics_has(own, &route);
+    if (str_eq(metric->described.kind, "Namespace")) {
+        route.ns = NULL;
+        route.resource = "namespaces";
+    } else if (discovery_find(own->world.discovery, str_or_empty(metric->described.api_version),
+                              str_or_empty(metric->described.kind), &resource, NULL) == 0) {
+        name = xasprintf("%s%s%s", resource->plural, *resource->group ? "." : "", resource->group);
+        route.resource = name;
+    } else {
+        return false;
+    }
+    return ownmetrics_has(own, &route);
+}
