@@ -26,6 +26,7 @@ struct loop_fd {
     struct loop *loop;
     struct loop_fd *next_dead;
     int fd;
+    uint32_t events;
     loop_fn *fn; /* NULL: no longer watched, freed at the end of the turn */
     void *arg;
 };
@@ -297,7 +298,7 @@ void loop_wake(struct loop *loop) {
 int loop_watch_fd(struct loop *loop, int fd, loop_fn *fn, void *arg, struct loop_fd **ret_watch,
                   struct err *err) {
     struct loop_fd *watch = XNEW(struct loop_fd);
-    *watch = (struct loop_fd){.loop = loop, .fd = fd, .fn = fn, .arg = arg};
+    *watch = (struct loop_fd){.loop = loop, .fd = fd, .events = EPOLLIN, .fn = fn, .arg = arg};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
     if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
         int code = -errno;
@@ -306,6 +307,13 @@ int loop_watch_fd(struct loop *loop, int fd, loop_fn *fn, void *arg, struct loop
     }
     *ret_watch = watch;
     return 0;
+}
+
+void loop_watch_for(struct loop_fd *watch, bool readable, bool writable) {
+    uint32_t events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0);
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+    if (events != watch->events && epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
+        watch->events = events;
 }
 
 void loop_unwatch_fd(struct loop_fd *watch) {

@@ -49,6 +49,9 @@ void loop_wake(struct loop *loop);
 /* Calls fn whenever fd is readable. fd stays the caller's, who stops watching before closing it. */
 int loop_watch_fd(struct loop *loop, int fd, loop_fn *fn, void *arg, struct loop_fd **ret_watch,
                   struct err *err);
+/* From now on fn is called where fd is readable, writable, either, or (both false) only when the connection
+ * is broken on both sides. Errors of the descriptor always call fn. */
+void loop_watch_for(struct loop_fd *watch, bool readable, bool writable);
 void loop_unwatch_fd(struct loop_fd *watch);
 /* Calls fn on SIGINT or SIGTERM (by a signalfd; the signals are blocked from here on). */
 int loop_on_stop_signal(struct loop *loop, loop_fn *fn, void *arg, struct err *err);
