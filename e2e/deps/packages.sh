@@ -12,7 +12,7 @@ set -euo pipefail
 # shellcheck disable=SC2034  # the arrays are used by name
 {
 build=(gcc:gcc libc6-dev make:make cmake:cmake ninja-build:ninja pkg-config:pkg-config
-  libwebsockets-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev libyajl-dev libpcre2-dev
+  libwebsockets-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev libyajl-dev libpcre2-dev libhttp-parser-dev
   libcmocka-dev libmicrohttpd-dev tzdata)
 check=(clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-14-dev llvm universal-ctags:ctags
   shellcheck:shellcheck python3-yaml)
