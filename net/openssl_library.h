@@ -5,13 +5,16 @@
 
 #include "base/err.h"
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #define OPENSSL_FUNCTIONS(X)                                                                                 \
+    X(ASN1_STRING_to_UTF8)                                                                                   \
     X(BIO_free)                                                                                              \
     X(BIO_new_mem_buf)                                                                                       \
+    X(CRYPTO_free)                                                                                           \
     X(ERR_clear_error)                                                                                       \
     X(ERR_error_string_n)                                                                                    \
     X(ERR_peek_last_error)                                                                                   \
@@ -22,6 +25,8 @@
     X(EVP_ENCODE_CTX_new)                                                                                    \
     X(EVP_EncodeBlock)                                                                                       \
     X(EVP_PKEY_free)                                                                                         \
+    X(EVP_sha256)                                                                                            \
+    X(HMAC)                                                                                                  \
     X(PEM_read_bio_PrivateKey)                                                                               \
     X(PEM_read_bio_X509)                                                                                     \
     X(PEM_read_bio_X509_AUX)                                                                                 \
@@ -30,17 +35,45 @@
     X(SSL_CTX_free)                                                                                          \
     X(SSL_CTX_get_cert_store)                                                                                \
     X(SSL_CTX_new)                                                                                           \
+    X(SSL_CTX_set_alpn_select_cb)                                                                            \
+    X(SSL_CTX_set_cert_verify_callback)                                                                      \
     X(SSL_CTX_set_default_verify_paths)                                                                      \
+    X(SSL_CTX_set_num_tickets)                                                                               \
+    X(SSL_CTX_set_options)                                                                                   \
     X(SSL_CTX_set_verify)                                                                                    \
     X(SSL_CTX_use_PrivateKey)                                                                                \
     X(SSL_CTX_use_certificate)                                                                               \
+    X(SSL_accept)                                                                                            \
+    X(SSL_free)                                                                                              \
     X(SSL_get0_peer_certificate)                                                                             \
+    X(SSL_get_error)                                                                                         \
+    X(SSL_get_peer_cert_chain)                                                                               \
     X(SSL_get_verify_result)                                                                                 \
+    X(SSL_new)                                                                                               \
+    X(SSL_read)                                                                                              \
+    X(SSL_select_next_proto)                                                                                 \
+    X(SSL_set_fd)                                                                                            \
+    X(SSL_shutdown)                                                                                          \
+    X(SSL_write)                                                                                             \
     X(TLS_client_method)                                                                                     \
+    X(TLS_server_method)                                                                                     \
+    X(X509_NAME_ENTRY_get_data)                                                                              \
+    X(X509_NAME_get_entry)                                                                                   \
+    X(X509_NAME_get_index_by_NID)                                                                            \
+    X(X509_STORE_CTX_free)                                                                                   \
+    X(X509_STORE_CTX_init)                                                                                   \
+    X(X509_STORE_CTX_new)                                                                                    \
+    X(X509_STORE_CTX_set_error)                                                                              \
+    X(X509_STORE_CTX_set_purpose)                                                                            \
     X(X509_STORE_add_cert)                                                                                   \
+    X(X509_STORE_free)                                                                                       \
+    X(X509_STORE_new)                                                                                        \
+    X(X509_STORE_set_flags)                                                                                  \
     X(X509_check_host)                                                                                       \
     X(X509_check_ip_asc)                                                                                     \
     X(X509_free)                                                                                             \
+    X(X509_get_subject_name)                                                                                 \
+    X(X509_verify_cert)                                                                                      \
     X(X509_verify_cert_error_string)
 
 struct openssl_library {

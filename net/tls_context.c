@@ -1,4 +1,5 @@
-/* OpenSSL's side of a TLS client: certificates from memory, chains included, and the check of the peer. */
+/* OpenSSL's side of a TLS client: certificates from memory, chains included (for servers too), and the check
+ * of the peer. */
 #include "net/tls_context.h"
 
 #include "base/mem.h"
@@ -77,12 +78,12 @@ static void free_bio(BIO **bio) {
     openssl->BIO_free(*bio);
 }
 
-static int add_cas(SSL_CTX *ctx, const char *pem, struct err *err) {
+int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err) {
     cleanup(free_bio) BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
     X509 *cert;
     int n = 0;
     for (; (cert = openssl->PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); n++) {
-        openssl->X509_STORE_add_cert(openssl->SSL_CTX_get_cert_store(ctx), cert);
+        openssl->X509_STORE_add_cert(store, cert);
         openssl->X509_free(cert);
     }
     if (n == 0)
@@ -97,7 +98,7 @@ static int use_chain(SSL_CTX *ctx, const char *pem, struct err *err) {
     int ok = cert && openssl->SSL_CTX_use_certificate(ctx, cert) == 1;
     openssl->X509_free(cert);
     if (!ok)
-        return openssl_error(err, "client certificate");
+        return openssl_error(err, "certificate");
     while ((cert = openssl->PEM_read_bio_X509(bio, NULL, NULL, NULL)))
         if (openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_CHAIN_CERT, 0, cert) != 1)
             openssl->X509_free(cert);
@@ -112,7 +113,12 @@ static int use_key(SSL_CTX *ctx, const char *pem, struct err *err) {
     int ok =
         key && openssl->SSL_CTX_use_PrivateKey(ctx, key) == 1 && openssl->SSL_CTX_check_private_key(ctx) == 1;
     openssl->EVP_PKEY_free(key);
-    return ok ? 0 : openssl_error(err, "client key");
+    return ok ? 0 : openssl_error(err, "key");
+}
+
+int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err) {
+    int r = cert_pem ? use_chain(ctx, cert_pem, err) : 0;
+    return r == 0 && key_pem ? use_key(ctx, key_pem, err) : r;
 }
 
 static int fill_context(SSL_CTX *ctx, const struct tls_contents *contents, struct err *err) {
@@ -121,14 +127,12 @@ static int fill_context(SSL_CTX *ctx, const struct tls_contents *contents, struc
     openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
     openssl->SSL_CTX_set_verify(ctx, contents->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     if (contents->ca)
-        r = add_cas(ctx, contents->ca, err);
+        r = tls_add_authorities(openssl->SSL_CTX_get_cert_store(ctx), contents->ca, err);
     else if (!contents->insecure)
         openssl->SSL_CTX_set_default_verify_paths(ctx);
-    if (r == 0 && contents->cert)
-        r = use_chain(ctx, contents->cert, err);
-    if (r == 0 && contents->key)
-        r = use_key(ctx, contents->key, err);
-    return r;
+    if (r == 0)
+        r = tls_use_certificate(ctx, contents->cert, contents->key, err);
+    return r < 0 ? err_wrap(err, "client") : 0;
 }
 
 int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, struct err *err) {

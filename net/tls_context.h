@@ -20,6 +20,11 @@ bool tls_contents_equal(const struct tls_contents *a, const struct tls_contents 
 /* A context that verifies against the CA given (else the system's) and shows the certificate given: 0, or
  * -EINVAL with what is wrong. Owned by the caller (SSL_CTX_free). */
 int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, struct err *err);
+/* For a context of either side: the certificate that it shows (with the rest of its chain) and the key, PEM,
+ * each NULL: none. -EINVAL where they cannot be read or do not fit. */
+int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err);
+/* Adds all certificates of a PEM text to those that are trusted; -EINVAL where there is none. */
+int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err);
 /* Checks, on an established connection, that the server's certificate was verified and is for name (a host
  * or an IP address): 0, or -EKEYREJECTED. */
 int tls_check_peer(SSL *ssl, const char *name, struct err *err);

@@ -1,0 +1,166 @@
+/* Reading request heads. http-parser knows the grammar and hands over pieces of the target, of names and of
+ * values as they come; here they are put together and counted. */
+#include "net/https_wire.h"
+
+#include "net/httpsserver.h"
+#include <string.h>
+#include <strings.h>
+
+enum {
+    MAX_TEXT = HTTPS_MAX_TARGET + HTTPS_MAX_HEADER + 2 * HTTPS_MAX_LINES + 2,
+    MAX_KEPT = 4096, /* of an idle connection's memory */
+};
+
+/* What a callback returns to make the parser stop. */
+static int refuse(struct https_wire *wire, int status) {
+    wire->refused = status;
+    return 1;
+}
+
+static void end_text(struct https_wire *wire) {
+    buf_append(&wire->text, "", 1);
+}
+
+/* The place of the text that comes next. */
+static uint32_t mark(const struct https_wire *wire) {
+    return (uint32_t)wire->text.len;
+}
+
+static int add_header_text(struct https_wire *wire, const char *at, size_t len) {
+    wire->header_len += len;
+    if (wire->header_len > HTTPS_MAX_HEADER)
+        return refuse(wire, 431);
+    buf_append(&wire->text, at, len);
+    return 0;
+}
+
+static int on_url(http_parser *parser, const char *at, size_t len) {
+    struct https_wire *wire = parser->data;
+    if (wire->text.len + len > HTTPS_MAX_TARGET)
+        return refuse(wire, 414);
+    buf_append(&wire->text, at, len);
+    return 0;
+}
+
+static int on_name(http_parser *parser, const char *at, size_t len) {
+    struct https_wire *wire = parser->data;
+    if (wire->part != HTTPS_WIRE_NAME) {
+        if (wire->n_lines == HTTPS_MAX_LINES)
+            return refuse(wire, 431);
+        end_text(wire);
+        wire->lines[wire->n_lines++].name = mark(wire);
+        wire->part = HTTPS_WIRE_NAME;
+    }
+    return add_header_text(wire, at, len);
+}
+
+static int on_value(http_parser *parser, const char *at, size_t len) {
+    struct https_wire *wire = parser->data;
+    if (wire->part != HTTPS_WIRE_VALUE) {
+        end_text(wire);
+        wire->lines[wire->n_lines - 1].value = mark(wire);
+        wire->part = HTTPS_WIRE_VALUE;
+    }
+    return add_header_text(wire, at, len);
+}
+
+static int on_head(http_parser *parser) {
+    struct https_wire *wire = parser->data;
+    end_text(wire);
+    wire->whole = true;
+    wire->keep_alive = http_should_keep_alive(parser);
+    wire->has_body = (parser->flags & (F_CHUNKED | F_UPGRADE)) || parser->method == HTTP_CONNECT ||
+                     ((parser->flags & F_CONTENTLENGTH) && parser->content_length > 0);
+    return 2; /* stop here, whatever follows */
+}
+
+static const http_parser_settings settings = {
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+};
+
+void https_wire_init(struct https_wire *wire) {
+    buf_init(&wire->text, MAX_TEXT);
+    https_wire_reset(wire);
+}
+
+void https_wire_done(struct https_wire *wire) {
+    buf_done(&wire->text);
+}
+
+void https_wire_reset(struct https_wire *wire) {
+    http_parser_init(&wire->parser, HTTP_REQUEST);
+    wire->parser.data = wire;
+    if (wire->text.cap > MAX_KEPT)
+        buf_done(&wire->text);
+    else
+        buf_reset(&wire->text);
+    wire->n_lines = 0;
+    wire->header_len = 0;
+    wire->part = HTTPS_WIRE_TARGET;
+    wire->begun = wire->whole = wire->keep_alive = wire->has_body = false;
+    wire->refused = 0;
+}
+
+size_t https_wire_feed(struct https_wire *wire, const char *data, size_t len) {
+    if (len == 0) /* to the parser that would be the end of the connection */
+        return 0;
+    wire->begun = true;
+    size_t used = http_parser_execute(&wire->parser, &settings, data, len);
+    if (wire->whole && wire->parser.http_major != 1) { /* HTTP/0.9 has no version */
+        wire->whole = false;
+        wire->refused = 400;
+    }
+    if (!wire->whole && !wire->refused && HTTP_PARSER_ERRNO(&wire->parser) != HPE_OK)
+        wire->refused = 400;
+    return used;
+}
+
+const char *https_wire_method(const struct https_wire *wire) {
+    bool known = wire->text.len > 0 || wire->refused == 414; /* it comes before the target */
+    return known ? http_method_str((enum http_method)wire->parser.method) : "";
+}
+
+const char *https_wire_target(const struct https_wire *wire) {
+    return wire->text.data;
+}
+
+/* --- for handlers: net/httpsserver.h --- */
+
+/* A line that is not whole has no value yet; only of a refused request there may be one, the last. */
+static int whole_lines(const struct https_wire *wire) {
+    return wire->whole || wire->n_lines == 0 ? wire->n_lines : wire->n_lines - 1;
+}
+
+static void each_line(const struct https_wire *wire, const char *name, size_t len, bool prefix,
+                      https_header_fn *fn, void *arg) {
+    for (int i = 0; i < whole_lines(wire); i++) {
+        const char *at = wire->text.data + wire->lines[i].name;
+        if (strncasecmp(at, name, len) == 0 && (prefix || at[len] == '\0'))
+            fn(arg, at, wire->text.data + wire->lines[i].value);
+    }
+}
+
+void https_header(const struct https_request *request, const char *name, https_header_fn *fn, void *arg) {
+    each_line(request->wire, name, strlen(name), false, fn, arg);
+}
+
+void https_header_prefix(const struct https_request *request, const char *prefix, https_header_fn *fn,
+                         void *arg) {
+    each_line(request->wire, prefix, strlen(prefix), true, fn, arg);
+}
+
+static void take_first(void *arg, const char *name, const char *value) {
+    const char **first = arg;
+    (void)name;
+    if (!*first)
+        *first = value;
+}
+
+const char *https_header_first(const struct https_request *request, const char *name) {
+    const char *first = NULL;
+    https_header(request, name, take_first, &first);
+    return first;
+}

@@ -1,0 +1,137 @@
+/* The TLS server: options, certificate and authorities, and the set of its connections (https_conn.c). The
+ * sockets are watched by the loop itself and TLS is OpenSSL's; why not libwebsockets' server:
+ * docs/decisions/015-the-tls-server-reads-heads-itself.md. */
+#include "net/httpsserver.h"
+
+#include "base/mem.h"
+#include "net/https_internal.h"
+#include "net/openssl_library.h"
+#include <errno.h>
+#include <string.h>
+
+enum { MAX_CONNECTIONS = 1024 };
+
+static void on_connection(void *arg, int fd) {
+    struct httpsserver *server = arg;
+    if (!server->tls || server->stats.connections >= server->options.max_connections) {
+        server->stats.refused++;
+        close(fd);
+        return;
+    }
+    server->stats.accepted++;
+    https_conn_new(server, fd);
+}
+
+static void call_drained(void *arg) {
+    struct httpsserver *server = arg;
+    loop_timer_cancel(server->drained);
+    server->on_drained(server->on_drained_arg); /* may free the server */
+}
+
+static void set_defaults(struct httpsserver_options *options) {
+    options->tls_min_version = options->tls_min_version ? options->tls_min_version : 12;
+    options->max_connections = options->max_connections ? options->max_connections : MAX_CONNECTIONS;
+    options->idle_timeout = options->idle_timeout ? options->idle_timeout : 90 * USEC_PER_SEC;
+    options->slow_timeout = options->slow_timeout ? options->slow_timeout : 10 * USEC_PER_SEC;
+    options->answer_timeout = options->answer_timeout ? options->answer_timeout : 60 * USEC_PER_SEC;
+    options->address = options->cert_pem = options->key_pem = NULL; /* borrowed: not ours to keep */
+}
+
+int httpsserver_new(struct loop *loop, const struct httpsserver_options *options,
+                    struct httpsserver **ret_server, struct err *err) {
+    int r = openssl_library_load(err);
+    if (r < 0)
+        return r;
+    struct httpsserver *server = XNEW(struct httpsserver);
+    server->loop = loop;
+    server->options = *options;
+    set_defaults(&server->options);
+    server->drained = loop_timer_new(loop, call_drained, server);
+    if (options->cert_pem)
+        r = httpsserver_set_certificate(server, options->cert_pem, options->key_pem, err);
+    if (r == 0)
+        r = listener_new(loop, options->address, options->port, on_connection, server, &server->listener,
+                         err);
+    if (r < 0) {
+        httpsserver_free(server);
+        return r;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+int httpsserver_port(const struct httpsserver *server) {
+    return server->listener ? listener_port(server->listener) : -ENOTCONN;
+}
+
+int httpsserver_set_certificate(struct httpsserver *server, const char *cert_pem, const char *key_pem,
+                                struct err *err) {
+    SSL_CTX *tls;
+    if (!cert_pem || !key_pem)
+        return err_set(err, -EINVAL, "a certificate and its key are needed");
+    int r = tls_server_context_new(cert_pem, key_pem, server->options.tls_min_version, &tls, err);
+    if (r < 0)
+        return r;
+    openssl->SSL_CTX_free(server->tls); /* connections that use it hold it */
+    server->tls = tls;
+    return 0;
+}
+
+int httpsserver_set_authority(struct httpsserver *server, enum https_ca which, const char *ca_pem,
+                              struct err *err) {
+    X509_STORE *store = NULL;
+    int r = ca_pem ? tls_store_new(ca_pem, &store, err) : 0;
+    if (r < 0)
+        return r;
+    openssl->X509_STORE_free(server->authorities[which]);
+    server->authorities[which] = store;
+    return 0;
+}
+
+void https_server_forget(struct https_conn *conn) {
+    struct httpsserver *server = conn->server;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        server->first = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    conn->server = NULL;
+    if (--server->stats.connections == 0 && server->draining)
+        loop_timer_set(server->drained, 0);
+}
+
+void httpsserver_drain(struct httpsserver *server, usec_t limit, loop_fn *done, void *arg) {
+    server->draining = true;
+    server->on_drained = done;
+    server->on_drained_arg = arg;
+    listener_free(server->listener);
+    server->listener = NULL;
+    for (struct https_conn *conn = server->first, *next; conn; conn = next) {
+        next = conn->next; /* only conn itself can go: an idle one has no handler to call */
+        https_conn_drain(conn);
+    }
+    loop_timer_set(server->drained, server->first ? limit : 0);
+}
+
+void httpsserver_free(struct httpsserver *server) {
+    if (!server)
+        return;
+    listener_free(server->listener);
+    server->listener = NULL;
+    while (server->first) {
+        struct https_conn *conn = server->first;
+        https_conn_kill(conn);
+        if (server->first == conn) /* it is being stepped further up: it frees itself, but without us */
+            https_server_forget(conn);
+    }
+    for (int i = 0; i < HTTPS_CAS; i++)
+        openssl->X509_STORE_free(server->authorities[i]);
+    openssl->SSL_CTX_free(server->tls);
+    loop_timer_free(server->drained);
+    free(server);
+}
+
+void httpsserver_stats(const struct httpsserver *server, struct httpsserver_stats *ret_stats) {
+    *ret_stats = server->stats;
+}

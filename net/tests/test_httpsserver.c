@@ -1,0 +1,357 @@
+/* The TLS server over real sockets: requests, headers, certificates, limits, and everything that ends. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/httpsserver.h"
+#include "net/tests/https_client.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { BIG = 3 * 1024 * 1024, ANSWER_MAX = 16 * 1024 * 1024, MAX_WAITING = 8 };
+
+struct fixture {
+    struct loop *loop;
+    struct httpsserver *server;
+    struct peer_cert ca, cert;
+    int calls, gone, drained;
+    struct https_exchange *waiting[MAX_WAITING];
+    int n_waiting;
+    char seen[4096]; /* of the last request */
+};
+
+static void note_header(void *arg, const char *name, const char *value) {
+    struct fixture *f = arg;
+    size_t len = strlen(f->seen);
+    snprintf(f->seen + len, sizeof(f->seen) - len, " %s=%s", name, value);
+}
+
+static void note(struct fixture *f, const struct https_request *request) {
+    const struct https_peer *peer = request->peer;
+    snprintf(f->seen, sizeof(f->seen), "%s %.300s", request->method, request->target);
+    https_header(request, "x-remote-group", note_header, f);
+    https_header_prefix(request, "X-Remote-Extra-", note_header, f);
+    size_t len = strlen(f->seen);
+    if (peer)
+        snprintf(f->seen + len, sizeof(f->seen) - len, " peer=%s front=%d client=%d org=%s",
+                 peer->common_name, peer->verified[HTTPS_CA_FRONT_PROXY], peer->verified[HTTPS_CA_CLIENT],
+                 str_or_empty(peer->organizations[0]));
+}
+
+static void reply(struct https_exchange *exchange, int status, const char *text) {
+    struct https_answer answer = {.status = status, .content_type = "text/plain"};
+    cleanup_buf struct buf body;
+    buf_init(&body, ANSWER_MAX);
+    buf_puts(&body, text);
+    https_answer(exchange, &answer, &body);
+    assert_int_equal(body.len, 0);
+}
+
+static void reply_big(struct https_exchange *exchange) {
+    struct https_answer answer = {.status = 200, .content_type = "text/plain"};
+    cleanup_buf struct buf body;
+    buf_init(&body, ANSWER_MAX);
+    for (int i = 0; i < BIG / 1024; i++)
+        buf_printf(&body, "%1023d\n", i);
+    https_answer(exchange, &answer, &body);
+}
+
+static void count_gone(void *arg) {
+    struct fixture *f = arg;
+    f->gone++;
+}
+
+static void free_server(void *arg) {
+    struct fixture *f = arg;
+    f->gone++;
+    httpsserver_free(f->server);
+    f->server = NULL;
+}
+
+static void handler(void *arg, struct https_exchange *exchange, const struct https_request *request) {
+    struct fixture *f = arg;
+    f->calls++;
+    note(f, request);
+    if (request->refused) {
+        reply(exchange, request->refused, "refused\n");
+    } else if (str_eq(request->target, "/big")) {
+        reply_big(exchange);
+    } else if (str_eq(request->target, "/later") || str_eq(request->target, "/free-when-gone")) {
+        f->waiting[f->n_waiting++] = exchange;
+        https_on_gone(exchange, str_eq(request->target, "/later") ? count_gone : free_server, f);
+    } else if (str_eq(request->target, "/free")) {
+        httpsserver_free(f->server);
+        f->server = NULL;
+    } else if (str_eq(request->target, "/empty")) {
+        reply(exchange, 204, "not said");
+    } else if (!str_eq(request->method, "GET") && !str_eq(request->method, "HEAD")) {
+        reply(exchange, 405, "only GET\n");
+    } else {
+        reply(exchange, 200, "hello\n");
+    }
+}
+
+static void start(struct fixture *f, const struct httpsserver_options *more) {
+    struct httpsserver_options options = *more;
+    struct err err = {0};
+    options.address = "127.0.0.1";
+    options.handler = handler;
+    options.arg = f;
+    options.cert_pem = f->cert.cert_pem;
+    options.key_pem = f->cert.key_pem;
+    httpsserver_free(f->server);
+    if (httpsserver_new(f->loop, &options, &f->server, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static int setup(void **state) {
+    struct fixture *f = XNEW(struct fixture);
+    struct err err = {0};
+    if (loop_new(&f->loop, &err) < 0)
+        fail_msg("%s", err.text);
+    peer_make_ca(&f->ca);
+    peer_make_cert(&f->ca, "server", "DNS:localhost,IP:127.0.0.1", &f->cert);
+    start(f, &(struct httpsserver_options){0});
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    httpsserver_free(f->server);
+    loop_free(f->loop);
+    peer_cert_done(&f->ca);
+    peer_cert_done(&f->cert);
+    free(f);
+    return 0;
+}
+
+static void open_client(struct fixture *f, struct client *client) {
+    struct client_options options = {.port = httpsserver_port(f->server), .ca = &f->ca};
+    if (!client_open(f->loop, &options, client))
+        fail_msg("no handshake");
+}
+
+/* One request on a connection of its own; true where the server closed after it. */
+static bool ask(struct fixture *f, const char *request, struct buf *answer) {
+    struct client client;
+    buf_init(answer, ANSWER_MAX);
+    open_client(f, &client);
+    client_put(&client, request);
+    bool closed = !client_take(&client, answer, NULL);
+    client_close(&client);
+    return closed;
+}
+
+static void say(struct client *client, const char *request, const char *last, struct buf *answer) {
+    buf_init(answer, ANSWER_MAX);
+    assert_true(client_put(client, request));
+    if (!client_take(client, answer, last))
+        fail_msg("closed after: %s", answer->data);
+}
+
+static struct httpsserver_stats stats(struct fixture *f) {
+    struct httpsserver_stats s;
+    httpsserver_stats(f->server, &s);
+    return s;
+}
+
+/* --- requests and answers --- */
+
+static void a_get_is_answered(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    struct client client;
+    open_client(f, &client);
+    say(&client, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    assert_string_equal(answer.data,
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n");
+    client_close(&client);
+}
+
+static void the_target_is_as_it_was_sent(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    struct client client;
+    open_client(f, &client);
+    say(&client, "GET /a%2Fb/../c//d%20e?x=%26&y=a+b&x=%zz HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    assert_string_equal(f->seen, "GET /a%2Fb/../c//d%20e?x=%26&y=a+b&x=%zz");
+    client_close(&client);
+}
+
+static void headers_come_several_times_and_by_prefix(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    struct client client;
+    open_client(f, &client);
+    say(&client,
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-Group: one\r\nx-remote-extra-Scopes: a\r\nX-REMOTE-GROUP: "
+        "two, too\r\n"
+        "X-Remote-Group:\r\nX-Remote-Groupie: no\r\nX-Remote-Extra-a%2fb: c\r\n\r\n",
+        "hello\n", &answer);
+    assert_string_equal(f->seen, "GET / X-Remote-Group=one X-REMOTE-GROUP=two, too X-Remote-Group= "
+                                 "x-remote-extra-Scopes=a X-Remote-Extra-a%2fb=c");
+    client_close(&client);
+}
+
+static void connections_are_kept_and_requests_may_be_piled_up(void **state) {
+    struct fixture *f = *state;
+    struct client client;
+    open_client(f, &client);
+    for (int i = 0; i < 5; i++) {
+        cleanup_buf struct buf answer;
+        say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    }
+    cleanup_buf struct buf many, answers;
+    buf_init(&many, ANSWER_MAX);
+    for (int i = 0; i < 100; i++)
+        buf_puts(&many, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    buf_puts(&many, "GET /empty HTTP/1.1\r\nHost: h\r\n\r\n");
+    say(&client, many.data, "No Content\r\n\r\n", &answers);
+    assert_int_equal(f->calls, 106);
+    assert_int_equal(stats(f).accepted, 1);
+    assert_int_equal(stats(f).requests, 106);
+    client_close(&client);
+}
+
+static void a_head_has_no_body(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer, second;
+    struct client client;
+    open_client(f, &client);
+    say(&client, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "content-length: 6\r\n\r\n", &answer);
+    say(&client, "GET /empty HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n", &second);
+    assert_string_equal(second.data, "HTTP/1.1 204 No Content\r\n\r\n");
+    client_close(&client);
+}
+
+static void a_big_answer_arrives_whole(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    struct client client;
+    open_client(f, &client);
+    cleanup_free char *last = xasprintf("%d\n", BIG / 1024 - 1);
+    say(&client, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n", last, &answer);
+    const char *body = strstr(answer.data, "\r\n\r\n") + 4;
+    assert_int_equal(strlen(body), BIG);
+    for (int i = 0; i < BIG / 1024; i++)
+        assert_int_equal(strtol(body + (ptrdiff_t)i * 1024, NULL, 10), i);
+    client_close(&client);
+}
+
+static void an_answer_may_come_later(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer, second;
+    struct client client;
+    open_client(f, &client);
+    buf_init(&answer, ANSWER_MAX);
+    /* the second request comes in while the first is being thought about */
+    client_put(&client, "GET /later HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(f->calls, 1);
+    assert_int_equal(stats(f).exchanges, 1);
+    reply(f->waiting[0], 200, "late\n");
+    assert_int_equal(f->calls, 1); /* no handler is called inside https_answer */
+    client_take(&client, &answer, "hello\n");
+    assert_non_null(strstr(answer.data, "\r\n\r\nlate\nHTTP/1.1 200 OK"));
+    assert_int_equal(f->calls, 2);
+    assert_int_equal(stats(f).exchanges, 0);
+    assert_int_equal(f->gone, 0);
+    say(&client, "GET /third HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &second);
+    client_close(&client);
+}
+
+/* --- who the peer is --- */
+
+static void a_certificate_is_told_by_its_authority(void **state) {
+    struct fixture *f = *state;
+    struct peer_cert front_ca, client_ca, front, client, stranger;
+    struct err err = {0};
+    peer_make_ca(&front_ca);
+    peer_make_ca(&client_ca);
+    peer_make_cert(&front_ca, "front-proxy-client", "DNS:x", &front);
+    peer_make_cert(&client_ca, "alice", "DNS:x", &client);
+    peer_make_cert(&f->ca, "mallory", "DNS:x", &stranger);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_FRONT_PROXY, front_ca.cert_pem, &err), 0);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, client_ca.cert_pem, &err), 0);
+    const struct {
+        const struct peer_cert *cert;
+        const char *seen;
+    } cases[] = {
+        {&front, "GET / peer=front-proxy-client front=1 client=0 org="},
+        {&client, "GET / peer=alice front=0 client=1 org="},
+        {&stranger, "GET /"},
+        {NULL, "GET /"},
+    };
+    for (int i = 0; i < 4; i++) {
+        for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+            cleanup_buf struct buf answer;
+            struct client c;
+            struct client_options options = {
+                .port = httpsserver_port(f->server), .cert = cases[i].cert, .max_version = version};
+            assert_true(client_open(f->loop, &options, &c));
+            say(&c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+            assert_string_equal(f->seen, cases[i].seen);
+            client_close(&c);
+        }
+    }
+    peer_cert_done(&front_ca);
+    peer_cert_done(&client_ca);
+    peer_cert_done(&front);
+    peer_cert_done(&client);
+    peer_cert_done(&stranger);
+}
+
+/* --- limits --- */
+
+static void what_is_too_long_is_refused(void **state) {
+    struct fixture *f = *state;
+    cleanup_free char *text = xmalloc(40001);
+    memset(text, 'p', 40000);
+    text[40000] = '\0';
+    cleanup_buf struct buf many;
+    buf_init(&many, ANSWER_MAX);
+    for (int i = 0; i < 129; i++)
+        buf_puts(&many, "A: b\r\n");
+    char *const requests[] = {
+        xasprintf("GET /%.8191s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", text),
+        xasprintf("GET /%.8192s HTTP/1.1\r\nHost: h\r\n\r\n", text),
+        xasprintf("GET /%s HTTP/1.1\r\nHost: h\r\n\r\n", text),
+        xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16368s\r\n\r\n", text),
+        xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16369s\r\n\r\n", text),
+        xasprintf("GET / HTTP/1.1\r\nB: %s\r\n\r\n", text),
+        xasprintf("GET / HTTP/1.1\r\n%s\r\n", many.data),
+    };
+    static const int want[] = {200, 414, 414, 200, 431, 431, 431};
+    for (int i = 0; i < 7; i++) {
+        cleanup_buf struct buf answer;
+        assert_true(ask(f, requests[i], &answer)); /* and closed */
+        if (strtol(answer.data + strcspn(answer.data, " "), NULL, 10) != want[i])
+            fail_msg("%d: wanted %d: %.200s", i, want[i], answer.data);
+        assert_non_null(strstr(answer.data, "connection: close\r\n"));
+        free(requests[i]);
+    }
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        T(a_get_is_answered),
+        T(the_target_is_as_it_was_sent),
+        T(headers_come_several_times_and_by_prefix),
+        T(connections_are_kept_and_requests_may_be_piled_up),
+        T(a_head_has_no_body),
+        T(a_big_answer_arrives_whole),
+        T(an_answer_may_come_later),
+        T(a_certificate_is_told_by_its_authority),
+        T(what_is_too_long_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
