@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-static const usec_t INTERVAL = 15 * USEC_PER_SEC, INTERVAL_MIN = USEC_PER_SEC;
+static const usec_t INTERVAL = 10 * USEC_PER_SEC, INTERVAL_MIN = USEC_PER_SEC;
 /* How often what is waited for (the first list of the pods, a kind that discovery is to tell) is looked for.
  */
 static const usec_t LOOK_AGAIN = USEC_PER_SEC;
