@@ -3,6 +3,7 @@
 #include "informers/decode.h"
 
 #include "api/types/policy.h"
+#include "api/types/promsource.h"
 #include "base/mem.h"
 #include "informers/decode_fields.h"
 #include "informers/decode_json.h"
@@ -33,7 +34,7 @@ struct decoder {
     yajl_handle yajl;
     yajl_callbacks callbacks; /* of yajl, which reads it anew for each token: see set_skip */
     struct notes notes;
-    struct json_builder *json; /* OBJECT_POLICY only */
+    struct json_builder *json; /* where read_whole, else NULL */
 
     struct level stack[WANTED_DEPTH];
     uint32_t depth;           /* of stack */
@@ -319,18 +320,24 @@ static void set_skip(struct decoder *d, uint32_t skip) {
     d->callbacks.yajl_map_key = deaf ? NULL : on_key;
 }
 
-/* A policy is wanted whole, since status_json is compared with what is to be written; so it is built as JSON
- * and read by the same function as a file. */
-static int build_policy(struct decoder *d, struct object **ret_object, struct err *err) {
+/* Objects of our own API are wanted whole, since their status is compared with what is to be written; so
+ * they are built as JSON and read by the same function as a file. */
+static bool read_whole(enum object_type type) {
+    return type == OBJECT_POLICY || type == OBJECT_METRIC_SOURCE;
+}
+
+static int build_whole(struct decoder *d, struct object **ret_object, struct err *err) {
     struct policy_object *policy = NULL;
+    struct promsource_object *source = NULL;
     json_t *document = json_builder_take(d->json);
 
     if (!document)
         return err_set(err, -E2BIG, "it is larger than a policy may be, or holds a NUL");
-    int ret = policy_from_json(document, d->pool, &policy, err);
+    int ret = d->type == OBJECT_POLICY ? policy_from_json(document, d->pool, &policy, err)
+                                       : promsource_from_json(document, d->pool, &source, err);
     json_decref(document);
     if (ret == 0)
-        *ret_object = &policy->meta;
+        *ret_object = policy ? &policy->meta : &source->meta;
     return ret;
 }
 
@@ -338,7 +345,7 @@ static int build_policy(struct decoder *d, struct object **ret_object, struct er
 static void emit(struct decoder *d, enum decode_event event) {
     struct object *o = NULL;
     struct err err = {0};
-    int ret = d->json ? build_policy(d, &o, &err) : notes_build(&d->notes, d->type, d->pool, &o, &err);
+    int ret = d->json ? build_whole(d, &o, &err) : notes_build(&d->notes, d->type, d->pool, &o, &err);
 
     if (ret < 0)
         d->handler.on_skipped(d->handler.arg, str_or_empty(d->notes.name), err_text(&err));
@@ -413,7 +420,7 @@ struct decoder *decoder_new(enum decode_form form, enum object_type type, struct
     d->handler = *handler;
     notes_init(&d->notes);
     buf_init(&d->frames, DECODE_FRAME_MAX);
-    if (type == OBJECT_POLICY)
+    if (read_whole(type))
         d->json = XNEW(struct json_builder);
     renew_parser(d);
     return d;

@@ -117,6 +117,7 @@ static void build_type(struct notes *n, struct str_pool *pool, struct object *o)
         break;
     case OBJECT_META:
     case OBJECT_POLICY:
+    case OBJECT_METRIC_SOURCE:
     default:
         break;
     }

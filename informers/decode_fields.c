@@ -434,9 +434,13 @@ const struct field *decode_status_fields(void) {
 
 const struct field *decode_fields(enum object_type type) {
     static const struct field roots[] = {
-        [OBJECT_POD] = MAP("object", 0, pod_root),           [OBJECT_NODE] = MAP("object", 0, node_root),
-        [OBJECT_WORKLOAD] = MAP("object", 0, workload_root), [OBJECT_META] = MAP("object", 0, meta_root),
-        [OBJECT_POLICY] = MAP("object", 0, meta_root),       [OBJECT_HPA] = MAP("object", 0, hpa_root),
+        [OBJECT_POD] = MAP("object", 0, pod_root),
+        [OBJECT_NODE] = MAP("object", 0, node_root),
+        [OBJECT_WORKLOAD] = MAP("object", 0, workload_root),
+        [OBJECT_META] = MAP("object", 0, meta_root),
+        [OBJECT_POLICY] = MAP("object", 0, meta_root),
+        [OBJECT_HPA] = MAP("object", 0, hpa_root),
+        [OBJECT_METRIC_SOURCE] = MAP("object", 0, meta_root),
     };
     return &roots[type];
 }

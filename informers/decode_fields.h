@@ -127,7 +127,8 @@ void notes_spoil(struct notes *notes, const char *field, const char *why);
 /* Copies a text that is to be kept; one that is too long or holds a NUL spoils the object and gives "". */
 const char *notes_text(struct notes *notes, const char *text, size_t len);
 
-/* Makes an object of the notes, with one reference: 0, or -EINVAL. Not for OBJECT_POLICY. */
+/* Makes an object of the notes, with one reference: 0, or -EINVAL. Not for those that are read whole
+ * (OBJECT_POLICY, OBJECT_METRIC_SOURCE). */
 int notes_build(struct notes *notes, enum object_type type, struct str_pool *pool, struct object **ret_object,
                 struct err *err);
 /* The text form of the selector that was read, terms sorted by key, as apimachinery's labels.Selector writes

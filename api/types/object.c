@@ -2,6 +2,7 @@
 #include "api/types/object.h"
 
 #include "api/types/policy.h"
+#include "api/types/promsource.h"
 #include "base/mem.h"
 #include <malloc.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ enum object_type object_type_of(const char *group, const char *plural) {
         {"apps", "replicasets", OBJECT_WORKLOAD},
         {"autoscaling", "horizontalpodautoscalers", OBJECT_HPA},
         {"autoscaling.trimtab.dev", "autoscalingpolicies", OBJECT_POLICY},
+        {"autoscaling.trimtab.dev", "metricsources", OBJECT_METRIC_SOURCE},
+        {"autoscaling.trimtab.dev", "clustermetricsources", OBJECT_METRIC_SOURCE},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -88,6 +91,8 @@ static size_t type_size(enum object_type type) {
         return sizeof(struct policy_object);
     case OBJECT_HPA:
         return sizeof(struct hpa_object);
+    case OBJECT_METRIC_SOURCE:
+        return sizeof(struct promsource_object);
     case OBJECT_META:
     default:
         return sizeof(struct object);
@@ -214,6 +219,9 @@ static void type_done(struct object *o) {
         break;
     case OBJECT_HPA:
         hpa_done((const struct hpa_object *)o);
+        break;
+    case OBJECT_METRIC_SOURCE:
+        promsource_done((struct promsource_object *)o);
         break;
     case OBJECT_META:
     default:

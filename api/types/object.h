@@ -28,12 +28,13 @@ bool labels_equal(const struct labels *a, const struct labels *b);
 const char *labels_get(const struct labels *labels, const char *key);
 
 enum object_type {
-    OBJECT_POD,      /* struct pod */
-    OBJECT_NODE,     /* struct node */
-    OBJECT_WORKLOAD, /* struct workload: a built-in kind with replicas and a selector */
-    OBJECT_META,     /* struct object alone: any other kind that can be scaled */
-    OBJECT_POLICY,   /* struct policy_object */
-    OBJECT_HPA,      /* struct hpa_object */
+    OBJECT_POD,           /* struct pod */
+    OBJECT_NODE,          /* struct node */
+    OBJECT_WORKLOAD,      /* struct workload: a built-in kind with replicas and a selector */
+    OBJECT_META,          /* struct object alone: any other kind that can be scaled */
+    OBJECT_POLICY,        /* struct policy_object */
+    OBJECT_HPA,           /* struct hpa_object */
+    OBJECT_METRIC_SOURCE, /* struct promsource_object: MetricSource, ClusterMetricSource */
 };
 
 /* The type that the objects of a resource are followed as (group "" for core): those who follow one resource

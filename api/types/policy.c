@@ -1,5 +1,7 @@
 /* AutoscalingPolicy: from the document to the cached object; its metadata and status. */
 #include "api/types/policy.h"
+
+#include "api/types/document.h"
 #include <errno.h>
 #include <string.h>
 
@@ -81,21 +83,6 @@ static const char *member_text(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
 }
 
-/* The part that every cached object has; names are copied or pooled. */
-static struct policy_object *policy_new(const json_t *metadata, struct str_pool *pool) {
-    struct object_names names = {
-        .ns = member_text(metadata, "namespace"),
-        .name = member_text(metadata, "name"),
-        .uid = member_text(metadata, "uid"),
-        .resource_version = member_text(metadata, "resourceVersion"),
-    };
-    struct object *o = object_new(OBJECT_POLICY, pool, &names);
-
-    o->generation = json_integer_value(json_object_get(metadata, "generation"));
-    o->deleting = json_is_string(json_object_get(metadata, "deletionTimestamp"));
-    return (struct policy_object *)o;
-}
-
 /* One that was emptied is as good as gone. */
 static const char *annotation(const json_t *metadata, const char *name, struct arena *arena) {
     const char *text = member_text(json_object_get(metadata, "annotations"), name);
@@ -103,23 +90,17 @@ static const char *annotation(const json_t *metadata, const char *name, struct a
     return text && text[0] ? arena_strdup(arena, text) : NULL;
 }
 
-/* The length that the API server allows; what a name may be made of it has checked. */
-static bool is_name(const json_t *value) {
-    enum { NAME_MAX_LENGTH = 253 };
-
-    return json_string_length(value) > 0 && json_string_length(value) <= NAME_MAX_LENGTH;
-}
-
 /* A spec that cannot be read does not keep the policy out: it has a status to write the reason to. */
 int policy_from_json(const json_t *document, struct str_pool *pool, struct policy_object **ret_policy,
                      struct err *err) {
     const json_t *metadata = json_object_get(document, "metadata");
     json_t *status = json_object_get(document, "status");
-    struct policy_object *p;
+    struct object *o;
 
-    if (!is_name(json_object_get(metadata, "name")) || !is_name(json_object_get(metadata, "namespace")))
+    if (str_or_empty(member_text(metadata, "namespace"))[0] == '\0' ||
+        document_object(document, OBJECT_POLICY, pool, &o, err) < 0)
         return err_set(err, -EINVAL, "an AutoscalingPolicy without metadata.name or metadata.namespace");
-    p = policy_new(metadata, pool);
+    struct policy_object *p = (struct policy_object *)o;
     arena_init(&p->arena, 1024);
     if (policy_read_spec(json_object_get(document, "spec"), &p->arena, &p->spec, &p->invalid) == 0)
         err_clear(&p->invalid);

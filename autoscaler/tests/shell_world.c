@@ -45,6 +45,7 @@ static struct informer *informer_of(enum object_type type) {
     case OBJECT_NODE:
     case OBJECT_WORKLOAD:
     case OBJECT_META:
+    case OBJECT_METRIC_SOURCE:
     default:
         return &w.workloads;
     }

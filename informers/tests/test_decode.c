@@ -3,6 +3,7 @@
 #include "informers/decode.h"
 
 #include "api/types/policy.h"
+#include "api/types/promsource.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include <dirent.h>
@@ -83,6 +84,8 @@ static void put_typed(struct buf *out, const struct object *o) {
         put_hpa(out, (const struct hpa_object *)o);
     if (o->type == OBJECT_POLICY)
         put_number(out, "max", ((const struct policy_object *)o)->spec.max_replicas, -1);
+    if (o->type == OBJECT_METRIC_SOURCE)
+        put_text(out, "url", ((const struct promsource_object *)o)->spec.url);
 }
 
 static void put_object(struct buf *out, const struct object *o) {
@@ -169,7 +172,7 @@ static void run_message(struct run *run, const char *text, size_t len, size_t cu
 }
 
 static enum object_type type_of(const char *name) {
-    static const char *const names[] = {"pod", "node", "workload", "meta", "policy", "hpa"};
+    static const char *const names[] = {"pod", "node", "workload", "meta", "policy", "hpa", "source"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0)
