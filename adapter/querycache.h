@@ -25,6 +25,7 @@ typedef void querycache_fn(void *arg, const struct vector *vector, const struct 
 
 /* Borrows loop; owned. */
 struct querycache *querycache_new(struct loop *loop, const struct querycache_options *options);
+/* No callback follows; what is waited for and followed ends. */
 void querycache_free(struct querycache *cache);
 
 /* Asks. From memory where it is fresh: fn is called inside and NULL returned. Else fn is called later, within
@@ -33,7 +34,8 @@ struct querycache_wait *querycache_ask(struct querycache *cache, struct promclie
                                        querycache_fn *fn, void *arg);
 /* No callback follows. NULL is allowed. */
 void querycache_cancel(struct querycache_wait *wait);
-/* The client goes: its queries are dropped, those who wait are told -ECANCELED. */
+/* The client goes: its queries are dropped, those who wait or follow are told -ECANCELED (once; a follower
+ * still has to unfollow). */
 void querycache_forget(struct querycache *cache, struct promclient *client);
 
 /* For followers (policies): the query is refreshed each interval whether anyone asks or not, and fn called

@@ -1,0 +1,196 @@
+/* The cache as its users see it: asking, waiting, following; what is asked is in querycache_query.c. */
+#include "adapter/querycache_internal.h"
+
+#include "base/mem.h"
+#include <errno.h>
+
+static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
+
+struct querycache *querycache_new(struct loop *loop, const struct querycache_options *options) {
+    struct querycache *cache = XNEW(struct querycache);
+    struct querycache_options *o = &cache->options;
+
+    cache->loop = loop;
+    cache->chance = (uint64_t)clock_wall() | 1;
+    *o = *options;
+    o->freshness = o->freshness > 0 ? o->freshness : 10 * USEC_PER_SEC;
+    o->keep = o->keep > 0 ? o->keep : 5 * USEC_PER_MIN;
+    o->wait = o->wait > 0 ? o->wait : 10 * USEC_PER_SEC;
+    o->max_age = o->max_age > 0 ? o->max_age : 2 * USEC_PER_MIN;
+    o->max_age = o->max_age > o->freshness ? o->max_age : o->freshness;
+    o->max_bytes = o->max_bytes ? o->max_bytes : (size_t)64 << 20;
+    o->max_queries = o->max_queries ? o->max_queries : 20 * 1000;
+    return cache;
+}
+
+static void wait_end(struct querycache_wait *wait) {
+    subscribers_remove(&wait->query->waits, &wait->head);
+    loop_timer_free(wait->timer);
+    free(wait);
+}
+
+/* Ends the wait and answers; err as in cached_query_answer. */
+static void wait_answer(struct querycache_wait *wait, const struct err *err) {
+    struct cached_query *q = wait->query;
+    querycache_fn *fn = wait->fn;
+    void *arg = wait->arg;
+
+    wait_end(wait);
+    cached_query_answer(q, fn, arg, err);
+}
+
+static void on_fetched(void *arg) {
+    wait_answer(arg, NULL);
+}
+
+static void on_impatient(void *arg) {
+    struct querycache_wait *wait = arg;
+    const struct cached_query *q = wait->query;
+    struct err err = {0};
+    char limit[CLOCK_TEXT_MAX];
+
+    err_set(&err, -ETIMEDOUT, "%s: no answer within %s", promclient_label(q->origin->client),
+            clock_format_duration(q->cache->options.wait, limit));
+    wait_answer(wait, &err);
+}
+
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
+                                       querycache_fn *fn, void *arg) {
+    struct cached_query *q = cached_query_of(cache, client, query);
+
+    q->asked = loop_now(cache->loop);
+    cached_query_touch(q);
+    if (cached_query_ready(q)) {
+        cache->stats.hits++;
+        cached_query_answer(q, fn, arg, NULL);
+        return NULL;
+    }
+    if (q->call)
+        cache->stats.shared++;
+    else
+        cache->stats.misses++;
+    struct querycache_wait *wait = XNEW(struct querycache_wait);
+    *wait = (struct querycache_wait){
+        .head = {.changed = on_fetched, .arg = wait}, .query = q, .fn = fn, .arg = arg};
+    wait->timer = loop_timer_new(cache->loop, on_impatient, wait);
+    loop_timer_set(wait->timer, cache->options.wait);
+    subscribers_add(&q->waits, &wait->head);
+    cached_query_fetch(q);
+    return wait;
+}
+
+void querycache_cancel(struct querycache_wait *wait) {
+    if (wait)
+        wait_end(wait);
+}
+
+static void on_refetched(void *arg) {
+    const struct querycache_follow *follow = arg;
+    struct cached_query *q = follow->query;
+
+    cached_query_answer(q, follow->fn, follow->arg, q->err);
+}
+
+struct querycache_follow *querycache_follow(struct querycache *cache, struct promclient *client,
+                                            const char *query, usec_t interval, querycache_fn *fn,
+                                            void *arg) {
+    struct querycache_follow *follow = XNEW(struct querycache_follow);
+    struct cached_query *q = cached_query_of(cache, client, query);
+
+    interval = interval > 0 ? interval : cache->options.freshness;
+    interval = interval > INTERVAL_MIN ? interval : INTERVAL_MIN;
+    *follow = (struct querycache_follow){.query = q, .fn = fn, .arg = arg};
+    follow->head = (struct subscriber){.interval = interval, .changed = on_refetched, .arg = follow};
+    subscribers_add(&q->follows, &follow->head);
+    cached_query_hasten(q);
+    return follow;
+}
+
+void querycache_unfollow(struct querycache_follow *follow) {
+    if (!follow)
+        return;
+    struct cached_query *q = follow->query;
+    if (q)
+        subscribers_remove(&q->follows, &follow->head);
+    if (q && !q->gone)
+        cached_query_schedule(q);
+    free(follow);
+}
+
+/* Tells everybody that it is over. They may come and go meanwhile, and ask for other queries. */
+static void abandon(struct cached_query *q) {
+    struct err err = {0};
+
+    err_set(&err, -ECANCELED, "the settings of the Prometheus server have changed");
+    while (q->waits.first) {
+        struct querycache_wait *wait = (struct querycache_wait *)q->waits.first;
+        querycache_fn *fn = wait->fn;
+        void *arg = wait->arg;
+        wait_end(wait);
+        fn(arg, NULL, &err);
+    }
+    while (q->follows.first) {
+        struct querycache_follow *follow = (struct querycache_follow *)q->follows.first;
+        subscribers_remove(&q->follows, &follow->head);
+        follow->query = NULL;
+        follow->fn(follow->arg, NULL, &err);
+    }
+}
+
+static void origin_free(struct cached_origin *origin, void (*end)(struct cached_query *q)) {
+    struct map_iter it = {0};
+    void *value;
+
+    while (map_next(&origin->queries, &it, NULL, &value)) {
+        struct cached_query *q = value;
+        cached_query_hold(q);
+        cached_query_drop(q);
+        end(q);
+        cached_query_release(q);
+    }
+    map_done(&origin->queries);
+    free(origin);
+}
+
+void querycache_forget(struct querycache *cache, struct promclient *client) {
+    struct cached_origin **at = &cache->origins;
+
+    while (*at && (*at)->client != client)
+        at = &(*at)->next;
+    struct cached_origin *origin = *at;
+    if (!origin)
+        return;
+    *at = origin->next;
+    origin_free(origin, abandon);
+}
+
+/* Without a word: the whole cache goes. */
+static void end_silently(struct cached_query *q) {
+    while (q->waits.first)
+        wait_end((struct querycache_wait *)q->waits.first);
+    while (q->follows.first) {
+        struct querycache_follow *follow = (struct querycache_follow *)q->follows.first;
+        subscribers_remove(&q->follows, &follow->head);
+        free(follow);
+    }
+}
+
+void querycache_free(struct querycache *cache) {
+    if (!cache)
+        return;
+    while (cache->origins) {
+        struct cached_origin *origin = cache->origins;
+        cache->origins = origin->next;
+        origin_free(origin, end_silently);
+    }
+    free(cache);
+}
+
+void querycache_stats(const struct querycache *cache, struct querycache_stats *ret_stats) {
+    usec_t now = loop_now(cache->loop);
+
+    *ret_stats = cache->stats;
+    for (const struct cached_query *q = cache->newest; q; q = q->older)
+        if (q->vector && now - q->fetched > ret_stats->oldest)
+            ret_stats->oldest = now - q->fetched;
+}

@@ -1,0 +1,299 @@
+/* One query of the cache: when it is fetched, what its answer or failure leads to, and when it goes. */
+#include "adapter/querycache_internal.h"
+
+#include "base/mem.h"
+#include "net/url.h"
+#include <string.h>
+
+/* A query that fails is tried again after 1 s, 2 s, 4 s, …; from its second failure on nobody waits for it.
+ */
+static const usec_t BACKOFF_MIN = USEC_PER_SEC;
+static const usec_t BACKOFF_MAX = 10 * USEC_PER_SEC;
+enum { PATIENCE_LOST = 2 };
+/* How much of the freshness a refresh comes early at least, and is spread over. */
+enum { LEAD = 20, LEAD_MOST = 2 };
+/* Somebody new who follows is told at the latest so long after the fetch before. */
+static const usec_t JOIN_MAX = USEC_PER_SEC;
+/* The largest answer, as a part of all. */
+enum { ANSWER_SHARE = 4 };
+/* How many in a row that cannot go an eviction passes over. */
+enum { EVICT_SKIP_MAX = 64 };
+
+static usec_t now_of(const struct cached_query *q) {
+    return loop_now(q->cache->loop);
+}
+
+static void list_add(struct cached_query *q) {
+    struct querycache *cache = q->cache;
+
+    q->newer = NULL;
+    q->older = cache->newest;
+    if (cache->newest)
+        cache->newest->newer = q;
+    else
+        cache->oldest = q;
+    cache->newest = q;
+}
+
+static void list_remove(struct cached_query *q) {
+    struct querycache *cache = q->cache;
+
+    *(q->newer ? &q->newer->older : &cache->newest) = q->older;
+    *(q->older ? &q->older->newer : &cache->oldest) = q->newer;
+}
+
+void cached_query_touch(struct cached_query *q) {
+    if (q->gone || !q->newer)
+        return;
+    list_remove(q);
+    list_add(q);
+}
+
+void cached_query_hold(struct cached_query *q) {
+    q->held++;
+}
+
+void cached_query_release(struct cached_query *q) {
+    if (--q->held || !q->gone)
+        return;
+    vector_free(q->vector);
+    free(q->err);
+    free(q->text);
+    free(q);
+}
+
+void cached_query_drop(struct cached_query *q) {
+    struct querycache *cache = q->cache;
+
+    cached_query_hold(q);
+    map_remove(&q->origin->queries, q->text);
+    list_remove(q);
+    cache->stats.queries--;
+    cache->stats.bytes -= q->bytes;
+    promclient_cancel(steal_ptr(&q->call));
+    promvector_free(steal_ptr(&q->reader));
+    loop_timer_free(steal_ptr(&q->timer));
+    q->gone = true;
+    cached_query_release(q);
+}
+
+static bool wanted_by_somebody(const struct cached_query *q) {
+    return q->held || q->waits.first || q->follows.first;
+}
+
+void cached_query_evict(struct querycache *cache, const struct cached_query *except) {
+    const struct querycache_options *o = &cache->options;
+    struct querycache_stats *s = &cache->stats;
+
+    struct cached_query *newer, *q = cache->oldest;
+
+    for (int skipped = 0; q && skipped < EVICT_SKIP_MAX; q = newer) {
+        if (s->bytes <= o->max_bytes && s->queries <= o->max_queries)
+            return;
+        newer = q->newer;
+        skipped++;
+        if (q == except || wanted_by_somebody(q))
+            continue;
+        cached_query_drop(q);
+        s->evicted++;
+        skipped = 0;
+    }
+}
+
+/* xorshift64: spreads, nothing more. */
+static usec_t chance(struct querycache *cache, usec_t below) {
+    uint64_t x = cache->chance;
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    cache->chance = x;
+    return below > 0 ? (usec_t)(x % (uint64_t)below) : 0;
+}
+
+static bool fresh(const struct cached_query *q) {
+    return q->vector && now_of(q) - q->fetched < q->cache->options.freshness;
+}
+
+static bool asked_lately(const struct cached_query *q) {
+    return now_of(q) - q->asked < q->cache->options.keep;
+}
+
+bool cached_query_ready(const struct cached_query *q) {
+    /* Where it fails again and again it is tried in the background, and only there. */
+    return fresh(q) || (q->err && (now_of(q) < q->retry_at || q->failures >= PATIENCE_LOST));
+}
+
+void cached_query_answer(struct cached_query *q, querycache_fn *fn, void *arg, const struct err *err) {
+    static const struct err none = {0};
+    bool usable = q->vector && now_of(q) - q->fetched < q->cache->options.max_age;
+
+    if (!err)
+        err = fresh(q) || !q->err ? &none : q->err;
+    cached_query_hold(q);
+    fn(arg, usable ? q->vector : NULL, err);
+    cached_query_release(q);
+}
+
+/* When the answer is so old that it is fetched again: early enough that the new one is there before it is
+ * stale. */
+static usec_t refresh_at(const struct cached_query *q) {
+    usec_t freshness = q->cache->options.freshness;
+    usec_t lead = 2 * q->latency > freshness / LEAD ? 2 * q->latency : freshness / LEAD;
+
+    lead += chance(q->cache, freshness / LEAD);
+    return q->fetched + freshness - (lead < freshness / LEAD_MOST ? lead : freshness / LEAD_MOST);
+}
+
+void cached_query_schedule(struct cached_query *q) {
+    usec_t interval = subscribers_interval(&q->follows);
+    usec_t at = now_of(q); /* nobody wants it: it goes */
+
+    if (q->call)
+        return;
+    if (q->err)
+        at = q->retry_at;
+    else if (asked_lately(q))
+        at = refresh_at(q);
+    if (!q->err && interval && (!asked_lately(q) || q->started + interval < at))
+        at = q->started + interval;
+    loop_timer_set(q->timer, at - now_of(q));
+}
+
+void cached_query_hasten(struct cached_query *q) {
+    usec_t interval = subscribers_interval(&q->follows);
+    usec_t soon = q->started + (interval < JOIN_MAX ? interval : JOIN_MAX);
+
+    if (q->err || q->call)
+        cached_query_schedule(q);
+    else if (!q->vector)
+        cached_query_fetch(q);
+    else
+        loop_timer_set(q->timer, soon - now_of(q));
+}
+
+/* What q takes, with its vector. */
+static void account(struct cached_query *q) {
+    q->cache->stats.bytes -= q->bytes;
+    q->bytes = sizeof(*q) + 2 * strlen(q->text) + (q->vector ? vector_size(q->vector) : 0);
+    q->cache->stats.bytes += q->bytes;
+}
+
+static void take_vector(struct cached_query *q, struct vector *vector) {
+    vector_free(q->vector);
+    q->vector = vector;
+    q->fetched = now_of(q);
+    account(q);
+    free(steal_ptr(&q->err));
+    q->failures = 0;
+}
+
+static void take_failure(struct cached_query *q, const struct err *err) {
+    usec_t pause = BACKOFF_MIN << (q->failures < 8 ? q->failures : 8);
+
+    pause = pause < BACKOFF_MAX ? pause : BACKOFF_MAX;
+    q->cache->stats.failures++;
+    if (!q->err)
+        q->err = XNEW(struct err);
+    *q->err = *err;
+    q->failures++;
+    q->retry_at = now_of(q) + pause + chance(q->cache, pause / LEAD);
+}
+
+/* Those who wait go with the answer, those who follow stay. */
+static void tell(struct cached_query *q) {
+    cached_query_hold(q);
+    if (q->follows.first)
+        cached_query_touch(q); /* an eviction does not meet it at the end of the list */
+    subscribers_tell(&q->waits);
+    subscribers_tell(&q->follows);
+    cached_query_release(q);
+}
+
+static void on_done(void *arg, const struct err *err) {
+    struct cached_query *q = arg;
+    struct querycache *cache = q->cache;
+    struct vector *vector = NULL;
+    struct err failure = *err;
+
+    q->call = NULL;
+    q->latency = now_of(q) - q->started;
+    if (!failure.code && promvector_finish(q->reader, clock_wall(), &vector, &failure) < 0)
+        err_wrap(&failure, "%s", promclient_label(q->origin->client));
+    promvector_free(steal_ptr(&q->reader));
+    if (vector)
+        take_vector(q, vector);
+    else
+        take_failure(q, &failure);
+    cached_query_schedule(q);
+    cached_query_evict(cache, q);
+    tell(q);
+}
+
+static int on_body(void *arg, const char *data, size_t len, struct err *err) {
+    struct cached_query *q = arg;
+
+    return promvector_feed(q->reader, data, len, err);
+}
+
+void cached_query_fetch(struct cached_query *q) {
+    size_t max_body = q->cache->options.max_bytes / ANSWER_SHARE;
+
+    if (q->call)
+        return;
+    cleanup_free char *escaped = url_escape(q->text);
+    cleanup_free char *form = xasprintf("query=%s", escaped);
+    const struct promclient_request request = {.path = "/api/v1/query",
+                                               .form = form,
+                                               .max_body = max_body,
+                                               .on_body = on_body,
+                                               .on_done = on_done,
+                                               .arg = q};
+    loop_timer_cancel(q->timer);
+    q->cache->stats.fetches++;
+    q->started = now_of(q);
+    q->reader = promvector_new(max_body);
+    q->call = promclient_start(q->origin->client, &request);
+}
+
+static void on_timer(void *arg) {
+    struct cached_query *q = arg;
+
+    if (asked_lately(q) || wanted_by_somebody(q))
+        cached_query_fetch(q);
+    else
+        cached_query_drop(q);
+}
+
+static struct cached_origin *origin_of(struct querycache *cache, struct promclient *client) {
+    struct cached_origin *o = cache->origins;
+
+    while (o && o->client != client)
+        o = o->next;
+    if (o)
+        return o;
+    o = XNEW(struct cached_origin);
+    *o = (struct cached_origin){.next = cache->origins, .client = client};
+    map_init(&o->queries);
+    return cache->origins = o;
+}
+
+struct cached_query *cached_query_of(struct querycache *cache, struct promclient *client, const char *text) {
+    struct cached_origin *origin = origin_of(cache, client);
+    struct cached_query *q = map_get(&origin->queries, text);
+
+    if (q)
+        return q;
+    q = XNEW(struct cached_query);
+    q->cache = cache;
+    q->origin = origin;
+    q->text = xstrdup(text);
+    q->timer = loop_timer_new(cache->loop, on_timer, q);
+    q->asked = loop_now(cache->loop) - cache->options.keep; /* never */
+    map_put(&origin->queries, q->text, q);
+    list_add(q);
+    cache->stats.queries++;
+    account(q);
+    cached_query_evict(cache, q);
+    return q;
+}
