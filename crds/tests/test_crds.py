@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The definition of AutoscalingPolicy against a real API server.
+"""The definitions against a real API server.
 
 usage: KUBECONFIG=FILE crds/tests/test_crds.py
 
-Applies crds/autoscalingpolicies.yaml and leaves it in place; everything else
+Applies the definitions in crds/ and leaves them in place; everything else
 happens in a namespace of its own that is deleted afterwards. Prints TAP and a
 closing line; exits 1 when a test failed, 2 when it could not start.
 
@@ -19,6 +19,8 @@ closing line; exits 1 when a test failed, 2 when it could not start.
   servers are not compared there.
 - every rule of the definition has its message in some refused case.
 - status.json: a status is stored without loss, and the columns show it.
+- sources/: accepted/, refused/ and status.json for MetricSource and
+  ClusterMetricSource, whose specs must be the same.
 """
 import json
 import os
@@ -34,6 +36,7 @@ CRDS = HERE.parent
 KUBECTL = os.environ.get("KUBECTL", "kubectl")
 NAMESPACE = f"trimtab-crds-{os.getpid()}-{int(time.time())}"
 COLUMNS = "NAME REFERENCE TARGETS MIN MAX REPLICAS DESIRED READY REASON AGE"
+DEFINITIONS = ("autoscalingpolicies", "metricsources", "clustermetricsources")
 POLICY = ("autoscaling.trimtab.dev/v1", "AutoscalingPolicy")
 HPA = ("autoscaling/v2", "HorizontalPodAutoscaler")
 SUFFIXES = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -106,21 +109,20 @@ def as_kind(text, kind):
     return re.sub(r"^kind: .*$", f"kind: {kind[1]}", text, count=1, flags=re.M)
 
 
-def apply_definition():
-    must("apply", "--server-side", "--force-conflicts", "--filename", str(CRDS / "autoscalingpolicies.yaml"))
+def apply_definition(plural):
+    name = f"{plural}.autoscaling.trimtab.dev"
+    must("apply", "--server-side", "--force-conflicts", "--filename", str(CRDS / f"{plural}.yaml"))
     # Right after the write there are no conditions yet, which kubectl takes for an error.
     for _ in range(20):
-        if "True" in must("get", "crd/autoscalingpolicies.autoscaling.trimtab.dev", "--output",
+        if "True" in must("get", f"crd/{name}", "--output",
                           'jsonpath={.status.conditions[?(@.type=="Established")].status}'):
             break
         time.sleep(0.5)
     for _ in range(60):
-        if kubectl("get", "asp")[0] == 0:
+        if kubectl("get", plural)[0] == 0:
             break
         time.sleep(0.5)
-    # A changed schema reaches the server's handlers a moment after the write, and nothing tells when.
-    time.sleep(2)
-    return json.loads(must("get", "crd", "autoscalingpolicies.autoscaling.trimtab.dev", "--output", "json"))
+    return json.loads(must("get", "crd", name, "--output", "json"))
 
 
 def schema_of(definition):
@@ -137,11 +139,12 @@ def walk(schema, path=""):
 
 
 def test_definition(results, definition):
+    kind = definition["spec"]["names"]["kind"]
     conditions = {c["type"]: c for c in definition["status"]["conditions"]}
-    results.check("the schema is structural", conditions.get("NonStructuralSchema", {}).get("message", ""))
+    results.check(f"the schema of {kind} is structural", conditions.get("NonStructuralSchema", {}).get("message", ""))
     silent = [path for path, node in walk(schema_of(definition)) if path != ".metadata" and not node.get("description")
               and (not path.endswith("[]") or "properties" in node)]
-    results.check("every field has a description", "\n".join(silent))
+    results.check(f"every field of {kind} has a description", "\n".join(silent))
 
 
 def test_applied(results, folder, files):
@@ -201,18 +204,18 @@ def refusals(text):
     return said
 
 
-def refused_cases():
-    for file in sorted((HERE / "refused").glob("*.yaml")):
+def refused_cases(folder):
+    for file in sorted(folder.glob("*.yaml")):
         text = file.read_text()
         yield file, text, re.findall(r"^# want: (.*)$", text, re.M), "# also: HorizontalPodAutoscaler" in text
 
 
-def test_refused(results, definition):
-    cases = list(refused_cases())
+def test_refusals(results, folder, definition):
+    """Every file of the folder is refused as it says, and every rule of the definition is among the reasons."""
     # Two files at least, so that kubectl prints one line for each refusal.
-    _, _, err = kubectl("apply", "--server-side", "--dry-run=server", "--filename", str(HERE / "refused"))
+    _, _, err = kubectl("apply", "--server-side", "--dry-run=server", "--filename", str(folder))
     said = refusals(err)
-    for file, _, wants, _ in cases:
+    for file, _, wants, _ in refused_cases(folder):
         message = said.get(file.stem, "")
         problem = [f"it does not say: {want}" for want in wants if want not in message]
         if not wants:
@@ -221,12 +224,16 @@ def test_refused(results, definition):
             problem.append(f"{count} complaints where {len(wants)} are wanted")
         if problem:
             problem.append(f"it says: {message or 'nothing: it is accepted'}")
-        results.check(f"refused/{file.name} is refused", "\n".join(problem))
+        results.check(f"{folder.relative_to(HERE)}/{file.name} is refused", "\n".join(problem))
     rules = {rule["message"] for _, node in walk(schema_of(definition))
              for rule in node.get("x-kubernetes-validations", [])}
     unseen = [rule for rule in sorted(rules) if not any(rule in message for message in said.values())]
     results.check(f"each of the {len(rules)} rules' messages is seen in a refusal", "\n".join(unseen))
 
+
+def test_refused(results, definition):
+    test_refusals(results, HERE / "refused", definition)
+    cases = list(refused_cases(HERE / "refused"))
     both = [(file, text) for file, text, _, also in cases if also and comparable(text)]
     documents = "\n---\n".join(as_kind(text, HPA) for _, text in both)
     _, _, err = kubectl("apply", "--server-side", "--dry-run=server", "--filename", "-", stdin=documents)
@@ -281,19 +288,49 @@ def test_status(results):
     results.run("a status can be taken away", removed)
 
 
+def test_sources(results, of_namespace, of_cluster):
+    folder = HERE / "sources"
+    status = json.loads((folder / "status.json").read_text())
+
+    def same_spec():
+        specs = [re.sub(r", in (the same|the operator's) namespace| in (the same|the operator's) namespace", "",
+                        json.dumps(schema_of(d)["properties"]["spec"], sort_keys=True)) for d in (of_namespace, of_cluster)]
+        return "" if specs[0] == specs[1] else "they differ"
+
+    def stored():
+        must("patch", "msrc", "plain", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
+        return "\n".join(differences(status, get("msrc", "plain")["status"], "status"))
+
+    def columns():
+        head, line = must("get", "metricsources", "plain").splitlines()
+        right = (" ".join(head.split()) == "NAME URL LAST SUCCESS LATENCY QUERIES/S POLICIES READY REASON AGE"
+                 and re.match(r"plain +http://prometheus.monitoring:9090 +\S+ +12ms +3.5 +2 +True +Answers +\d+s$", line))
+        return "" if right else f"{head}\n{line}"
+
+    results.run("MetricSource and ClusterMetricSource have the same spec", same_spec)
+    test_applied(results, "sources/accepted", sorted((folder / "accepted").glob("*.yaml")))
+    test_refusals(results, folder / "refused", of_namespace)
+    results.run("a source's status is stored without loss", stored)
+    results.run("kubectl get metricsources has the columns", columns)
+    kubectl("delete", "--wait=false", "--filename", str(folder / "accepted"))
+
+
 def main():
     if not os.environ.get("KUBECONFIG"):
         print("test_crds.py: KUBECONFIG must name the cluster to test against", file=sys.stderr)
         return 2
     results = Results()
     try:
-        definition = apply_definition()
+        definition, *sources = [apply_definition(plural) for plural in DEFINITIONS]
+        # A changed schema reaches the server's handlers a moment after the write, and nothing tells when.
+        time.sleep(2)
         must("create", "namespace", NAMESPACE)
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as problem:
         print(f"test_crds.py: {problem}", file=sys.stderr)
         return 2
     try:
-        test_definition(results, definition)
+        for one in (definition, *sources):
+            test_definition(results, one)
         for folder in (CRDS / "examples", HERE / "accepted"):
             test_applied(results, folder.name, sorted(folder.glob("*.yaml")))
         test_defaults(results)
@@ -301,6 +338,7 @@ def main():
         test_refused(results, definition)
         test_update(results)
         test_status(results)
+        test_sources(results, *sources)
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     print(f"1..{results.passed + results.failed}")

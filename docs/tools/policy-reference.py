@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Makes docs/reference/policy.md from the descriptions in the definition.
+"""Makes docs/reference/policy.md and metric-sources.md from the descriptions
+in the definitions.
 
 usage: docs/tools/policy-reference.py [--check]
 
-With --check nothing is written: exits 1 when the page is not what the
-definition gives now. Needs Debian's python3-yaml, hence Debian's python3.
+With --check nothing is written: exits 1 when a page is not what the
+definitions give now. Needs Debian's python3-yaml, hence Debian's python3.
 """
 import re
 import sys
@@ -13,10 +14,10 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFINITION = ROOT / "crds" / "autoscalingpolicies.yaml"
-PAGE = ROOT / "docs" / "reference" / "policy.md"
+CRDS = ROOT / "crds"
+PAGES = ROOT / "docs" / "reference"
 
-INTRO = """<!-- Made by docs/tools/policy-reference.py from crds/autoscalingpolicies.yaml: change that. -->
+POLICY_INTRO = """<!-- Made by docs/tools/policy-reference.py from crds/autoscalingpolicies.yaml: change that. -->
 # AutoscalingPolicy
 
 Every field of `{group}/{version}`, kind `{kind}` (short: `{short}`). `kubectl explain {short}.spec` prints the
@@ -36,6 +37,17 @@ once that rests on valid metrics, removes the HorizontalPodAutoscaler and scales
 | `autoscaling.trimtab.dev/taken-over` | Written by the operator: the manifest of the HorizontalPodAutoscaler that was \
 taken over, to go back to. |
 | `autoscaling.trimtab.dev/taken-over-uid` | Written by the operator: its uid. |
+"""
+
+
+SOURCES_INTRO = """<!-- Made by docs/tools/policy-reference.py from crds/metricsources.yaml: change that. -->
+# MetricSource and ClusterMetricSource
+
+Every field of `{group}/{version}`, kinds `{kind}` (short: `{short}`) and `ClusterMetricSource` (short: `cmsrc`): a
+Prometheus-compatible server that a policy's metric names in `prometheus.source`. Both have the same fields. A `{kind}` is for the
+policies of its namespace and takes its Secrets from there; a `ClusterMetricSource` is for those of all namespaces and takes its
+Secrets from the operator's. Where both have a name, the `{kind}` of the policy's namespace is the one.
+[Several Prometheus servers](../how-to/several-prometheus-servers.md) shows how they are used.
 """
 
 
@@ -122,34 +134,40 @@ def columns(version, lines):
     lines.append("")
 
 
-def page(definition):
+def page(definition, intro, closing):
     spec = definition["spec"]
     version = spec["versions"][0]
     names = spec["names"]
     root = version["schema"]["openAPIV3Schema"]["properties"]
     short = names["shortNames"][0]
-    lines = [INTRO.format(group=spec["group"], version=version["name"], kind=names["kind"], short=short)]
+    lines = [intro.format(group=spec["group"], version=version["name"], kind=names["kind"], short=short)]
     sections = {}
     for name in ("spec", "status"):
         section(root[name], name, lines, sections)
-    lines.append(ANNOTATIONS)
+    lines += closing
     columns(version, lines)
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def refresh(definition, path, intro, closing, check):
+    """Writes the page, or with check says whether it is current."""
+    wanted = page(yaml.safe_load((CRDS / definition).read_text()), intro, closing)
+    if not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted)
+    elif not path.exists() or path.read_text() != wanted:
+        print(f"{path.relative_to(ROOT)} is not current: run docs/tools/policy-reference.py", file=sys.stderr)
+        return 1
+    return 0
 
 
 def main(arguments):
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    wanted = page(yaml.safe_load(DEFINITION.read_text()))
-    if not arguments:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(wanted)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == wanted:
-        return 0
-    print(f"{PAGE.relative_to(ROOT)} is not current: run docs/tools/policy-reference.py", file=sys.stderr)
-    return 1
+    check = bool(arguments)
+    return (refresh("autoscalingpolicies.yaml", PAGES / "policy.md", POLICY_INTRO, [ANNOTATIONS], check)
+            | refresh("metricsources.yaml", PAGES / "metric-sources.md", SOURCES_INTRO, [], check))
 
 
 if __name__ == "__main__":

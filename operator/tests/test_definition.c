@@ -1,7 +1,8 @@
-/* What the definition of AutoscalingPolicy admits and refuses, and what the operator makes of it: policies
- * also come past the definition, out of files and from before an update. The manifests are those that its own
- * tests hold against an API server. */
+/* What the definitions of AutoscalingPolicy and MetricSource admit and refuse, and what the operator makes of
+ * it: objects also come past the definition, out of files and from before an update. The manifests are those
+ * that their own tests hold against an API server. */
 #include "api/types/policy.h"
+#include "api/types/promsource.h"
 #include "autoscaler/decide.h"
 #include "autoscaler/status.h"
 #include "operator/documents.h"
@@ -130,6 +131,48 @@ static void test_hpa(void **state) {
 static void test_refused(void **state) {
     (void)state;
     each_of(CRDS "/tests/refused", is_refused);
+}
+
+/* ---- MetricSource: what comes from the cluster is read again, the names of Secrets above all ---- */
+
+/* Reads a manifest's spec as the operator does; *ret_marked: it says that the operator reads it. */
+static struct err source_error(const char *path, bool *ret_marked) {
+    struct document_file file;
+    struct promsource_spec spec;
+    cleanup_arena struct arena arena;
+    struct err err = {0};
+
+    arena_init(&arena, 0);
+    if (documents_read(path, &file, &err) < 0)
+        fail_msg("%s", err.text);
+    *ret_marked = strstr(file.text, "\n# operator: reads it") != NULL;
+    if (promsource_read_spec(json_object_get(json_array_get(file.documents, 0), "spec"), &arena, &spec,
+                             &err) == 0)
+        err_clear(&err);
+    documents_done(&file);
+    return err;
+}
+
+static void source_is_read(const char *path) {
+    bool marked;
+    struct err err = source_error(path, &marked);
+
+    if (err.code)
+        fail_msg("%s: %s", path, err.text);
+}
+
+static void source_is_refused(const char *path) {
+    bool reads;
+    struct err err = source_error(path, &reads);
+
+    if (reads != (err.code == 0))
+        fail_msg("%s: %s", path, err.code ? err.text : "neither refused nor marked");
+}
+
+static void test_sources(void **state) {
+    (void)state;
+    each_of(CRDS "/tests/sources/accepted", source_is_read);
+    each_of(CRDS "/tests/sources/refused", source_is_refused);
 }
 
 /* ---- fields: evaluate refuses what the definition does not have ---- */
@@ -326,6 +369,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples), cmocka_unit_test(test_accepted), cmocka_unit_test(test_hpa),
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_status),   cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_sources),
     };
 
     return cmocka_run_group_tests_name("definition", tests, NULL, NULL);
