@@ -24,8 +24,18 @@ static int wrong(struct reader *r, const char *what) {
     return err_set(r->err, -EINVAL, "%s", what);
 }
 
-static bool is_name_start(char c, bool colon) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':');
+/* What a character may be in a name: most of a text is names, so that this is a table. */
+enum { NAME_FIRST = 1, NAME_LATER = 2, NAME_COLON = 4 };
+static const unsigned char name_parts[256] = {
+    ['a' ... 'z'] = NAME_FIRST | NAME_LATER,
+    ['A' ... 'Z'] = NAME_FIRST | NAME_LATER,
+    ['_'] = NAME_FIRST | NAME_LATER,
+    ['0' ... '9'] = NAME_LATER,
+    [':'] = NAME_COLON,
+};
+
+static bool may_be(char c, unsigned parts) {
+    return name_parts[(unsigned char)c] & parts;
 }
 
 static void skip_blanks(struct reader *r) {
@@ -48,13 +58,24 @@ static const char *token_done(struct reader *r, const char *start) {
     return start;
 }
 
-static bool take_name(struct reader *r, bool colon, const char **ret_name) {
-    const char *start = r->out;
+/* Copies what is left up to a place in the line, and goes there. */
+static void copy_to(struct reader *r, const char *begin, const char *to) {
+    size_t len = (size_t)(to - begin);
 
-    if (r->at == r->end || !is_name_start(*r->at, colon))
+    memcpy(r->out, begin, len);
+    r->out += len;
+    r->at = to;
+}
+
+static bool take_name(struct reader *r, bool colon, const char **ret_name) {
+    unsigned also = colon ? NAME_COLON : 0;
+    const char *start = r->out, *begin = r->at, *at = begin;
+
+    if (at == r->end || !may_be(*at, NAME_FIRST | also))
         return false;
-    while (r->at < r->end && (is_name_start(*r->at, colon) || (*r->at >= '0' && *r->at <= '9')))
-        *r->out++ = *r->at++;
+    while (at < r->end && may_be(*at, NAME_LATER | also))
+        at++;
+    copy_to(r, begin, at);
     *ret_name = token_done(r, start);
     return true;
 }
@@ -78,25 +99,34 @@ static bool is_utf8(const char *s) {
     return true;
 }
 
+/* Takes the plain characters of a value, up to a quote or an escape; gathers their bits. */
+static int take_plain(struct reader *r, unsigned char *bits) {
+    const char *at = r->at, *end = r->end;
+    unsigned char seen = 0;
+
+    while (at < end && *at != '"' && *at != '\\' && *at != '\0')
+        seen |= (unsigned char)*at++;
+    *bits |= seen;
+    copy_to(r, r->at, at);
+    if (at == end)
+        return wrong(r, "a label's value has no closing quote");
+    return *at == '\0' ? wrong(r, "a label's value holds a NUL") : 0;
+}
+
 /* A label's value after its opening quote. Nearly all are plain ASCII, which is UTF-8 without a look. */
 static int take_value(struct reader *r, const char **ret_value) {
     const char *start = r->out;
     unsigned char bits = 0;
+    int ret = take_plain(r, &bits);
 
-    while (!take(r, '"')) {
-        if (r->at == r->end)
-            return wrong(r, "a label's value has no closing quote");
-        if (*r->at == '\0')
-            return wrong(r, "a label's value holds a NUL");
-        if (take(r, '\\')) {
-            int ret = take_escape(r);
-            if (ret < 0)
-                return ret;
-        } else {
-            bits |= (unsigned char)*r->at;
-            *r->out++ = *r->at++;
-        }
+    while (ret == 0 && take(r, '\\')) {
+        ret = take_escape(r);
+        if (ret == 0)
+            ret = take_plain(r, &bits);
     }
+    if (ret < 0)
+        return ret;
+    r->at++; /* the quote */
     *ret_value = token_done(r, start);
     return bits < 0x80 || is_utf8(start) ? 0 : wrong(r, "a label's value is not UTF-8");
 }
@@ -162,11 +192,12 @@ static void drop_empty(struct reader *r) {
 /* Everything up to a blank, as text in word. What is too long, or holds a NUL, is no number: it becomes "?",
  * lest its beginning be taken for one. */
 static bool take_word(struct reader *r, char word[NUMBER_MAX]) {
-    const char *begin = r->at, *start = begin;
+    const char *begin = r->at, *start = begin, *at = begin;
 
-    while (r->at < r->end && *r->at != ' ' && *r->at != '\t')
-        r->at++;
-    size_t len = (size_t)(r->at - begin);
+    while (at < r->end && *at != ' ' && *at != '\t')
+        at++;
+    r->at = at;
+    size_t len = (size_t)(at - begin);
     if (len >= NUMBER_MAX || memchr(start, '\0', len)) {
         start = "?";
         len = 1;
