@@ -3,6 +3,7 @@
 #ifndef ADAPTER_ACCESS_H
 #define ADAPTER_ACCESS_H
 
+#include "adapter/access_identity.h"
 #include "adapter/accessaction.h"
 #include "api/client/kube.h"
 #include "net/httpsserver.h"
@@ -20,17 +21,6 @@ struct access_options {
     usec_t token_ttl;                        /* --authentication-token-webhook-cache-ttl; 0: 10 s */
     usec_t authorized_ttl, unauthorized_ttl; /* --authorization-webhook-cache-…-ttl; 0: 10 s */
     const char *const *always_allow_paths;   /* NULL: /healthz /readyz /livez; "/x/" + "*" as a prefix */
-};
-
-/* Who asks; NULL-terminated lists. */
-struct identity_extra {
-    const char *key;
-    const char *const *values;
-};
-struct identity {
-    const char *user, *uid; /* uid may be "" */
-    const char *const *groups;
-    const struct identity_extra *extra; /* ended by a NULL key */
 };
 
 enum access_verdict {
