@@ -190,6 +190,8 @@ static void begin(struct promclient_call *call) {
     }
     if (call->request.max_body)
         request.http.max_body = call->request.max_body;
+    if (call->request.timeout)
+        request.http.timeout = call->request.timeout;
     request.http.on_body = on_body;
     request.http.on_done = on_done;
     request.http.arg = call;
@@ -201,13 +203,13 @@ struct promclient_call *promclient_start(struct promclient *client,
                                          const struct promclient_request *request) {
     struct promclient_call *call = XNEW(struct promclient_call);
     const char *form = str_or_empty(request->form);
+    usec_t timeout = request->timeout ? request->timeout : client->endpoint.timeout;
 
     call->client = client;
     call->request = *request;
     call->path = xstrdup(request->path);
     /* The server gives up when we do, and does not go on with what nobody waits for. */
-    call->form = xasprintf("%s%stimeout=%" PRId64 "ms", form, *form ? "&" : "",
-                           client->endpoint.timeout / USEC_PER_MSEC);
+    call->form = xasprintf("%s%stimeout=%" PRId64 "ms", form, *form ? "&" : "", timeout / USEC_PER_MSEC);
     list_add(&client->waiting, call);
     begin_next(client);
     return call;

@@ -22,6 +22,7 @@ struct promclient_request {
     const char *path; /* "/api/v1/query" */
     const char *form; /* "query=…", without a timeout: the client adds its own. Both are copied */
     size_t max_body;  /* 0: the server's max_response */
+    usec_t timeout;   /* 0: the server's */
     /* The body of a 2xx, piece by piece; a negative return ends the request with that code. */
     int (*on_body)(void *arg, const char *data, size_t len, struct err *err);
     /* Once, on a later turn, unless cancelled. Code 0: the answer was 2xx and whole. Else the text is for
