@@ -2,6 +2,7 @@
  * known form costs two lookups and no memory; and the metrics, each with an entry for every resource. */
 #include "adapter/registry.h"
 
+#include "adapter/seriesforms.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include <string.h>
@@ -47,6 +48,12 @@ struct section {
     struct map metrics; /* name -> struct metric */
 };
 
+/* To whom rules that cannot be used are told. */
+struct complaint {
+    rules_error_fn *fn;
+    void *arg;
+};
+
 struct registry {
     const struct cluster_resources *resources;
     struct arena arena;
@@ -54,20 +61,19 @@ struct registry {
     struct section custom, external;
 };
 
-static int open_section(struct registry *r, struct section *s, const struct rule *rules, uint32_t count,
-                        struct err *err) {
+static void open_section(struct registry *r, struct section *s, const struct rule *rules, uint32_t count,
+                         struct complaint *complaint) {
     s->states = xcalloc(count, sizeof(*s->states));
-    /* The count follows the states that are open, for close_section. */
-    for (; s->count < count; s->count++) {
-        struct rule_state *state = &s->states[s->count];
-        state->rule = &rules[s->count];
-        int ret = resource_labels_new(&state->rule->resources, r->resources, &state->labels, err);
-        if (ret < 0) {
-            err_wrap(err, "%s[%u]", s->name, s->count);
-            return ret;
-        }
+    s->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct rule_state *state = &s->states[i];
+        struct err err = {0};
+        state->rule = &rules[i];
+        if (resource_labels_new(&state->rule->resources, r->resources, &state->labels, &err) == 0)
+            continue;
+        err_wrap(&err, "%s[%u]", s->name, i);
+        complaint->fn(complaint->arg, &err);
     }
-    return 0;
 }
 
 static void close_section(struct section *s) {
@@ -81,40 +87,53 @@ static void close_section(struct section *s) {
 }
 
 /* resourceRules name no series, but their labels must be good as well. */
-static int check_resource_rule(const struct registry *r, const struct resource_rule *rule, const char *name,
-                               struct err *err) {
+static void check_resource_rule(const struct registry *r, const struct resource_rule *rule, const char *name,
+                                struct complaint *complaint) {
     struct resource_labels *labels = NULL;
+    struct err err = {0};
 
-    if (!rule->given)
-        return 0;
-    int ret = resource_labels_new(&rule->resources, r->resources, &labels, err);
-    if (ret < 0)
-        err_wrap(err, "resourceRules.%s", name);
+    if (rule->given && resource_labels_new(&rule->resources, r->resources, &labels, &err) < 0) {
+        err_wrap(&err, "resourceRules.%s", name);
+        complaint->fn(complaint->arg, &err);
+    }
     resource_labels_free(labels);
-    return ret;
 }
 
-int registry_new(const struct rules *rules, const struct cluster_resources *resources,
-                 struct registry **ret_registry, struct err *err) {
+struct registry *registry_new_partial(const struct rules *rules, const struct cluster_resources *resources,
+                                      rules_error_fn *fn, void *arg) {
     struct registry *r = XNEW(struct registry);
+    struct complaint complaint = {fn, arg};
 
     r->resources = resources;
     r->custom.name = "rules";
     r->external.name = "externalRules";
     arena_init(&r->arena, 0);
     buf_init(&r->scratch, SHAPE_MAX);
-    int ret = open_section(r, &r->custom, rules->rules, rules->rule_count, err);
-    if (ret == 0)
-        ret = open_section(r, &r->external, rules->external, rules->external_count, err);
-    if (ret == 0)
-        ret = check_resource_rule(r, &rules->cpu, "cpu", err);
-    if (ret == 0)
-        ret = check_resource_rule(r, &rules->memory, "memory", err);
-    if (ret < 0)
+    open_section(r, &r->custom, rules->rules, rules->rule_count, &complaint);
+    open_section(r, &r->external, rules->external, rules->external_count, &complaint);
+    check_resource_rule(r, &rules->cpu, "cpu", &complaint);
+    check_resource_rule(r, &rules->memory, "memory", &complaint);
+    return r;
+}
+
+static void keep_first(void *arg, const struct err *err) {
+    struct err *first = arg;
+
+    if (!first->code)
+        *first = *err;
+}
+
+int registry_new(const struct rules *rules, const struct cluster_resources *resources,
+                 struct registry **ret_registry, struct err *err) {
+    struct err first = {0};
+    struct registry *r = registry_new_partial(rules, resources, keep_first, &first);
+
+    if (first.code) {
         registry_free(r);
-    else
-        *ret_registry = r;
-    return ret;
+        return err_set(err, first.code, "%s", first.text);
+    }
+    *ret_registry = r;
+    return 0;
 }
 
 void registry_free(struct registry *registry) {
@@ -177,17 +196,9 @@ static struct shape *new_shape(struct registry *r, const struct rule_state *stat
 static const struct shape *shape_of(struct registry *r, struct rule_state *state,
                                     const struct series *series) {
     struct buf *key = &r->scratch;
-    int ret = 0;
 
-    /* The separator is no character of a label's name; labels are sorted, so that equal sets are equal keys.
-     */
     buf_reset(key);
-    for (uint32_t i = 0; i < series->label_count && ret == 0; i++) {
-        ret = buf_puts(key, series->labels[i].name);
-        if (ret == 0)
-            ret = buf_append(key, "\x1f", 1);
-    }
-    if (ret < 0)
+    if (series_label_names(series, key) < 0)
         return NULL;
     struct shape *shape = map_get_n(&state->shapes, key->data, key->len);
     if (!shape) {
@@ -239,8 +250,10 @@ static void put_entry(struct registry *r, const struct name *name, const struct 
 void registry_add(struct registry *registry, bool external, uint32_t index, const struct series *series) {
     struct section *s = external ? &registry->external : &registry->custom;
     struct rule_state *state = &s->states[index];
-    const struct name *name = name_of(registry, s, state, series->name);
 
+    if (!state->labels) /* it was complained of */
+        return;
+    const struct name *name = name_of(registry, s, state, series->name);
     if (!name->metric)
         return;
     if (external) {
@@ -263,9 +276,10 @@ static int compare(const void *a, const void *b) {
     return order ? order : strcmp(x->metric, y->metric);
 }
 
-static size_t count_entries(const struct section *s) {
+uint32_t registry_count(const struct registry *registry, bool external) {
+    const struct section *s = external ? &registry->external : &registry->custom;
     struct map_iter it = {0};
-    size_t count = 0;
+    uint32_t count = 0;
     void *metric;
 
     while (map_next(&s->metrics, &it, NULL, &metric))
@@ -276,8 +290,9 @@ static size_t count_entries(const struct section *s) {
 
 void registry_each(const struct registry *registry, bool external, registry_fn *fn, void *arg) {
     const struct section *s = external ? &registry->external : &registry->custom;
-    size_t count = 0, all = count_entries(s);
-    cleanup_free struct registry_entry *entries = xcalloc(all, sizeof(*entries));
+    size_t count = 0;
+    cleanup_free struct registry_entry *entries =
+        xcalloc(registry_count(registry, external), sizeof(*entries));
     struct map_iter it = {0};
     void *metric;
 

@@ -15,6 +15,10 @@ struct registry;
  * "rules[2]: line 12: …". */
 int registry_new(const struct rules *rules, const struct cluster_resources *resources,
                  struct registry **ret_registry, struct err *err);
+/* The same for those who cannot wait for all to be right: a rule of which registry_new would complain gets no
+ * metrics, and fn is told of it. Never NULL. */
+struct registry *registry_new_partial(const struct rules *rules, const struct cluster_resources *resources,
+                                      rules_error_fn *fn, void *arg);
 void registry_free(struct registry *registry);
 
 /* Takes a series in for rules[index] (external: external[index]); it has been selected by the rule's
@@ -39,6 +43,8 @@ struct registry_entry {
 /* Calls fn for each, sorted by resource and metric (external: by metric). */
 typedef void registry_fn(void *arg, const struct registry_entry *entry);
 void registry_each(const struct registry *registry, bool external, registry_fn *fn, void *arg);
+/* How many there are. */
+uint32_t registry_count(const struct registry *registry, bool external);
 /* The metric of a custom request; resource as in the URL. Metrics of cluster-scoped custom resources are
  * found in both scopes. NULL: it is not registered. Borrowed until the next add. */
 const struct registry_entry *registry_find(const struct registry *registry, const char *resource,

@@ -1,0 +1,175 @@
+/* Forms: label sets are numbered, and a form is known by the number of its set and its name, so that one more
+ * series of a known form costs two lookups and no memory. */
+#include "adapter/seriesforms.h"
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <string.h>
+
+/* More than a reader of series lets through. */
+enum { KEY_MAX = 2 * 1024 * 1024 };
+
+struct label_set {
+    uint32_t number;
+    uint32_t count;
+    const struct series_label *labels;
+};
+
+struct form {
+    const char *name;
+    const struct label_set *set;
+    uint64_t seen; /* the number of the last series that had it */
+};
+
+struct seriesforms {
+    struct arena arena;
+    struct map sets;   /* label names -> struct label_set */
+    struct map by_key; /* number and name -> struct form */
+    struct buf key;
+    uint64_t series;
+    uint32_t count, cap;
+    struct form **forms;
+};
+
+struct seriesforms *seriesforms_new(void) {
+    struct seriesforms *f = XNEW(struct seriesforms);
+
+    arena_init(&f->arena, (size_t)32 << 10);
+    map_init(&f->sets);
+    map_init(&f->by_key);
+    buf_init(&f->key, KEY_MAX);
+    return f;
+}
+
+void seriesforms_free(struct seriesforms *forms) {
+    if (!forms)
+        return;
+    map_done(&forms->sets);
+    map_done(&forms->by_key);
+    buf_done(&forms->key);
+    arena_done(&forms->arena);
+    free(forms->forms);
+    free(forms);
+}
+
+static struct label_set *new_set(struct seriesforms *f, const struct series *series) {
+    struct label_set *set = ARENA_NEW(&f->arena, struct label_set);
+    struct series_label *labels = ARENA_ARRAY(&f->arena, struct series_label, series->label_count);
+
+    for (uint32_t i = 0; i < series->label_count; i++)
+        labels[i] = (struct series_label){arena_strdup(&f->arena, series->labels[i].name), ""};
+    set->number = (uint32_t)f->sets.len;
+    set->count = series->label_count;
+    set->labels = labels;
+    return set;
+}
+
+int series_label_names(const struct series *series, struct buf *out) {
+    int ret = 0;
+
+    for (uint32_t i = 0; i < series->label_count && ret == 0; i++) {
+        ret = buf_puts(out, series->labels[i].name);
+        if (ret == 0)
+            ret = buf_append(out, "\x1f", 1);
+    }
+    return ret;
+}
+
+/* The set of label names that the series has; NULL: they are too long. */
+static const struct label_set *set_of(struct seriesforms *f, const struct series *series) {
+    struct buf *key = &f->key;
+
+    buf_reset(key);
+    if (series_label_names(series, key) < 0)
+        return NULL;
+    struct label_set *set = map_get_n(&f->sets, key->data, key->len);
+    if (!set) {
+        set = new_set(f, series);
+        map_put(&f->sets, arena_strndup(&f->arena, key->data, key->len), set);
+    }
+    return set;
+}
+
+/* The name is part of the key that the buffer holds, from at on. */
+static struct form *add_form(struct seriesforms *f, const struct label_set *set, size_t at) {
+    struct form *form = ARENA_NEW(&f->arena, struct form);
+    const char *key = arena_strndup(&f->arena, f->key.data, f->key.len);
+
+    form->name = key + at;
+    form->set = set;
+    map_put(&f->by_key, key, form);
+    if (f->count == f->cap) {
+        f->cap = f->cap ? f->cap * 2 : 64;
+        f->forms = xrealloc(f->forms, f->cap * sizeof(struct form *));
+    }
+    f->forms[f->count++] = form;
+    return form;
+}
+
+int seriesforms_add(struct seriesforms *forms, const struct series *series, struct err *err) {
+    const struct label_set *set = set_of(forms, series);
+    struct buf *key = &forms->key;
+
+    if (!set)
+        return err_set(err, -E2BIG, "the labels of a series have names of more than %d bytes", KEY_MAX);
+    buf_reset(key);
+    buf_printf(key, "%x/", set->number);
+    size_t at = key->len;
+    if (buf_puts(key, series->name) < 0)
+        return err_set(err, -E2BIG, "a series has a name of more than %d bytes", KEY_MAX);
+    struct form *form = map_get_n(&forms->by_key, key->data, key->len);
+    if (!form && forms->count == SERIESFORMS_MAX)
+        return err_set(err, -E2BIG, "more than %d different names and sets of labels", SERIESFORMS_MAX);
+    if (!form)
+        form = add_form(forms, set, at);
+    form->seen = ++forms->series;
+    return 0;
+}
+
+static int compare_seen(const void *a, const void *b) {
+    const struct form *x = *(const struct form *const *)a, *y = *(const struct form *const *)b;
+
+    return (x->seen > y->seen) - (x->seen < y->seen);
+}
+
+void seriesforms_sort(struct seriesforms *forms) {
+    if (forms->count)
+        qsort(forms->forms, forms->count, sizeof(*forms->forms), compare_seen);
+}
+
+static bool same_set(const struct label_set *a, const struct label_set *b) {
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->labels[i].name, b->labels[i].name) != 0)
+            return false;
+    return true;
+}
+
+bool seriesforms_equal(const struct seriesforms *a, const struct seriesforms *b) {
+    if (seriesforms_count(a) != seriesforms_count(b))
+        return false;
+    for (uint32_t i = 0; i < seriesforms_count(a); i++)
+        if (strcmp(a->forms[i]->name, b->forms[i]->name) != 0 ||
+            !same_set(a->forms[i]->set, b->forms[i]->set))
+            return false;
+    return true;
+}
+
+void seriesforms_each(const struct seriesforms *forms, seriesforms_fn *fn, void *arg) {
+    for (uint32_t i = 0; i < seriesforms_count(forms); i++) {
+        const struct form *form = forms->forms[i];
+        const struct series series = {form->name, form->set->count, form->set->labels};
+        fn(arg, &series);
+    }
+}
+
+uint64_t seriesforms_series(const struct seriesforms *forms) {
+    return forms ? forms->series : 0;
+}
+
+uint32_t seriesforms_count(const struct seriesforms *forms) {
+    return forms ? forms->count : 0;
+}
