@@ -18,16 +18,20 @@ struct ruleset *ruleset_new(struct loop *loop, struct discovery *discovery, stru
                             const struct ruleset_options *options);
 void ruleset_free(struct ruleset *ruleset);
 
-/* Takes a configuration's text: -EINVAL "FILE:LINE: …" leaves those that are in force. Series are listed at
- * once; what both old and new rules list stays until then. */
+/* Takes a configuration's text: -EINVAL "FILE:LINE: …" leaves those that are in force. So does an override
+ * of a resource that the cluster does not have, where its discovery is known; where that is not, or is so no
+ * longer, the rule alone is left out, and the stats tell. Series are listed at once; what is known of those
+ * that old and new rules both ask for stays until then. */
 int ruleset_load(struct ruleset *ruleset, const char *name, const char *text, size_t len, struct err *err);
 
-/* NULL: none (no rules, or no list yet). Borrowed until the next turn. */
+/* NULL: none (no rules, or the cluster's resources are not known yet). Where a list fails, what was known of
+ * it stays (prometheus-adapter throws the whole round away). Borrowed until the next turn, and registry and
+ * rules until the functions of ruleset_on_change have returned. */
 const struct registry *ruleset_registry(const struct ruleset *ruleset);
 const struct rules *ruleset_rules(const struct ruleset *ruleset);
 /* The cluster's resources; never NULL. They change when discovery does. */
 const struct cluster_resources *ruleset_resources(const struct ruleset *ruleset);
-/* Whether a first list is in (or there are no rules). */
+/* Whether a first list is in, good or failed, or there are no rules. */
 bool ruleset_ready(const struct ruleset *ruleset);
 /* Somebody asked for a metric that is not registered: where the last list is older than a few seconds, lists
  * again and calls fn when that is done (true is returned); else false. One list for all who wait. */
@@ -40,11 +44,11 @@ struct ruleset_stats {
     bool loaded;              /* rules are in force */
     uint32_t rules, external; /* of the configuration in force */
     uint64_t lists, failures; /* rounds of listing */
-    uint64_t series;          /* seen in the last round */
+    uint64_t series;          /* of the lists in force; one that two rules share counts once */
     uint32_t metrics, external_metrics;
     usec_t last_list; /* wall; 0: never */
     usec_t last_took;
-    const char *error; /* why the last round failed, or "" */
+    const char *error; /* the first thing that is wrong now: a list that failed, a rule left out; or "" */
 };
 void ruleset_stats(const struct ruleset *ruleset, struct ruleset_stats *ret_stats);
 
