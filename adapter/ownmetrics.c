@@ -191,6 +191,14 @@ static void answer_objects(struct ownmetrics_call *call, const struct vector *ve
         answer_values(call, values, count);
 }
 
+/* A sample without labels is not a scalar: it is written with none, and not with null. */
+static void put_labels(struct metrics_value *value, const struct vector_sample *sample) {
+    static const struct series_label none[1];
+
+    value->label_count = sample->label_count;
+    value->labels = sample->labels ? sample->labels : none;
+}
+
 static void answer_external(struct ownmetrics_call *call, const struct vector *vector) {
     struct metrics_value *values = ARENA_ARRAY(&call->arena, struct metrics_value, vector->count + 1);
     uint32_t count = 0;
@@ -199,8 +207,8 @@ static void answer_external(struct ownmetrics_call *call, const struct vector *v
         const struct vector_sample *sample = &vector->samples[i];
         if (!put_value(&values[count], sample, /* nan_counts= */ false))
             continue;
-        values[count].label_count = vector->scalar ? 0 : sample->label_count;
-        values[count].labels = vector->scalar ? NULL : sample->labels;
+        if (!vector->scalar)
+            put_labels(&values[count], sample);
         count++;
     }
     answer_values(call, values, count);
@@ -312,10 +320,10 @@ static void step(struct ownmetrics_call *call) {
     const char *text = NULL;
     struct err err = {0};
 
+    buf_init(&scratch, QUERY_MAX);
     call->waits_for = WAITS_FOR_NOTHING;
     if (!find_rule(call) || !find_objects(call))
         return;
-    buf_init(&scratch, QUERY_MAX);
     if (own_question(own, call->query, &call->names, &scratch, &text, &client, &err) < 0) {
         refuse_question(call, client, &err);
         return;

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +14,7 @@
 
 #include <cmocka.h>
 
-static struct vector_cluster cluster;
+static struct recorded_cluster cluster;
 
 static const char *text_of(const json_t *object, const char *key) {
     return str_or_empty(json_string_value(json_object_get(object, key)));
@@ -46,7 +45,7 @@ static json_t *recorded_list(const json_t *document) {
     return names;
 }
 
-static void check_list(const struct vector *v, const char *path, const json_t *document) {
+static void check_list(const struct recorded *v, const char *path, const json_t *document) {
     json_t *want = recorded_list(document), *got = json_object();
 
     registry_each(v->registry, strstr(path, "external.metrics") != NULL, list_entry, got);
@@ -58,7 +57,7 @@ static void check_list(const struct vector *v, const char *path, const json_t *d
     json_decref(got);
 }
 
-static const struct registry_entry *find(const struct vector *v, const struct metrics_route *route) {
+static const struct registry_entry *find(const struct recorded *v, const struct metrics_route *route) {
     if (route->api == ROUTE_EXTERNAL)
         return registry_find_external(v->registry, route->metric);
     bool namespaced = route->ns && !str_eq(route->resource, "namespaces");
@@ -66,7 +65,7 @@ static const struct registry_entry *find(const struct vector *v, const struct me
 }
 
 /* A path that the original had a query for is a registered metric; one that it did not know is not. */
-static void check_path(const struct vector *v, const json_t *answer) {
+static void check_path(const struct recorded *v, const json_t *answer) {
     const char *path = text_of(answer, "path");
     const char *message = text_of(json_object_get(answer, "body"), "message");
     size_t queries = json_array_size(json_object_get(answer, "promql"));
@@ -87,11 +86,11 @@ static void check_path(const struct vector *v, const json_t *answer) {
 static void check_case(const struct test_case *c) {
     bool starts = json_is_true(json_object_get(c->in, "started"));
     struct err err = {0};
-    struct vector v;
+    struct recorded v;
     json_t *answer;
     size_t i;
 
-    int ret = vector_init(&v, c->in, &cluster, &err);
+    int ret = recorded_init(&v, c->in, &cluster, &err);
     if (starts == (ret < 0))
         fail_msg("%s", ret < 0 ? err.text : "the configuration was taken");
     if (ret < 0) {
@@ -105,32 +104,15 @@ static void check_case(const struct test_case *c) {
         else
             check_path(&v, answer);
     }
-    vector_done(&v);
-}
-
-static int is_case(const struct dirent *entry) {
-    return entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
-}
-
-static void add_cases(struct test_cases *cases) {
-    struct dirent **entries = NULL;
-    int n = scandir(TEST_DATA_DIR "/adapter", &entries, is_case, alphasort);
-
-    assert_true(n >= 20);
-    for (int i = 0; i < n; i++) {
-        cleanup_free char *path = xasprintf("%s/adapter/%s", TEST_DATA_DIR, entries[i]->d_name);
-        cases_add(cases, entries[i]->d_name, cases_read(path), NULL);
-        free(entries[i]);
-    }
-    free(entries);
+    recorded_done(&v);
 }
 
 int main(void) {
     struct test_cases cases = {0};
 
-    vector_cluster_init(&cluster);
-    add_cases(&cases);
+    recorded_cluster_init(&cluster);
+    recorded_add_cases(&cases);
     int failed = cases_run("vectors", &cases, check_case);
-    vector_cluster_done(&cluster);
+    recorded_cluster_done(&cluster);
     return failed;
 }

@@ -3,9 +3,15 @@
 
 #include "adapter/exposition.h"
 #include "adapter/seriesselector.h"
-#include "api/types/tests/cases.h"
+#include "base/mem.h"
 #include "base/str.h"
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static const char *text_of(const json_t *object, const char *key) {
     return str_or_empty(json_string_value(json_object_get(object, key)));
@@ -24,7 +30,7 @@ static void read_resource(struct arena *arena, const json_t *json, struct cluste
     };
 }
 
-void vector_cluster_init(struct vector_cluster *cluster) {
+void recorded_cluster_init(struct recorded_cluster *cluster) {
     cluster->json = cases_read(TEST_DATA_DIR "/adapter/cluster.json");
     const json_t *list = json_object_get(cluster->json, "resources");
     size_t count = json_array_size(list);
@@ -36,7 +42,7 @@ void vector_cluster_init(struct vector_cluster *cluster) {
     cluster->resources = (struct cluster_resources){items, (uint32_t)count};
 }
 
-void vector_cluster_done(struct vector_cluster *cluster) {
+void recorded_cluster_done(struct recorded_cluster *cluster) {
     arena_done(&cluster->arena);
     json_decref(cluster->json);
 }
@@ -69,7 +75,7 @@ static int feed_series(void *arg, const struct exposition_sample *sample) {
     return 0;
 }
 
-static int feed_rules(struct vector *v, const char *exposition, bool external, struct err *err) {
+static int feed_rules(struct recorded *v, const char *exposition, bool external, struct err *err) {
     uint32_t count = external ? v->rules->external_count : v->rules->rule_count;
     const struct rule *rules = external ? v->rules->external : v->rules->rules;
     int ret = 0;
@@ -84,10 +90,11 @@ static int feed_rules(struct vector *v, const char *exposition, bool external, s
     return ret;
 }
 
-int vector_init(struct vector *v, const json_t *json, const struct vector_cluster *cluster, struct err *err) {
+int recorded_init(struct recorded *v, const json_t *json, const struct recorded_cluster *cluster,
+                  struct err *err) {
     const char *config = text_of(json, "config"), *exposition = text_of(json, "exposition");
 
-    *v = (struct vector){0};
+    *v = (struct recorded){0};
     int ret = rules_read("config.yaml", config, strlen(config), &v->rules, err);
     if (ret == 0)
         ret = registry_new(v->rules, &cluster->resources, &v->registry, err);
@@ -96,12 +103,29 @@ int vector_init(struct vector *v, const json_t *json, const struct vector_cluste
     if (ret == 0)
         ret = feed_rules(v, exposition, true, err);
     if (ret < 0)
-        vector_done(v);
+        recorded_done(v);
     return ret;
 }
 
-void vector_done(struct vector *v) {
+void recorded_done(struct recorded *v) {
     registry_free(v->registry);
     rules_free(v->rules);
-    *v = (struct vector){0};
+    *v = (struct recorded){0};
+}
+
+static int is_case(const struct dirent *entry) {
+    return entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
+}
+
+void recorded_add_cases(struct test_cases *cases) {
+    struct dirent **entries = NULL;
+    int n = scandir(TEST_DATA_DIR "/adapter", &entries, is_case, alphasort);
+
+    assert_true(n >= 20);
+    for (int i = 0; i < n; i++) {
+        cleanup_free char *path = xasprintf("%s/adapter/%s", TEST_DATA_DIR, entries[i]->d_name);
+        cases_add(cases, entries[i]->d_name, cases_read(path), NULL);
+        free(entries[i]);
+    }
+    free(entries);
 }

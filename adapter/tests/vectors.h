@@ -4,24 +4,28 @@
 #define ADAPTER_TESTS_VECTORS_H
 
 #include "adapter/registry.h"
-#include <jansson.h>
+#include "api/types/tests/cases.h"
 
-struct vector_cluster {
+struct recorded_cluster {
     json_t *json; /* cluster.json */
     struct arena arena;
     struct cluster_resources resources;
 };
 
-void vector_cluster_init(struct vector_cluster *cluster);
-void vector_cluster_done(struct vector_cluster *cluster);
+void recorded_cluster_init(struct recorded_cluster *cluster);
+void recorded_cluster_done(struct recorded_cluster *cluster);
 
-struct vector {
+struct recorded {
     struct rules *rules;
     struct registry *registry; /* with the case's series in it */
 };
 
 /* Reads the configuration of a case and feeds its series to the rules; the error of what refused it. */
-int vector_init(struct vector *v, const json_t *json, const struct vector_cluster *cluster, struct err *err);
-void vector_done(struct vector *v);
+int recorded_init(struct recorded *v, const json_t *json, const struct recorded_cluster *cluster,
+                  struct err *err);
+void recorded_done(struct recorded *v);
+
+/* Every case of data/adapter. */
+void recorded_add_cases(struct test_cases *cases);
 
 #endif
