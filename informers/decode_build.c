@@ -72,10 +72,14 @@ static void build_pod(struct notes *n, struct str_pool *pool, struct pod *pod) {
     build_containers(n, pool, pod);
 }
 
+/* A port that is none is not worth the node: it is as if it were absent. */
 static void build_node(const struct notes *n, struct str_pool *pool, struct node *node) {
     node->ready = n->ready;
-    node->internal_ip = intern(pool, n->internal_ip);
-    node->hostname = intern(pool, n->hostname);
+    for (int i = 0; i < NODE_ADDRESSES; i++)
+        node->addresses[i] = intern(pool, n->addresses[i]);
+    if (n->kubelet_port > 0 && n->kubelet_port <= UINT16_MAX)
+        node->kubelet_port = (uint16_t)n->kubelet_port;
+    node->metrics_path = intern(pool, n->metrics_path);
     node->cpu_milli = n->cpu_milli;
     node->memory_milli = n->memory_milli;
 }

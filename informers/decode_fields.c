@@ -122,6 +122,7 @@ TEXT_SETTER(set_entry_status, entry.status)
 TEXT_SETTER(set_entry_transition, entry.transition)
 TEXT_SETTER(set_entry_address, entry.address)
 TEXT_SETTER(set_container_name, container.name)
+TEXT_SETTER(set_metrics_path, metrics_path)
 TEXT_SETTER(set_term_key, term.key)
 TEXT_SETTER(set_term_op, term.op)
 TEXT_SETTER(set_reason, status_reason)
@@ -132,6 +133,7 @@ TEXT_SETTER(set_target_name, target.name)
 NUMBER_SETTER(set_generation, generation)
 NUMBER_SETTER(set_spec_replicas, spec_replicas)
 NUMBER_SETTER(set_status_replicas, status_replicas)
+NUMBER_SETTER(set_kubelet_port, kubelet_port)
 NUMBER_SETTER(set_retry_seconds, retry_seconds)
 NUMBER_SETTER(set_code, status_code)
 QUANTITY_SETTER(set_cpu, cpu_milli)
@@ -204,12 +206,11 @@ static void end_condition(struct notes *n) {
     n->ready_transition = n->entry.transition;
 }
 
-/* The first InternalIP, as the API server takes it to reach a kubelet. */
+/* The first of each type, as the API server takes it to reach a kubelet. */
 static void end_address(struct notes *n) {
-    if (str_eq(n->entry.type, "InternalIP") && !n->internal_ip)
-        n->internal_ip = n->entry.address;
-    if (str_eq(n->entry.type, "Hostname"))
-        n->hostname = n->entry.address;
+    for (int i = 0; i < NODE_ADDRESSES; i++)
+        if (str_eq(n->entry.type, node_address_names[i]) && !n->addresses[i])
+            n->addresses[i] = n->entry.address;
 }
 
 static void begin_container(struct notes *n) {
@@ -299,14 +300,20 @@ static const struct field owner = {.type = FIELD_MAP,
                                    .count = LEN(owner_fields),
                                    .begin = begin_owner,
                                    .end = end_owner};
-static const struct field annotations[] = {STRING("k8s.io/initial-events-end", 2, set_initial_end)};
-#define METADATA_FIELDS                                                                                      \
+#define INITIAL_EVENTS_END STRING("k8s.io/initial-events-end", 2, set_initial_end)
+static const struct field annotations[] = {INITIAL_EVENTS_END};
+static const struct field node_annotations[] = {
+    INITIAL_EVENTS_END,
+    STRING("metrics.k8s.io/resource-metrics-path", 2, set_metrics_path),
+};
+#define METADATA_FIELDS(annotations)                                                                         \
     STRING("name", 1, set_name), STRING("namespace", 3, set_ns), STRING("uid", 5, set_uid),                  \
         STRING("resourceVersion", 6, set_version), NUMBER("generation", 7, set_generation),                  \
         TIME("deletionTimestamp", 9, set_deleting),                                                          \
         {KEY("labels"), .number = 11, .type = FIELD_PAIRS, .in = &label, .count = 1, .begin = begin_labels}, \
         ENTRIES("annotations", 12, annotations), LIST("ownerReferences", 13, owner)
-static const struct field metadata[] = {METADATA_FIELDS};
+static const struct field metadata[] = {METADATA_FIELDS(annotations)};
+static const struct field node_metadata[] = {METADATA_FIELDS(node_annotations)};
 
 /* A Status in an ERROR event; an ordinary object may have fields of these names and any type. */
 static const struct field details[] = {
@@ -372,9 +379,12 @@ static const struct field address = {.type = FIELD_MAP,
                                      .count = LEN(address_fields),
                                      .begin = begin_entry,
                                      .end = end_address};
+static const struct field kubelet_endpoint[] = {NUMBER("Port", 1, set_kubelet_port)};
+static const struct field daemon_endpoints[] = {MAP("kubeletEndpoint", 1, kubelet_endpoint)};
 static const struct field node_status[] = {
     LIST("conditions", 4, condition),
     LIST("addresses", 5, address),
+    MAP("daemonEndpoints", 6, daemon_endpoints),
     ENTRIES("allocatable", 2, requests),
 };
 
@@ -400,7 +410,8 @@ static const struct field workload_spec[] = {
 static const struct field workload_status[] = {NUMBER("replicas", 0, set_status_replicas)};
 
 /* Of two autoscalers on one target the older one counts. */
-static const struct field hpa_metadata[] = {METADATA_FIELDS, STRING("creationTimestamp", 0, set_created)};
+static const struct field hpa_metadata[] = {METADATA_FIELDS(annotations),
+                                            STRING("creationTimestamp", 0, set_created)};
 static const struct field target_fields[] = {
     STRING("apiVersion", 0, set_target_version),
     STRING("kind", 0, set_target_kind),
@@ -410,7 +421,7 @@ static const struct field hpa_spec[] = {MAP("scaleTargetRef", 0, target_fields)}
 
 static const struct field pod_root[] = {MAP("metadata", 1, metadata), MAP("spec", 2, pod_spec),
                                         MAP("status", 3, pod_status), STATUS_FIELDS};
-static const struct field node_root[] = {MAP("metadata", 1, metadata), MAP("status", 3, node_status),
+static const struct field node_root[] = {MAP("metadata", 1, node_metadata), MAP("status", 3, node_status),
                                          STATUS_FIELDS};
 static const struct field workload_root[] = {MAP("metadata", 1, metadata), MAP("spec", 0, workload_spec),
                                              MAP("status", 0, workload_status), STATUS_FIELDS};

@@ -69,7 +69,8 @@ struct notes {
     int64_t cpu_milli, memory_milli; /* the pod's own, or what a node offers */
     struct notes_container container;
     struct notes_containers containers;
-    const char *internal_ip, *hostname;
+    const char *addresses[NODE_ADDRESSES], *metrics_path;
+    int64_t kubelet_port;
 
     const char *created;
     struct {

@@ -191,6 +191,18 @@ static void pod_done(struct pod *pod) {
     free(pod->containers);
 }
 
+const char *const node_address_names[NODE_ADDRESSES] = {
+    [NODE_HOSTNAME] = "Hostname",      [NODE_INTERNAL_DNS] = "InternalDNS",
+    [NODE_INTERNAL_IP] = "InternalIP", [NODE_EXTERNAL_DNS] = "ExternalDNS",
+    [NODE_EXTERNAL_IP] = "ExternalIP",
+};
+
+static void node_done(const struct node *node) {
+    for (int i = 0; i < NODE_ADDRESSES; i++)
+        str_release(node->meta.pool, node->addresses[i]);
+    str_release(node->meta.pool, node->metrics_path);
+}
+
 static void policy_done(struct policy_object *policy) {
     arena_done(&policy->arena);
     json_decref(policy->status_json);
@@ -208,8 +220,7 @@ static void type_done(struct object *o) {
         pod_done((struct pod *)o);
         break;
     case OBJECT_NODE:
-        str_release(o->pool, ((struct node *)o)->internal_ip);
-        str_release(o->pool, ((struct node *)o)->hostname);
+        node_done((struct node *)o);
         break;
     case OBJECT_WORKLOAD:
         free(((struct workload *)o)->selector);

@@ -107,11 +107,24 @@ bool pod_containers_equal(const struct pod *a, const struct pod *b);
 /* What an object takes, in bytes, its labels and containers left out (they are shared). */
 size_t object_bytes(const struct object *o);
 
+enum node_address {
+    NODE_HOSTNAME,
+    NODE_INTERNAL_DNS,
+    NODE_INTERNAL_IP,
+    NODE_EXTERNAL_DNS,
+    NODE_EXTERNAL_IP,
+    NODE_ADDRESSES
+};
+/* As in status.addresses[].type: "Hostname", "InternalDNS", … */
+extern const char *const node_address_names[NODE_ADDRESSES];
+
 struct node {
     struct object meta;
-    uint8_t ready;                      /* enum condition_state */
-    const char *internal_ip, *hostname; /* (pool) or NULL */
-    int64_t cpu_milli, memory_milli;    /* allocatable */
+    uint8_t ready;                         /* enum condition_state */
+    const char *addresses[NODE_ADDRESSES]; /* (pool) the first of each type, or NULL */
+    uint16_t kubelet_port;                 /* status.daemonEndpoints.kubeletEndpoint.Port; 0: none */
+    const char *metrics_path;        /* (pool) annotation metrics.k8s.io/resource-metrics-path, or NULL */
+    int64_t cpu_milli, memory_milli; /* allocatable */
 };
 
 /* Deployment, StatefulSet, ReplicaSet, ReplicationController: the numbers that their scale subresource would

@@ -54,8 +54,13 @@ static void put_pod(struct buf *out, const struct pod *pod) {
 
 static void put_node(struct buf *out, const struct node *node) {
     put_number(out, "ready", node->ready, CONDITION_ABSENT);
-    put_text(out, "ip", node->internal_ip);
-    put_text(out, "hostname", node->hostname);
+    put_text(out, "ip", node->addresses[NODE_INTERNAL_IP]);
+    put_text(out, "hostname", node->addresses[NODE_HOSTNAME]);
+    put_text(out, "internal-dns", node->addresses[NODE_INTERNAL_DNS]);
+    put_text(out, "external-ip", node->addresses[NODE_EXTERNAL_IP]);
+    put_text(out, "external-dns", node->addresses[NODE_EXTERNAL_DNS]);
+    put_number(out, "port", node->kubelet_port, 0);
+    put_text(out, "path", node->metrics_path);
     put_number(out, "cpu", node->cpu_milli, -1);
     put_number(out, "memory", node->memory_milli, -1);
 }
@@ -303,6 +308,7 @@ static void test_streams(void **state) {
     (void)state;
     check_stream("pods", OBJECT_POD, 5);
     check_stream("nodes", OBJECT_NODE, 5);
+    check_stream("addresses", OBJECT_NODE, 5);
 }
 
 /* Protobuf that is cut off, or changed in one byte, or for a type whose numbers are not known. */
