@@ -36,7 +36,7 @@ void series_list_done(struct series_list *list);
  * of the target, under honor_labels). -EINVAL "NAME: line 3: …". */
 int series_list_add_scrape(struct series_list *list, const char *name, const char *text, size_t len,
                            const struct series *target, struct err *err);
-/* Adds those of an answer of /api/v1/series. */
+/* Adds those of an answer of /api/v1/series, until something is wrong with it (as promseries_feed). */
 int series_list_add_answer(struct series_list *list, const char *body, size_t len, struct err *err);
 /* Puts them into the order of Prometheus' answers, each once. */
 void series_list_sort(struct series_list *list);

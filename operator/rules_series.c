@@ -1,4 +1,5 @@
 /* Series from a scrape's text or from Prometheus' answers, in one list. */
+#include "adapter/promseries.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/rules.h"
@@ -86,40 +87,17 @@ int series_list_add_scrape(struct series_list *list, const char *name, const cha
 
 /* ---- Prometheus' answer ---- */
 
-static int add_object(struct series_list *list, json_t *object, struct err *err) {
-    struct series_label labels[LABELS_MAX];
-    struct series series = {"", 0, labels};
-    const char *name;
-    const json_t *value;
-
-    if (json_object_size(object) > LABELS_MAX)
-        return err_set(err, -E2BIG, "a series has more than %d labels", LABELS_MAX);
-    json_object_foreach(object, name, value) {
-        const char *text = str_or_empty(json_string_value(value));
-        if (strcmp(name, "__name__") == 0)
-            series.name = text;
-        else if (*text)
-            labels[series.label_count++] = (struct series_label){name, text};
-    }
-    qsort(labels, series.label_count, sizeof(*labels), compare_labels);
-    return add(list, &series, err);
+static int on_series(void *arg, const struct series *series, struct err *err) {
+    return add(arg, series, err);
 }
 
 int series_list_add_answer(struct series_list *list, const char *body, size_t len, struct err *err) {
-    json_error_t error;
-    json_t *answer = json_loadb(body, len, 0, &error);
-    const json_t *data = json_object_get(answer, "data");
-    json_t *object;
-    size_t i;
-    int ret = 0;
+    struct promseries *reader = promseries_new(len, on_series, list);
+    int ret = promseries_feed(reader, body, len, err);
 
-    if (!json_is_array(data)) {
-        ret = err_set(err, -EPROTO, "the answer is no list of series%s%s", answer ? "" : ": ",
-                      answer ? "" : error.text);
-    } else {
-        json_array_foreach(data, i, object) if (ret == 0) ret = add_object(list, object, err);
-    }
-    json_decref(answer);
+    if (ret == 0)
+        ret = promseries_finish(reader, err);
+    promseries_free(reader);
     return ret;
 }
 
