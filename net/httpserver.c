@@ -182,7 +182,9 @@ static void on_connection(void *arg, int fd) {
 }
 
 static int open_server(struct httpserver *server, const char *address, int port, struct err *err) {
-    int r = listener_new(server->loop, address, port, on_connection, server, &server->listener, err);
+    struct listener_options listening = {
+        .address = address, .port = port, .fn = on_connection, .arg = server};
+    int r = listener_new(server->loop, &listening, &server->listener, err);
     if (r < 0)
         return r;
     struct lws_context_creation_info info = {

@@ -49,9 +49,10 @@ int httpsserver_new(struct loop *loop, const struct httpsserver_options *options
     server->drained = loop_timer_new(loop, call_drained, server);
     if (options->cert_pem)
         r = httpsserver_set_certificate(server, options->cert_pem, options->key_pem, err);
+    struct listener_options listening = {
+        .address = options->address, .port = options->port, .fn = on_connection, .arg = server};
     if (r == 0)
-        r = listener_new(loop, options->address, options->port, on_connection, server, &server->listener,
-                         err);
+        r = listener_new(loop, &listening, &server->listener, err);
     if (r < 0) {
         httpsserver_free(server);
         return r;

@@ -79,13 +79,13 @@ static void watch_socket(void *arg) {
         loop_timer_set(listener->pause, ACCEPT_PAUSE);
 }
 
-int listener_new(struct loop *loop, const char *address, int port, listener_fn *fn, void *arg,
-                 struct listener **ret_listener, struct err *err) {
-    int fd = open_socket(address, port, err);
+int listener_new(struct loop *loop, const struct listener_options *options, struct listener **ret_listener,
+                 struct err *err) {
+    int fd = open_socket(options->address, options->port, err);
     if (fd < 0)
         return fd;
     struct listener *listener = XNEW(struct listener);
-    *listener = (struct listener){.loop = loop, .fd = fd, .fn = fn, .arg = arg};
+    *listener = (struct listener){.loop = loop, .fd = fd, .fn = options->fn, .arg = options->arg};
     listener->pause = loop_timer_new(loop, watch_socket, listener);
     watch_socket(listener);
     *ret_listener = listener;

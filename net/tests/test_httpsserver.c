@@ -339,6 +339,366 @@ static void what_is_too_long_is_refused(void **state) {
     }
 }
 
+static void connections_are_bounded(void **state) {
+    struct fixture *f = *state;
+    struct client clients[3], more;
+    start(f, &(struct httpsserver_options){.max_connections = 3});
+    struct client_options options = {.port = httpsserver_port(f->server)};
+    for (int i = 0; i < 3; i++)
+        open_client(f, &clients[i]);
+    assert_false(client_open(f->loop, &options, &more));
+    client_close(&more);
+    assert_int_equal(stats(f).connections, 3);
+    assert_int_equal(stats(f).refused, 1);
+    client_close(&clients[0]);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    open_client(f, &clients[0]); /* when one has gone, another may come */
+    for (int i = 0; i < 3; i++)
+        client_close(&clients[i]);
+}
+
+/* Each of these would stay for ever. */
+static void slow_peers_are_dropped(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    buf_init(&answer, ANSWER_MAX);
+    start(f, &(struct httpsserver_options){.slow_timeout = 200 * USEC_PER_MSEC});
+    struct client mute = {.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))}, half, greedy;
+    assert_false(client_take(&mute, &answer, NULL)); /* no handshake */
+    open_client(f, &half);
+    client_put(&half, "GET / HT");
+    assert_false(client_take(&half, &answer, NULL));
+    open_client(f, &greedy);
+    client_put(&greedy, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop,
+                600 * USEC_PER_MSEC); /* it does not read: its answer must not lie in memory for ever */
+    assert_int_equal(stats(f).connections, 0);
+    assert_int_equal(stats(f).handshakes_failed, 1);
+    client_take(&greedy, &answer, NULL);
+    assert_true(answer.len < BIG);
+    client_close(&mute);
+    client_close(&half);
+    client_close(&greedy);
+}
+
+/* The time of a request counts from its first byte: sending now and then one more does not help. */
+static void a_request_has_a_time(void **state) {
+    struct fixture *f = *state;
+    struct client client;
+    start(f, &(struct httpsserver_options){.slow_timeout = 200 * USEC_PER_MSEC});
+    open_client(f, &client);
+    bool sent = client_put(&client, "GET / HTTP/1.1\r\nX: ");
+    for (int i = 0; i < 1000 && sent && stats(f).connections == 1; i++) {
+        sent = client_put(&client, "x");
+        client_wait(f->loop, 10 * USEC_PER_MSEC);
+    }
+    assert_int_equal(stats(f).connections, 0);
+    client_close(&client);
+}
+
+static void idle_connections_are_closed(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer, rest;
+    struct client client;
+    buf_init(&rest, ANSWER_MAX);
+    start(f, &(struct httpsserver_options){.idle_timeout = 100 * USEC_PER_MSEC});
+    open_client(f, &client);
+    say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    assert_false(client_take(&client, &rest, NULL));
+    client_close(&client);
+}
+
+static void an_answer_has_a_time(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer;
+    struct client client;
+    start(f, &(struct httpsserver_options){.answer_timeout = 50 * USEC_PER_MSEC});
+    open_client(f, &client);
+    say(&client, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n", "too long\n", &answer);
+    assert_true(str_starts(answer.data, "HTTP/1.1 504 "));
+    assert_int_equal(f->gone, 1);
+    assert_int_equal(stats(f).exchanges, 0);
+    client_close(&client);
+}
+
+static void other_methods_reach_the_handler_and_close(void **state) {
+    struct fixture *f = *state;
+    cleanup_free char *body = xmalloc(300001);
+    memset(body, 'b', 300000);
+    body[300000] = '\0';
+    char *const cases[][2] = {
+        {xasprintf("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n%s", body),
+         xstrdup("POST /a")},
+        {xstrdup("PUT /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+         xstrdup("PUT /b")},
+        {xstrdup("DELETE /c HTTP/1.1\r\nHost: h\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n"),
+         xstrdup("DELETE /c")},
+        {xstrdup("GET /d HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"), xstrdup("GET /d")},
+        {xstrdup("GET /e HTTP/1.0\r\n\r\n"), xstrdup("GET /e")},
+        {xstrdup("GET /f HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+         xstrdup("GET /f")},
+        {xstrdup("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n"), xstrdup("CONNECT h:443")},
+    };
+    for (int i = 0; i < 7; i++) {
+        cleanup_buf struct buf answer;
+        assert_true(ask(f, cases[i][0], &answer));
+        const char *want = i < 3 || i == 6 ? "HTTP/1.1 405 " : "HTTP/1.1 200 ";
+        if (!str_starts(answer.data, want) || !strstr(answer.data, "connection: close\r\n"))
+            fail_msg("%s -> %s", cases[i][1], answer.data);
+        assert_string_equal(f->seen, cases[i][1]);
+        assert_int_equal(f->calls, i + 1);
+        free(cases[i][0]);
+        free(cases[i][1]);
+    }
+}
+
+/* --- what is no request --- */
+
+static void garbage_is_refused(void **state) {
+    struct fixture *f = *state;
+    static const char *const cases[] = {
+        "GET\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET / HTTP/2.0\r\nHost: h\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\x16\x03\x01\x02\x01 not http\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-Remote-User : admin\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET / HTTP/1.1\r\nX: a\x01z\r\n\r\n",
+        "GET /a\tb HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /a\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        "WHATEVER / HTTP/1.1\r\nHost: h\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cleanup_buf struct buf answer;
+        assert_true(ask(f, cases[i], &answer));
+        if (!str_starts(answer.data, "HTTP/1.1 400 "))
+            fail_msg("%s -> %s", cases[i], answer.data);
+    }
+}
+
+static void plain_http_is_told_so(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf answer, nothing;
+    buf_init(&answer, ANSWER_MAX);
+    buf_init(&nothing, ANSWER_MAX);
+    struct client plain = {.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))},
+                  noise = {.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))};
+    client_put(&plain, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_false(client_take(&plain, &answer, NULL));
+    assert_true(str_starts(answer.data, "HTTP/1.0 400 "));
+    client_put(&noise, "\x01\x02\x03 whatever this is, it is no TLS");
+    assert_false(client_take(&noise, &nothing, NULL));
+    assert_int_equal(f->calls, 0);
+    assert_int_equal(stats(f).handshakes_failed, 2);
+    client_close(&plain);
+    client_close(&noise);
+}
+
+static bool connects(struct fixture *f, const struct client_options *how) {
+    struct client_options options = *how;
+    struct client client;
+    options.port = httpsserver_port(f->server);
+    bool ok = client_open(f->loop, &options, &client);
+    client_close(&client);
+    return ok;
+}
+
+static void old_tls_and_other_protocols_are_refused(void **state) {
+    struct fixture *f = *state;
+    assert_false(connects(f, &(struct client_options){.max_version = TLS1_1_VERSION}));
+    assert_true(connects(f, &(struct client_options){.max_version = TLS1_2_VERSION}));
+    assert_false(connects(f, &(struct client_options){.alpn = "\x02h2"}));
+    assert_true(connects(f, &(struct client_options){.alpn = "\x02h2\x08http/1.1"}));
+    start(f, &(struct httpsserver_options){.tls_min_version = 13});
+    assert_false(connects(f, &(struct client_options){.max_version = TLS1_2_VERSION}));
+    assert_true(connects(f, &(struct client_options){.max_version = TLS1_3_VERSION}));
+}
+
+/* --- exchanged while running --- */
+
+static void a_certificate_is_exchanged_for_new_connections(void **state) {
+    struct fixture *f = *state;
+    struct peer_cert ca, cert;
+    struct err err = {0};
+    struct client old;
+    cleanup_buf struct buf answer, second;
+    peer_make_ca(&ca);
+    peer_make_cert(&ca, "server 2", "IP:127.0.0.1", &cert);
+    open_client(f, &old);
+    say(&old, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    /* what does not fit changes nothing */
+    assert_int_equal(httpsserver_set_certificate(f->server, cert.cert_pem, f->cert.key_pem, &err), -EINVAL);
+    assert_int_equal(httpsserver_set_certificate(f->server, "nothing", cert.key_pem, &err), -EINVAL);
+    assert_true(connects(f, &(struct client_options){.ca = &f->ca}));
+    assert_int_equal(httpsserver_set_certificate(f->server, cert.cert_pem, cert.key_pem, &err), 0);
+    assert_false(connects(f, &(struct client_options){.ca = &f->ca}));
+    assert_true(connects(f, &(struct client_options){.ca = &ca}));
+    say(&old, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &second);
+    client_close(&old);
+    peer_cert_done(&ca);
+    peer_cert_done(&cert);
+}
+
+static void authorities_are_exchanged_for_new_connections(void **state) {
+    struct fixture *f = *state;
+    struct peer_cert cert;
+    struct err err = {0};
+    struct client old, new;
+    cleanup_buf struct buf answer, second, third;
+    peer_make_cert(&f->ca, "alice", "DNS:x", &cert);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, f->ca.cert_pem, &err), 0);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, "nothing", &err), -EINVAL);
+    struct client_options options = {.port = httpsserver_port(f->server), .cert = &cert};
+    assert_true(client_open(f->loop, &options, &old));
+    say(&old, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+    assert_non_null(strstr(f->seen, "peer=alice"));
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, NULL, &err), 0);
+    assert_true(client_open(f->loop, &options, &new));
+    say(&new, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &second);
+    assert_null(strstr(f->seen, "peer="));
+    say(&old, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &third);
+    assert_non_null(strstr(f->seen, "peer=alice"));
+    client_close(&old);
+    client_close(&new);
+    peer_cert_done(&cert);
+}
+
+static void without_a_certificate_nobody_is_let_in(void **state) {
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct peer_cert cert = f->cert;
+    f->cert = (struct peer_cert){0};
+    start(f, &(struct httpsserver_options){0});
+    f->cert = cert;
+    assert_false(connects(f, &(struct client_options){0}));
+    assert_int_equal(stats(f).refused, 1);
+    assert_int_equal(httpsserver_set_certificate(f->server, cert.cert_pem, cert.key_pem, &err), 0);
+    assert_true(connects(f, &(struct client_options){.ca = &f->ca}));
+}
+
+/* --- ends --- */
+
+static void a_peer_that_goes_is_told(void **state) {
+    struct fixture *f = *state;
+    struct client client;
+    open_client(f, &client);
+    client_put(&client, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(f->n_waiting, 1);
+    client_close(&client);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(f->gone, 1);
+    assert_int_equal(stats(f).connections, 0);
+    assert_int_equal(stats(f).exchanges, 0);
+}
+
+static void a_peer_may_go_while_it_is_answered(void **state) {
+    struct fixture *f = *state;
+    struct client client;
+    open_client(f, &client);
+    client_put(&client, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(stats(f).connections, 1);
+    client_close(&client);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(stats(f).connections, 0);
+}
+
+static void the_server_may_be_freed_anywhere(void **state) {
+    struct fixture *f = *state;
+    struct client client, second;
+    open_client(f, &client); /* by the handler */
+    client_put(&client, "GET /free HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_null(f->server);
+    client_close(&client);
+
+    start(f, &(struct httpsserver_options){0}); /* by on_gone, when the peer goes */
+    open_client(f, &client);
+    open_client(f, &second);
+    client_put(&second, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_put(&client, "GET /free-when-gone HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    client_close(&client);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_null(f->server);
+    assert_int_equal(f->gone, 2);
+    client_close(&second);
+
+    start(f, &(struct httpsserver_options){.answer_timeout = 20 * USEC_PER_MSEC}); /* when time is over */
+    open_client(f, &client);
+    client_put(&client, "GET /free-when-gone HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 100 * USEC_PER_MSEC);
+    assert_null(f->server);
+    assert_int_equal(f->gone, 3);
+    client_close(&client);
+}
+
+static void on_drained(void *arg) {
+    struct fixture *f = arg;
+    f->drained++;
+}
+
+static void draining_lets_answers_out(void **state) {
+    struct fixture *f = *state;
+    cleanup_buf struct buf first, answer, rest;
+    struct client idle, waiting;
+    buf_init(&answer, ANSWER_MAX);
+    buf_init(&rest, ANSWER_MAX);
+    open_client(f, &idle);
+    say(&idle, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &first);
+    open_client(f, &waiting);
+    client_put(&waiting, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    httpsserver_drain(f->server, 10 * USEC_PER_SEC, on_drained, f);
+    assert_false(client_take(&idle, &rest, NULL)); /* closed at once */
+    assert_int_equal(f->drained, 0);
+    reply(f->waiting[0], 200, "late\n");
+    assert_false(client_take(&waiting, &answer, NULL));
+    assert_non_null(strstr(answer.data, "connection: close\r\n"));
+    assert_true(str_ends(answer.data, "late\n"));
+    client_close(&idle);
+    client_close(&waiting);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(f->drained, 1);
+    assert_int_equal(f->gone, 0);
+}
+
+static void draining_has_a_limit(void **state) {
+    struct fixture *f = *state;
+    struct client waiting;
+    open_client(f, &waiting);
+    client_put(&waiting, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    httpsserver_drain(f->server, 50 * USEC_PER_MSEC, on_drained, f);
+    assert_int_equal(f->drained, 0);
+    client_wait(f->loop, 100 * USEC_PER_MSEC);
+    assert_int_equal(f->drained, 1);
+    httpsserver_free(f->server);
+    f->server = NULL;
+    assert_int_equal(f->gone, 1);
+    client_close(&waiting);
+}
+
+static void a_taken_port_is_an_error(void **state) {
+    struct fixture *f = *state;
+    struct httpsserver *other = NULL;
+    struct err err = {0};
+    struct httpsserver_options options = {
+        .address = "127.0.0.1", .port = httpsserver_port(f->server), .handler = handler, .arg = f};
+    assert_int_equal(httpsserver_new(f->loop, &options, &other, &err), -EADDRINUSE);
+    assert_non_null(strstr(err.text, "127.0.0.1"));
+    options.port = 0;
+    options.cert_pem = f->cert.cert_pem;
+    assert_int_equal(httpsserver_new(f->loop, &options, &other, &err), -EINVAL);
+    options.key_pem = f->ca.key_pem; /* of another certificate */
+    assert_int_equal(httpsserver_new(f->loop, &options, &other, &err), -EINVAL);
+    assert_null(other);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     signal(SIGPIPE, SIG_IGN);
@@ -352,6 +712,24 @@ int main(void) {
         T(an_answer_may_come_later),
         T(a_certificate_is_told_by_its_authority),
         T(what_is_too_long_is_refused),
+        T(connections_are_bounded),
+        T(slow_peers_are_dropped),
+        T(a_request_has_a_time),
+        T(idle_connections_are_closed),
+        T(an_answer_has_a_time),
+        T(other_methods_reach_the_handler_and_close),
+        T(garbage_is_refused),
+        T(plain_http_is_told_so),
+        T(old_tls_and_other_protocols_are_refused),
+        T(a_certificate_is_exchanged_for_new_connections),
+        T(authorities_are_exchanged_for_new_connections),
+        T(without_a_certificate_nobody_is_let_in),
+        T(a_peer_that_goes_is_told),
+        T(a_peer_may_go_while_it_is_answered),
+        T(the_server_may_be_freed_anywhere),
+        T(draining_lets_answers_out),
+        T(draining_has_a_limit),
+        T(a_taken_port_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
