@@ -24,3 +24,11 @@ int openssl_library_load(struct err *err) {
         openssl = &table;
     return ret;
 }
+
+int openssl_error(struct err *err, int code, const char *what) {
+    char text[160];
+    unsigned long last = openssl->ERR_peek_last_error();
+    openssl->ERR_error_string_n(last, text, sizeof(text));
+    openssl->ERR_clear_error();
+    return err_set(err, code, "%s: %s", what, last ? text : "not PEM");
+}

@@ -66,14 +66,6 @@ bool tls_contents_equal(const struct tls_contents *a, const struct tls_contents 
            a->insecure == b->insecure;
 }
 
-static int openssl_error(struct err *err, const char *what) {
-    char text[160];
-    unsigned long code = openssl->ERR_peek_last_error();
-    openssl->ERR_error_string_n(code, text, sizeof(text));
-    openssl->ERR_clear_error();
-    return err_set(err, -EINVAL, "%s: %s", what, code ? text : "not PEM");
-}
-
 static void free_bio(BIO **bio) {
     openssl->BIO_free(*bio);
 }
@@ -87,7 +79,7 @@ int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err) {
         openssl->X509_free(cert);
     }
     if (n == 0)
-        return openssl_error(err, "CA certificate");
+        return openssl_error(err, -EINVAL, "CA certificate");
     openssl->ERR_clear_error(); /* the end of the text is an error to it */
     return 0;
 }
@@ -98,7 +90,7 @@ static int use_chain(SSL_CTX *ctx, const char *pem, struct err *err) {
     int ok = cert && openssl->SSL_CTX_use_certificate(ctx, cert) == 1;
     openssl->X509_free(cert);
     if (!ok)
-        return openssl_error(err, "certificate");
+        return openssl_error(err, -EINVAL, "certificate");
     while ((cert = openssl->PEM_read_bio_X509(bio, NULL, NULL, NULL)))
         if (openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_CHAIN_CERT, 0, cert) != 1)
             openssl->X509_free(cert);
@@ -113,7 +105,7 @@ static int use_key(SSL_CTX *ctx, const char *pem, struct err *err) {
     int ok =
         key && openssl->SSL_CTX_use_PrivateKey(ctx, key) == 1 && openssl->SSL_CTX_check_private_key(ctx) == 1;
     openssl->EVP_PKEY_free(key);
-    return ok ? 0 : openssl_error(err, "key");
+    return ok ? 0 : openssl_error(err, -EINVAL, "key");
 }
 
 int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err) {
@@ -141,7 +133,7 @@ int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, stru
         return r;
     SSL_CTX *ctx = openssl->SSL_CTX_new(openssl->TLS_client_method());
     if (!ctx)
-        return openssl_error(err, "TLS");
+        return openssl_error(err, -EINVAL, "TLS");
     r = fill_context(ctx, contents, err);
     if (r < 0) {
         openssl->SSL_CTX_free(ctx);
@@ -151,9 +143,16 @@ int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, stru
     return 0;
 }
 
-static bool is_address(const char *name) {
+bool tls_is_address(const char *name) {
     struct in6_addr a;
     return inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1;
+}
+
+bool tls_certificate_is_for(X509 *cert, const char *name) {
+    int match = tls_is_address(name)
+                    ? openssl->X509_check_ip_asc(cert, name, 0)
+                    : openssl->X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
+    return match == 1;
 }
 
 int tls_check_peer(SSL *ssl, const char *name, struct err *err) {
@@ -164,8 +163,7 @@ int tls_check_peer(SSL *ssl, const char *name, struct err *err) {
     X509 *cert = openssl->SSL_get0_peer_certificate(ssl);
     if (!cert)
         return err_set(err, -EKEYREJECTED, "the server has shown no certificate");
-    int match = is_address(name)
-                    ? openssl->X509_check_ip_asc(cert, name, 0)
-                    : openssl->X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
-    return match == 1 ? 0 : err_set(err, -EKEYREJECTED, "the server's certificate is not for %s", name);
+    return tls_certificate_is_for(cert, name)
+               ? 0
+               : err_set(err, -EKEYREJECTED, "the server's certificate is not for %s", name);
 }

@@ -25,6 +25,10 @@ int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, stru
 int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err);
 /* Adds all certificates of a PEM text to those that are trusted; -EINVAL where there is none. */
 int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err);
+/* Whether name is an IP address. */
+bool tls_is_address(const char *name);
+/* Whether a certificate is for name, a host or an IP address. */
+bool tls_certificate_is_for(X509 *cert, const char *name);
 /* Checks, on an established connection, that the server's certificate was verified and is for name (a host
  * or an IP address): 0, or -EKEYREJECTED. */
 int tls_check_peer(SSL *ssl, const char *name, struct err *err);
