@@ -324,7 +324,12 @@ static void step(struct ownmetrics_call *call) {
     call->waits_for = WAITS_FOR_NOTHING;
     if (!find_rule(call) || !find_objects(call))
         return;
-    if (own_question(own, call->query, &call->names, &scratch, &text, &client, &err) < 0) {
+    int ret = own_question(own, call->query, &call->names, &scratch, &text, &client, &err);
+    if (ret == -EAGAIN && !is_late(call)) { /* the servers are being listed */
+        wait_for(call, WAITS_FOR_ANOTHER_TURN);
+        return;
+    }
+    if (ret < 0) {
         refuse_question(call, client, &err);
         return;
     }
@@ -403,13 +408,13 @@ struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *r
     return own_queries_find(own->queries, ruleset_registry(ruleset), ruleset_resources(ruleset), route);
 }
 
-/* Whose queries are to be forgotten when servers change. */
-static void note_client(struct ownmetrics *own, struct promclient *client) {
+/* Whose queries are to be forgotten when the name means another server. */
+static void note_client(struct ownmetrics *own, const char *name, struct promclient *client) {
     for (uint32_t i = 0; i < own->client_count; i++)
-        if (own->clients[i] == client)
+        if (own->clients[i].client == client && str_eq(own->clients[i].name, name))
             return;
-    own->clients = xrealloc(own->clients, (own->client_count + 1) * sizeof(struct promclient *));
-    own->clients[own->client_count++] = client;
+    own->clients = xrealloc(own->clients, (own->client_count + 1) * sizeof(struct own_client));
+    own->clients[own->client_count++] = (struct own_client){name ? xstrdup(name) : NULL, client};
 }
 
 int own_question(struct ownmetrics *own, const struct own_query *q, const struct own_names *names,
@@ -419,8 +424,8 @@ int own_question(struct ownmetrics *own, const struct own_query *q, const struct
 
     *ret_client = sources_client(own->world.sources, NULL, q->source, err);
     if (!*ret_client)
-        return -ENOENT;
-    note_client(own, *ret_client);
+        return err->code < 0 ? err->code : -ENOENT;
+    note_client(own, q->source, *ret_client);
     *err = q->err;
     *ret_text = q->text;
     if (ret < 0 || q->text)
@@ -438,13 +443,24 @@ static void on_rules_changed(void *arg) {
     own_source_reconsider(own->source);
 }
 
-/* Which of them has changed is not told. */
+static void forget_client(struct ownmetrics *own, uint32_t at) {
+    struct own_client gone = own->clients[at];
+
+    own->clients[at] = own->clients[--own->client_count];
+    own_source_stop(own->source, gone.client);
+    querycache_forget(own->world.cache, gone.client);
+    free(gone.name);
+}
+
+/* Which of them has changed is not told, but it is still there for the moment. */
 static void on_sources_changed(void *arg) {
     struct ownmetrics *own = arg;
 
-    own_source_stop(own->source);
-    while (own->client_count)
-        querycache_forget(own->world.cache, own->clients[--own->client_count]);
+    for (uint32_t i = own->client_count; i-- > 0;) {
+        const struct own_client *c = &own->clients[i];
+        if (sources_client(own->world.sources, NULL, c->name, NULL) != c->client)
+            forget_client(own, i);
+    }
     own_source_reconsider(own->source);
 }
 
@@ -470,6 +486,8 @@ void ownmetrics_free(struct ownmetrics *own) {
     own_objects_free(own->objects);
     own_queries_free(own->queries);
     loop_timer_free(own->recheck);
+    for (uint32_t i = 0; i < own->client_count; i++)
+        free(own->clients[i].name);
     free(own->clients);
     free(own);
 }

@@ -10,6 +10,12 @@
 
 struct own_source;
 
+/* A server that queries have been sent to. */
+struct own_client {
+    char *name; /* as rules call it; NULL: the default one */
+    struct promclient *client;
+};
+
 struct ownmetrics {
     struct ownmetrics_world world;
     struct own_queries *queries;
@@ -17,7 +23,7 @@ struct ownmetrics {
     struct ownmetrics_call *calls; /* that wait */
     struct loop_timer *recheck;    /* pending while a call waits for what tells nobody when it comes */
     uint32_t round;                /* of recheck */
-    struct promclient **clients;   /* that the cache has queries of */
+    struct own_client *clients;    /* that the cache may have queries of */
     uint32_t client_count;
     struct own_source *source;
 };
@@ -36,8 +42,8 @@ int own_question(struct ownmetrics *own, const struct own_query *q, const struct
 struct own_source *own_source_new(struct ownmetrics *own);
 void own_source_free(struct own_source *source);
 struct metric_source *own_source_head(struct own_source *source);
-/* Servers go: nothing of them is followed any more. */
-void own_source_stop(struct own_source *source);
+/* A server goes: nothing of it is followed any more. */
+void own_source_stop(struct own_source *source, const struct promclient *client);
 /* Rules or servers have changed: what is to be followed is found anew, on a later turn. */
 void own_source_reconsider(struct own_source *source);
 

@@ -344,12 +344,13 @@ static void on_later(void *arg) {
     }
 }
 
-void own_source_stop(struct own_source *source) {
+void own_source_stop(struct own_source *source, const struct promclient *client) {
     struct map_iter it = {0};
     void *feed;
 
     while (map_next(&source->feeds, &it, NULL, &feed))
-        stop(feed);
+        if (((struct own_feed *)feed)->client == client)
+            stop(feed);
 }
 
 void own_source_reconsider(struct own_source *source) {
