@@ -110,6 +110,12 @@ static void tell_watchers(struct ruleset *rs) {
         rs->watchers[i].fn(rs->watchers[i].arg);
 }
 
+/* A rule waits for a resource: the next round of discovery shall be soon. */
+static void miss_resource(struct ruleset *rs) {
+    if (rs->complaint.code)
+        discovery_missed(rs->discovery);
+}
+
 /* Makes the registry of what there is now; the one before lives until all know of the change. */
 static void renew(struct ruleset *rs) {
     struct registry *before = rs->registry;
@@ -121,6 +127,7 @@ static void renew(struct ruleset *rs) {
         fill_section(rs, rs->registry, false);
         fill_section(rs, rs->registry, true);
     }
+    miss_resource(rs);
     count(rs);
     note_error(rs);
     tell_watchers(rs);
@@ -182,6 +189,7 @@ static void on_discovery(void *arg) {
     bool first = rs->rules && !rs->registry;
     if (!first && same_resources(&now->all, &before->all)) {
         resources_free(now);
+        miss_resource(rs);
         return;
     }
     rs->resources = now;

@@ -2,122 +2,49 @@
  * that the kernel chooses. */
 #include "adapter/prometheus.h"
 
+#include "adapter/tests/prom_process.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_curl.h"
 #include "net/tests/peer.h"
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #define SEC USEC_PER_SEC
 
-/* A Prometheus in a folder of its own, the loop, and the source. */
+/* A Prometheus, the loop, and the source. */
 struct live {
-    char folder[64];
-    int port;
-    pid_t pid;
-    int log; /* its stderr */
+    struct prom_process prometheus;
     struct loop *loop;
     struct http *http;
     struct metric_source *source;
 };
-
-static void put_file(const struct live *l, const char *name, const char *text) {
-    cleanup_free char *path = xasprintf("%s/%s", l->folder, name);
-    cleanup_file FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-}
-
-/* Replaces the child by Prometheus, its log in the pipe. */
-static void become_prometheus(const struct live *l, int log_fd) {
-    cleanup_free char *listen = xasprintf("--web.listen-address=127.0.0.1:%d", l->port);
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
-    dup2(log_fd, 2);
-    if (chdir(l->folder) == 0)
-        execlp("prometheus", "prometheus", "--config.file=prometheus.yml", "--web.config.file=web.yml",
-               "--storage.tsdb.path=data", listen, (char *)NULL);
-    _exit(127);
-}
-
-/* Reads the log until Prometheus is ready and has said where it listens, in either order. */
-static int read_port(struct live *l) {
-    static const char listening[] = "msg=\"Listening on\" address=127.0.0.1:";
-    char text[16384] = "";
-
-    for (size_t n = 0; n < sizeof(text) - 1;) {
-        ssize_t got = read(l->log, text + n, sizeof(text) - 1 - n);
-        if (got <= 0)
-            break;
-        text[n += (size_t)got] = '\0';
-        const char *at = strstr(text, listening);
-        if (at && strchr(at, '\n') && strstr(text, "Server is ready"))
-            return (int)strtol(at + strlen(listening), NULL, 10);
-    }
-    fail_msg("Prometheus does not listen:\n%s", text);
-    return 0;
-}
-
-static void start_prometheus(struct live *l) {
-    int fds[2];
-
-    assert_int_equal(pipe(fds), 0);
-    l->pid = fork();
-    if (l->pid == 0)
-        become_prometheus(l, fds[1]);
-    close(fds[1]);
-    l->log = fds[0];
-    l->port = read_port(l);
-}
-
-static void stop_prometheus(struct live *l) {
-    char rest[4096];
-
-    kill(l->pid, SIGTERM);
-    while (read(l->log, rest, sizeof(rest)) > 0) /* or it would block on a full pipe */
-        ;
-    waitpid(l->pid, NULL, 0);
-    close(l->log);
-}
 
 static struct live *live_new(const char *web_config) {
     struct live *l = XNEW(struct live);
     struct err err = {0};
 
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    snprintf(l->folder, sizeof(l->folder), "/tmp/live_prometheus_XXXXXX");
-    assert_non_null(mkdtemp(l->folder));
+    prom_process_init(&l->prometheus);
     /* What is asked with remote="yes" is also looked for where nobody is: that gives warnings. */
-    put_file(l, "prometheus.yml",
-             "remote_read: [{url: \"http://127.0.0.1:1/read\", read_recent: true, "
-             "required_matchers: {remote: \"yes\"}}]\n");
-    put_file(l, "web.yml", web_config);
+    prom_process_put(&l->prometheus, "prometheus.yml",
+                     "remote_read: [{url: \"http://127.0.0.1:1/read\", read_recent: true, "
+                     "required_matchers: {remote: \"yes\"}}]\n");
+    prom_process_put(&l->prometheus, "web.yml", web_config);
     assert_int_equal(loop_new(&l->loop, &err), 0);
     assert_int_equal(http_curl_new(l->loop, 8, &l->http, &err), 0);
     return l;
 }
 
 static void live_free(struct live *l) {
-
-    pid_t pid = fork();
-
+    prom_process_done(&l->prometheus);
     prometheus_free(l->source);
-    if (pid == 0) {
-        execlp("rm", "rm", "-rf", l->folder, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(pid, NULL, 0);
     http_curl_free(l->http);
     loop_free(l->loop);
     free(l);
@@ -216,12 +143,12 @@ static void test_every_kind_of_answer(void **state) {
     struct live *l = live_new("{}");
 
     for (int get = 0; get < 2; get++) {
-        l->port = 0;
-        start_prometheus(l);
-        cleanup_free char *url = xasprintf("http://127.0.0.1:%d/", l->port);
+        l->prometheus.port = 0;
+        prom_process_start(&l->prometheus);
+        cleanup_free char *url = xasprintf("http://127.0.0.1:%d/", l->prometheus.port);
         connect_source(l, &(struct prometheus_options){.url = url, .use_get = get});
         ask_all_kinds(l);
-        stop_prometheus(l);
+        prom_process_stop(&l->prometheus);
         prometheus_free(steal_ptr(&l->source));
     }
     live_free(l);
@@ -240,25 +167,25 @@ static void test_gone_and_back(void **state) {
     int told = 0;
     struct sample s;
 
-    start_prometheus(l);
-    cleanup_free char *url = xasprintf("http://me:secret@127.0.0.1:%d", l->port);
+    prom_process_start(&l->prometheus);
+    cleanup_free char *url = xasprintf("http://me:secret@127.0.0.1:%d", l->prometheus.port);
     connect_source(l, &(struct prometheus_options){.url = url});
     struct metric_subscription *sub = follow(l, "vector(3)", COMBINE_NONE, &told);
     wait_told(l, &told, 3);
     assert_int_equal(quality_of(l, sub), QUALITY_VALUE);
-    stop_prometheus(l);
+    prom_process_stop(&l->prometheus);
     wait_told(l, &told, 2);
     l->source->ops->read(l->source, sub, clock_wall(), &s);
     assert_int_equal(s.quality, QUALITY_FAILED);
     assert_null(strstr(s.message, "secret"));
     if (!strstr(s.message, "efused"))
         fail_msg("%s", s.message);
-    start_prometheus(l); /* at the same port */
+    prom_process_start(&l->prometheus); /* at the same port */
     for (int i = 0; i < 10 && quality_of(l, sub) != QUALITY_VALUE; i++)
         wait_told(l, &told, 1);
     assert_int_equal(quality_of(l, sub), QUALITY_VALUE);
     l->source->ops->unsubscribe(l->source, sub);
-    stop_prometheus(l);
+    prom_process_stop(&l->prometheus);
     live_free(l);
 }
 
@@ -274,18 +201,18 @@ static void test_tls(void **state) {
     peer_make_ca(&ca);
     peer_make_cert(&ca, "prometheus", "DNS:prometheus.test", &server);
     peer_make_cert(&ca, "client", "DNS:client", &client);
-    put_file(l, "ca.crt", ca.cert_pem);
-    put_file(l, "server.crt", server.cert_pem);
-    put_file(l, "server.key", server.key_pem);
-    put_file(l, "client.crt", client.cert_pem);
-    put_file(l, "client.key", client.key_pem);
-    put_file(l, "password", "secret\n");
-    cleanup_free char *ca_file = xasprintf("%s/ca.crt", l->folder);
-    cleanup_free char *cert = xasprintf("%s/client.crt", l->folder);
-    cleanup_free char *key = xasprintf("%s/client.key", l->folder);
-    cleanup_free char *password = xasprintf("%s/password", l->folder);
-    start_prometheus(l);
-    cleanup_free char *url = xasprintf("https://127.0.0.1:%d", l->port);
+    prom_process_put(&l->prometheus, "ca.crt", ca.cert_pem);
+    prom_process_put(&l->prometheus, "server.crt", server.cert_pem);
+    prom_process_put(&l->prometheus, "server.key", server.key_pem);
+    prom_process_put(&l->prometheus, "client.crt", client.cert_pem);
+    prom_process_put(&l->prometheus, "client.key", client.key_pem);
+    prom_process_put(&l->prometheus, "password", "secret\n");
+    cleanup_free char *ca_file = xasprintf("%s/ca.crt", l->prometheus.folder);
+    cleanup_free char *cert = xasprintf("%s/client.crt", l->prometheus.folder);
+    cleanup_free char *key = xasprintf("%s/client.key", l->prometheus.folder);
+    cleanup_free char *password = xasprintf("%s/password", l->prometheus.folder);
+    prom_process_start(&l->prometheus);
+    cleanup_free char *url = xasprintf("https://127.0.0.1:%d", l->prometheus.port);
     struct prometheus_options o = {.url = url,
                                    .ca_file = ca_file,
                                    .cert_file = cert,
@@ -296,13 +223,13 @@ static void test_tls(void **state) {
 
     connect_source(l, &o);
     ask_all_kinds(l);
-    put_file(l, "password", "wrong");
+    prom_process_put(&l->prometheus, "password", "wrong");
     want_none(l, "1", QUALITY_FAILED, "answered 401");
     prometheus_free(steal_ptr(&l->source));
     o.server_name = "other.test";
     connect_source(l, &o);
     want_none(l, "1", QUALITY_FAILED, "Prometheus https://127.0.0.1:");
-    stop_prometheus(l);
+    prom_process_stop(&l->prometheus);
     live_free(l);
     peer_cert_done(&ca);
     peer_cert_done(&server);

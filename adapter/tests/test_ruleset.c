@@ -594,10 +594,16 @@ static void test_discovery_comes_late(void **state) {
     assert_string_equal(
         stats_of(w).error,
         "rules.yaml: rules[1]: line 3: resources.overrides.l: the cluster has no resource cats");
+    /* for which discovery is asked again, and again */
+    assert_int_equal(w->discovery.missed, 1);
+    w->discovery.changed(w->discovery.arg);
+    assert_int_equal(w->discovery.missed, 2);
     put_resource(w, "acme.io", "cats", "cat", true);
     w->discovery.changed(w->discovery.arg);
     assert_string_equal(stats_of(w).error, "");
     assert_int_equal(ruleset_resources(w->ruleset)->count, 3);
+    w->discovery.changed(w->discovery.arg);
+    assert_int_equal(w->discovery.missed, 2);
 }
 
 static void test_new_resource_asks_nobody(void **state) {
