@@ -103,8 +103,10 @@ static void note(struct promclient *c, const struct promclient_answer *answer, c
     /* A bad query, or one whose answer is too large, says nothing against the server. */
     if (!err->code || (answer->said_error && answer->status < 500)) {
         s->last_success = clock_wall();
+        s->last_code = 0;
         s->last_error[0] = '\0';
     } else if (!answer->said_error && err->code != -E2BIG) {
+        s->last_code = err->code;
         snprintf(s->last_error, sizeof(s->last_error), "%s", err_text(err));
         str_trim_utf8(s->last_error);
     }

@@ -55,6 +55,7 @@ struct promclient_stats {
     usec_t last_success;  /* wall; 0: never */
     usec_t last_latency;  /* of the last answer */
     double latency_sum;   /* seconds, of all answers */
+    int last_code;        /* of last_error: as on_done's; 0 since the last success */
     char last_error[256]; /* "" since the last success */
 };
 void promclient_stats(const struct promclient *client, struct promclient_stats *ret_stats);

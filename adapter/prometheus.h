@@ -13,6 +13,8 @@ struct prometheus_options {
     bool insecure;
     const char *token_file; /* bearer token, re-read when it changes */
     const char *username, *password_file;
+    /* The same as texts, where they come from a Secret; a file beside its text is an error. */
+    const char *ca_pem, *cert_pem, *key_pem, *token, *password;
     const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
     bool use_get;               /* GET instead of POST */
     usec_t timeout;             /* of a query; 0: 10 s */

@@ -44,14 +44,23 @@ static int copy_headers(struct prom_endpoint *e, const char *const *headers, str
     return 0;
 }
 
+static bool twice(const char *text, const char *file) {
+    return text && file;
+}
+
 static int check(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
-    if (!o->cert_file != !o->key_file)
+    if (twice(o->ca_pem, o->ca_file) || twice(o->cert_pem, o->cert_file) || twice(o->key_pem, o->key_file) ||
+        twice(o->token, o->token_file) || twice(o->password, o->password_file))
+        return err_set(err, -EINVAL, "a credential is given both as a file and as a text");
+    if (!(o->cert_file || o->cert_pem) != !(o->key_file || o->key_pem))
         return err_set(err, -EINVAL, "a client certificate and its key must be given together");
-    if (o->token_file && (o->username || e->base.userpwd))
+    if ((o->token && !printable(o->token)) || (o->password && !printable(o->password)))
+        return err_set(err, -EINVAL, "a credential has line ends or other control characters in it");
+    if ((o->token_file || o->token) && (o->username || e->base.userpwd))
         return err_set(err, -EINVAL, "a bearer token and a user name must not be given together");
     if (o->username && e->base.userpwd)
         return err_set(err, -EINVAL, "a user name is given both in the URL and beside it");
-    if (o->password_file && !o->username)
+    if ((o->password_file || o->password) && !o->username)
         return err_set(err, -EINVAL, "a password file needs a user name");
     return o->timeout < 0 ? err_set(err, -EINVAL, "the timeout is negative") : 0;
 }
@@ -65,11 +74,19 @@ int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options 
         .cert_file = copy(options->cert_file),
         .key_file = copy(options->key_file),
         .server_name = copy(options->server_name),
+        .ca_pem = copy(options->ca_pem),
+        .cert_pem = copy(options->cert_pem),
+        .key_pem = copy(options->key_pem),
         .username = copy(options->username),
+        .token_text = copy(options->token),
+        .password_text = copy(options->password),
     };
     e->token.path = e->token_file = copy(options->token_file);
     e->password.path = e->password_file = copy(options->password_file);
-    e->tls = (struct http_tls){.ca_file = e->ca_file,
+    e->tls = (struct http_tls){.ca_pem = e->ca_pem,
+                               .cert_pem = e->cert_pem,
+                               .key_pem = e->key_pem,
+                               .ca_file = e->ca_file,
                                .cert_file = e->cert_file,
                                .key_file = e->key_file,
                                .server_name = e->server_name,
@@ -88,16 +105,27 @@ int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options 
     return ret;
 }
 
+static void free_secret(char *text) {
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 void prom_endpoint_done(struct prom_endpoint *e) {
     for (char **h = e->headers; h && *h; h++)
-        free(*h);
+        free_secret(*h);
     free(e->headers);
     free(e->label);
     free(e->ca_file);
     free(e->cert_file);
     free(e->key_file);
     free(e->server_name);
+    free(e->ca_pem);
+    free(e->cert_pem);
+    free_secret(e->key_pem);
     free(e->username);
+    free_secret(e->token_text);
+    free_secret(e->password_text);
     file_followed_done(&e->token);
     file_followed_done(&e->password);
     free(e->token_file);
@@ -123,7 +151,9 @@ static int add_credentials(struct prom_request *r, struct prom_endpoint *e, stru
     const char *secret = "";
     int ret = 0;
 
-    if (e->token.path) {
+    if (e->token_text) {
+        r->authorization = xasprintf("Authorization: Bearer %s", e->token_text);
+    } else if (e->token.path) {
         ret = read_secret(&e->token, &secret, err);
         if (ret < 0)
             return err_wrap(err, "bearer token");
@@ -133,7 +163,7 @@ static int add_credentials(struct prom_request *r, struct prom_endpoint *e, stru
             ret = read_secret(&e->password, &secret, err);
         if (ret < 0)
             return err_wrap(err, "password");
-        r->userpwd = xasprintf("%s:%s", e->username, secret);
+        r->userpwd = xasprintf("%s:%s", e->username, e->password_text ? e->password_text : secret);
     } else if (e->base.userpwd) {
         r->userpwd = xstrdup(e->base.userpwd);
     }
@@ -180,12 +210,6 @@ int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const cha
         .max_body = e->max_response,
     };
     return 0;
-}
-
-static void free_secret(char *text) {
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 void prom_request_done(struct prom_request *r) {

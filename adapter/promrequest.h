@@ -11,7 +11,8 @@ struct prom_endpoint {
     char *label; /* "Prometheus http://host:9090", for messages: no credentials in it */
     struct http_tls tls;
     char *ca_file, *cert_file, *key_file, *server_name; /* what tls points to */
-    char *username;
+    char *ca_pem, *cert_pem, *key_pem;
+    char *username, *token_text, *password_text;
     char **headers;                   /* NULL-terminated */
     char *token_file, *password_file; /* what these follow */
     struct file_followed token, password;

@@ -18,16 +18,18 @@ struct sources_world {
     struct discovery *discovery;
     struct informers *informers;
     const struct prometheus_options *fallback; /* of --prometheus-url; NULL: there is none */
-    bool write_status;                         /* false: --dry-run, or nobody may */
+    const char *own_ns; /* the operator's: Secrets of ClusterMetricSources live there; NULL: not known */
+    bool write_status;  /* false: --dry-run, or nobody may */
 };
 
 /* Owned by the caller. -EINVAL: the fallback's options. */
 int sources_new(const struct sources_world *world, struct sources **ret_sources, struct err *err);
 void sources_free(struct sources *sources);
 
-/* The client of a source: a MetricSource of ns, else a ClusterMetricSource of that name; name NULL: the
- * default. NULL: there is none, and err says so ("MetricSource shop/mimir: not found", or why it cannot be
- * used). Borrowed until the source changes: then on_change is called first, and clients are gone after. */
+/* The client of a source: a MetricSource of ns, else a ClusterMetricSource of that name (ns NULL: these
+ * alone); name NULL: the default. NULL: there is none, and err says so ("MetricSource shop/mimir: not found",
+ * or why it cannot be used; -EAGAIN: not known yet). Borrowed until the source changes: then on_change is
+ * called first, and clients are gone after. */
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name, struct err *err);
 /* fn is called after any source has changed, come or gone; at most 8 of them. */
 void sources_on_change(struct sources *sources, loop_fn *fn, void *arg);
