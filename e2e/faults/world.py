@@ -150,6 +150,11 @@ class ControlPlane:
         assert status < 300, f"{method} {path}: {status} {answer.get('message')}"
         return answer
 
+    def install_crds(self):
+        subprocess.run(["kubectl", "--kubeconfig", str(self.folder / "admin.kubeconfig"), "apply", "-f", str(ROOT / "crds")],
+                       check=True, stdout=subprocess.DEVNULL)
+        wait("the CRD is served", lambda: self.api("GET", GROUP + "/autoscalingpolicies")[0] == 200, 30)
+
     def follow(self):
         """Sets status.replicas of every Deployment to its spec.replicas, as its controller would once its pods run."""
         while not self.stopping.wait(0.2):
@@ -162,13 +167,13 @@ class ControlPlane:
 
 
 class Prometheus:
-    def __init__(self, folder, exporter_port):
+    def __init__(self, folder, exporter_port, config=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        (self.folder / "prometheus.yml").write_text(
+        (self.folder / "prometheus.yml").write_text(config or (
             "global: {scrape_interval: 500ms, scrape_timeout: 400ms}\nscrape_configs:\n- job_name: load\n"
-            f"  static_configs: [{{targets: ['127.0.0.1:{exporter_port}']}}]\n")
+            f"  static_configs: [{{targets: ['127.0.0.1:{exporter_port}']}}]\n"))
         self.start()
 
     def start(self):
@@ -269,13 +274,8 @@ class World:
         self.prometheus_wire = proxy.TcpProxy(self.loop, self.prometheus_gate.port)
         self.operators = []
         self.adapter = None  # of the metrics APIs; started by the first test that wants it
-        self.install_crd()
+        self.plane.install_crds()
         self.operator = self.start_operator("operator")
-
-    def install_crd(self):
-        subprocess.run(["kubectl", "--kubeconfig", str(self.plane.folder / "admin.kubeconfig"), "apply", "-f",
-                        str(ROOT / "crds/autoscalingpolicies.yaml")], check=True, stdout=subprocess.DEVNULL)
-        wait("the CRD is served", lambda: self.plane.api("GET", GROUP + "/autoscalingpolicies")[0] == 200, 30)
 
     def start_operator(self, name, *flags, port=None, user="admin"):
         config = self.plane.kubeconfig(name, port or self.wire.port, user)
