@@ -243,16 +243,13 @@ static void on_verdict(void *arg, enum access_verdict verdict, const struct iden
 }
 
 static enum metricsserver_kind kind_of(const struct served *served) {
-    switch (served->kind) {
-    case PATH_METRICS:
-        return served->route.api == ROUTE_CUSTOM     ? SERVED_CUSTOM
-               : served->route.api == ROUTE_EXTERNAL ? SERVED_EXTERNAL
-                                                     : SERVED_RESOURCE;
-    case PATH_DOCUMENT:
-        return SERVED_DISCOVERY;
-    default:
-        return SERVED_OTHER;
-    }
+    static const enum metricsserver_kind of_api[] = {[ROUTE_CUSTOM] = SERVED_CUSTOM,
+                                                     [ROUTE_EXTERNAL] = SERVED_EXTERNAL,
+                                                     [ROUTE_RESOURCE] = SERVED_RESOURCE};
+
+    if (served->kind == PATH_METRICS)
+        return of_api[served->route.api];
+    return served->kind == PATH_DOCUMENT ? SERVED_DISCOVERY : SERVED_OTHER;
 }
 
 /* What cannot be served whoever asks; true: it has been answered. */
