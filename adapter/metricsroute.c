@@ -163,6 +163,23 @@ static int read_selector(const char *name, const char *text, struct arena *arena
     return selector_parse(text, arena, ret_selector, err) < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
+/* The words are the apiserver's; the syntax is that of labels with equality alone. */
+static int read_fields(const char *text, struct arena *arena, struct selector *ret_fields, struct err *err) {
+    int ret = read_selector("fieldSelector", text, arena, ret_fields, err);
+
+    for (uint32_t i = 0; ret == 0 && i < ret_fields->count; i++) {
+        const struct selector_term *term = &ret_fields->terms[i];
+        if (!str_eq(term->key, "metadata.name") && !str_eq(term->key, "metadata.namespace"))
+            ret = err_set(err, -EINVAL,
+                          "\"%s\" is not a known field selector: only \"metadata.name\", "
+                          "\"metadata.namespace\"",
+                          term->key);
+        else if (!term->equality)
+            ret = err_set(err, -EINVAL, "fieldSelector: %s needs one of =, == and !=", term->key);
+    }
+    return ret;
+}
+
 static int read_parameter(const char *text, size_t len, struct arena *arena, struct metrics_route *route,
                           struct err *err) {
     const char *equals = memchr(text, '=', len), *name = "", *value = "";
@@ -180,6 +197,8 @@ static int read_parameter(const char *text, size_t len, struct arena *arena, str
         route->labels_text = value;
     if (str_eq(name, "labelSelector"))
         return read_selector(name, value, arena, external ? &route->metric_labels : &route->labels, err);
+    if (str_eq(name, "fieldSelector"))
+        return read_fields(value, arena, &route->fields, err);
     if (str_eq(name, "metricLabelSelector") && !external)
         return read_selector(name, value, arena, &route->metric_labels, err);
     return 0;
@@ -215,4 +234,18 @@ int metrics_route_read(const char *path, struct arena *arena, struct metrics_rou
         route.name = NULL;
     *ret_route = route;
     return 0;
+}
+
+static bool field_selects(const struct selector_term *term, const struct object *object) {
+    const char *value = str_eq(term->key, "metadata.name") ? object->name : object->ns;
+    bool equal = str_eq(term->values[0], str_or_empty(value));
+
+    return equal == (term->op == SELECTOR_IN);
+}
+
+bool metrics_route_selects(const struct metrics_route *route, const struct object *object) {
+    for (uint32_t i = 0; i < route->fields.count; i++)
+        if (!field_selects(&route->fields.terms[i], object))
+            return false;
+    return selector_matches(&route->labels, object->labels);
 }

@@ -23,6 +23,7 @@ struct metrics_route {
     const char *labels_text;       /* as it was asked for, decoded; NULL: none */
     struct selector labels;        /* labelSelector, of the objects */
     struct selector metric_labels; /* metricLabelSelector; EXTERNAL: labelSelector */
+    struct selector fields;        /* fieldSelector: metadata.name and metadata.namespace alone */
 };
 
 /* Reads a path with its query
@@ -31,5 +32,8 @@ struct metrics_route {
  * selector is wrong; -E2BIG. */
 int metrics_route_read(const char *path, struct arena *arena, struct metrics_route *ret_route,
                        struct err *err);
+
+/* Whether labels and fields select an object; the path is not looked at. */
+bool metrics_route_selects(const struct metrics_route *route, const struct object *object);
 
 #endif

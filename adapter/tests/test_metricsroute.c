@@ -1,6 +1,7 @@
 /* Paths of the metrics APIs: what each asks for, and why one asks for nothing. */
 #include "adapter/metricsroute.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -60,6 +61,11 @@ static const struct bad {
     {CUSTOM "nodes/*/load?metricLabelSelector=x%3E1", -EINVAL, "metricLabelSelector: "},
     {EXTERNAL "backlog", -ENOENT, "no path of an external metric"},
     {EXTERNAL "namespaces/shop/backlog/extra", -ENOENT, "no path of an external metric"},
+    {RESOURCE "pods?fieldSelector=status.phase%3DRunning", -EINVAL,
+     "\"status.phase\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""},
+    {RESOURCE "pods?fieldSelector=metadata.name+in+(a,b)", -EINVAL, "fieldSelector: metadata.name needs one"},
+    {RESOURCE "pods?fieldSelector=metadata.name", -EINVAL, "fieldSelector: metadata.name needs one"},
+    {RESOURCE "pods?fieldSelector=%3D", -EINVAL, "fieldSelector: "},
     {RESOURCE "pods/web-1", -ENOENT, "no path of resource metrics"},
     {RESOURCE "namespaces/shop/nodes", -ENOENT, "no path of resource metrics"},
 };
@@ -99,10 +105,52 @@ static void says_why_it_is_none(void **state) {
     }
 }
 
+static const struct selection {
+    const char *query;
+    bool pod, other, node; /* shop/web-1 with app=web, tools/other without labels, the node node-a */
+} selections[] = {
+    {"", true, true, true},
+    {"?fieldSelector=", true, true, true},
+    {"?fieldSelector=metadata.name%3Dweb-1", true, false, false},
+    {"?fieldSelector=metadata.name%3D%3Dweb-1,metadata.namespace%3Dshop", true, false, false},
+    {"?fieldSelector=metadata.name%3Dweb-1,metadata.namespace%3Dtools", false, false, false},
+    {"?fieldSelector=metadata.namespace!%3Dshop", false, true, true},
+    {"?fieldSelector=metadata.namespace%3Dshop&labelSelector=app%3Dweb", true, false, false},
+    {"?labelSelector=!app", false, true, true},
+};
+
+static void selects_by_labels_and_fields(void **state) {
+    struct str_pool pool;
+    struct object *objects[3];
+    static const struct object_names names[] = {{"shop", "web-1"}, {"tools", "other"}, {"", "node-a"}};
+
+    (void)state;
+    str_pool_init(&pool);
+    for (int i = 0; i < 3; i++)
+        objects[i] = object_new(OBJECT_META, &pool, &names[i]);
+    objects[0]->labels = labels_new(1);
+    objects[0]->labels->items[0] = (struct label){str_intern(&pool, "app", 3), str_intern(&pool, "web", 3)};
+    for (size_t i = 0; i < sizeof(selections) / sizeof(selections[0]); i++) {
+        cleanup_free char *path = xasprintf(RESOURCE "pods%s", selections[i].query);
+        cleanup_arena struct arena arena;
+        struct metrics_route route;
+        arena_init(&arena, 0);
+        assert_int_equal(metrics_route_read(path, &arena, &route, NULL), 0);
+        print_message("%s\n", path);
+        assert_int_equal(metrics_route_selects(&route, objects[0]), selections[i].pod);
+        assert_int_equal(metrics_route_selects(&route, objects[1]), selections[i].other);
+        assert_int_equal(metrics_route_selects(&route, objects[2]), selections[i].node);
+    }
+    for (int i = 0; i < 3; i++)
+        object_unref(objects[i]);
+    str_pool_done(&pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_is_asked_for),
         cmocka_unit_test(says_why_it_is_none),
+        cmocka_unit_test(selects_by_labels_and_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
