@@ -45,6 +45,9 @@ struct http_request {
     usec_t timeout;         /* whole request; 0: 30 s */
     usec_t connect_timeout; /* 0: 10 s */
     size_t max_body;        /* 0: 1 MiB; also counts what on_body took, after decompression */
+    /* HTTP/1.1 alone. HTTP/2 keeps some 60 KB for each connection, which is nothing for a server that is
+     * asked many things at once, and much for a thousand that are asked one. */
+    bool http1;
     /* Takes the body of a 2xx reply piece by piece instead of collecting it; a negative return ends the
      * request with that code and the text in err. NULL: collect. */
     int (*on_body)(void *arg, const char *data, size_t len, struct err *err);

@@ -193,8 +193,9 @@ static int set_url(struct http_call *call, const struct http_request *request, C
     set_text(call->easy, CURLOPT_URL, text);
     libcurl->free(text);
     /* Only where ALPN may give HTTP/2 is it worth waiting for a connection that is just being made. */
-    set_number(call->easy, CURLOPT_HTTP_VERSION, https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-    set_number(call->easy, CURLOPT_PIPEWAIT, https ? 1 : 0);
+    bool http2 = https && !request->http1;
+    set_number(call->easy, CURLOPT_HTTP_VERSION, http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+    set_number(call->easy, CURLOPT_PIPEWAIT, http2 ? 1 : 0);
     return 0;
 }
 

@@ -12,7 +12,7 @@
 
 enum {
     EVENTS_PER_TURN = 64,
-    IDLE_CONNECTIONS = 256, /* kept open for reuse, over all hosts */
+    IDLE_CONNECTIONS = 6000, /* kept open for reuse, over all hosts: there may be a kubelet behind each */
     DEFAULT_PER_HOST = 8,
 };
 
