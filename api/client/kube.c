@@ -253,6 +253,13 @@ static void attempt(struct kube_call *call) {
     }
 }
 
+int kube_credentials(struct kube *kube, struct identity **ret_identity, struct err *err) {
+    int ret = auth_get(kube->auth, ret_identity, err);
+
+    return ret < 0 && ret != -EAGAIN ? err_wrap(err, "%s: credentials", str_or_empty(kube->config->source))
+                                     : ret;
+}
+
 /* Appends text as the value of a query parameter. */
 static void put_escaped(struct buf *out, const char *text) {
     for (const char *p = text; *p; p++) {

@@ -49,6 +49,11 @@ void kube_free(struct kube *kube);
 /* The cluster's URL, for messages. */
 const char *kube_server(const struct kube *kube);
 
+/* Who we are at the moment, a new reference (api/client/auth.h), for those who ask somebody else as us: the
+ * kubelets. -EAGAIN where a plugin is still at work, other codes where there is no credential. */
+struct identity;
+int kube_credentials(struct kube *kube, struct identity **ret_identity, struct err *err);
+
 /* Never fails by itself: on_done reports. The handle is valid until on_done has returned. */
 struct kube_call *kube_start(struct kube *kube, const struct kube_request *request);
 /* No callback follows. NULL is allowed. */
