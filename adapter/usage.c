@@ -297,22 +297,29 @@ void usage_store_value(const struct usage_store *store, const struct usage_pod *
             (struct pod_value){.known = true, .milli = sum, .at = object.at, .window = object.window};
 }
 
+static usec_t latest(const struct stored_pod *pod, usec_t newest) {
+    for (uint32_t i = 0; i < pod->count; i++)
+        if (pod->containers[i].points.last.at > newest)
+            newest = pod->containers[i].points.last.at;
+    return newest;
+}
+
 void usage_store_namespaces(const struct usage_store *store, const char *node, usage_namespace_fn *fn,
                             void *arg) {
     const struct stored_node *stored = map_get(&store->nodes, node);
+    uint32_t count = stored ? stored->pod_count : 0, end;
 
-    for (uint32_t i = 0; stored && i < stored->pod_count; i++)
-        if (i == 0 || strcmp(stored->pods[i].ns, stored->pods[i - 1].ns) != 0)
-            fn(arg, stored->pods[i].ns);
+    for (uint32_t i = 0; i < count; i = end) {
+        const struct stored_pod *pods = stored->pods;
+        usec_t newest = INT64_MIN;
+        for (end = i; end < count && strcmp(pods[i].ns, pods[end].ns) == 0; end++)
+            newest = latest(&pods[end], newest);
+        fn(arg, pods[i].ns, newest);
+    }
 }
 
 bool usage_store_ready(const struct usage_store *store) {
     return store->ready > 0;
-}
-
-bool usage_store_node_ready(const struct usage_store *store, const char *node) {
-    const struct stored_node *stored = map_get(&store->nodes, node);
-    return stored && stored->ready;
 }
 
 void usage_store_stats(const struct usage_store *store, struct usage_store_stats *ret_stats) {

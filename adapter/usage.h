@@ -43,15 +43,14 @@ enum usage_resource { USAGE_CPU, USAGE_MEMORY };
  * container. Allocates nothing. */
 void usage_store_value(const struct usage_store *store, const struct usage_pod *pod, const char *container,
                        enum usage_resource resource, struct pod_value *ret_value);
-/* Calls fn once for each namespace that the node's last answer has pods of. */
-typedef void usage_namespace_fn(void *arg, const char *ns);
+/* Calls fn once for each namespace that the node's last answer has pods of. newest: the wall time of the
+ * latest of their points. */
+typedef void usage_namespace_fn(void *arg, const char *ns, usec_t newest);
 void usage_store_namespaces(const struct usage_store *store, const char *node, usage_namespace_fn *fn,
                             void *arg);
 
 /* Whether anything has its second point. */
 bool usage_store_ready(const struct usage_store *store);
-/* The same for a node and its pods. */
-bool usage_store_node_ready(const struct usage_store *store, const char *node);
 
 struct usage_store_stats {
     uint32_t nodes, pods, containers;

@@ -305,8 +305,8 @@ static void believes_a_node_of_its_pods_only(void **state) {
     usage_store_free(store);
 }
 
-static void collect(void *arg, const char *ns) {
-    buf_printf(arg, "%s;", ns);
+static void collect(void *arg, const char *ns, usec_t newest) {
+    buf_printf(arg, "%s %d;", ns, (int)(newest / USEC_PER_SEC));
 }
 
 static void names_each_namespace_once(void **state) {
@@ -319,14 +319,14 @@ static void names_each_namespace_once(void **state) {
     for (int i = 0; i < 6; i++)
         buf_printf(
             &text,
-            "container_cpu_usage_seconds_total{container=\"a\",namespace=\"s%d\",pod=\"p%d\"} 1 1000\n"
+            "container_cpu_usage_seconds_total{container=\"a\",namespace=\"s%d\",pod=\"p%d\"} 1 %d000\n"
             "container_memory_working_set_bytes{container=\"a\",namespace=\"s%d\",pod=\"p%d\"} 1 1000\n",
-            i % 2, i, i % 2, i);
+            i % 2, i, i + 1, i % 2, i);
     give(store, text.data);
     usage_store_namespaces(store, "n", collect, &names);
-    assert_string_equal(names.data, "s0;s1;");
+    assert_string_equal(names.data, "s0 5;s1 6;");
     usage_store_namespaces(store, "unknown", collect, &names);
-    assert_string_equal(names.data, "s0;s1;");
+    assert_string_equal(names.data, "s0 5;s1 6;");
     usage_store_free(store);
 }
 
