@@ -9,14 +9,15 @@
 #include <string.h>
 
 typedef const char *text;
+typedef const struct selector_term *term_ref;
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const text *)a, *(const text *)b);
 }
 
 /* The terms sorted by key; those of one key stay in the order of the request. NULL ends them; free(3). */
-static const struct selector_term **sorted_terms(const struct selector *selector) {
-    const struct selector_term **terms = xcalloc(selector->count + 1, sizeof(*terms));
+static term_ref *sorted_terms(const struct selector *selector) {
+    term_ref *terms = xcalloc(selector->count + 1, sizeof(term_ref));
 
     for (uint32_t i = 0; i < selector->count; i++) {
         uint32_t at = i;
@@ -33,15 +34,15 @@ static bool is_label(const struct selector_term *term) {
 }
 
 /* Where two demand different values of one label, the map has room for the last. */
-static bool is_last_label(const struct selector_term *const *at) {
-    for (const struct selector_term *const *next = at + 1; *next && str_eq((*next)->key, (*at)->key); next++)
+static bool is_last_label(const term_ref *at) {
+    for (const term_ref *next = at + 1; *next && str_eq((*next)->key, (*at)->key); next++)
         if (is_label(*next))
             return false;
     return is_label(*at);
 }
 
 /* Returns whether there were any. */
-static bool write_labels(struct buf *out, const struct selector_term *const *terms) {
+static bool write_labels(struct buf *out, const term_ref *terms) {
     const char *before = "\"matchLabels\":{";
     bool any = false;
 
@@ -90,7 +91,7 @@ static void write_expression(struct buf *out, const struct selector_term *term) 
     buf_puts(out, "}");
 }
 
-static void write_expressions(struct buf *out, const struct selector_term *const *terms, const char *before) {
+static void write_expressions(struct buf *out, const term_ref *terms, const char *before) {
     bool any = false;
 
     for (; *terms; terms++) {
@@ -109,7 +110,7 @@ void metrics_write_selector(struct buf *out, const struct selector *selector) {
         buf_puts(out, "null");
         return;
     }
-    cleanup_free const struct selector_term **terms = sorted_terms(selector);
+    cleanup_free term_ref *terms = sorted_terms(selector);
 
     buf_puts(out, "{");
     bool any = write_labels(out, terms);
