@@ -126,14 +126,17 @@ static void look_for_kind(struct source_kind *kind) {
     }
 }
 
-/* Whether what is known of the kind has become more. */
+/* Whether something else may now be said of names that mean nothing. */
 static bool settle(struct source_kind *kind) {
-    bool before = kind->settled;
+    bool before = kind->settled, found = false;
 
-    if (!kind->informer)
+    if (!kind->informer) {
         look_for_kind(kind);
+        found = kind->informer != NULL;
+    }
     kind->settled = kind->informer ? informer_synced(kind->informer) : kind->missing;
-    return kind->settled != before || (kind->informer && !kind->settled);
+    /* Until it is, why it is not may change. */
+    return found || kind->settled != before || (kind->informer && !kind->settled);
 }
 
 static void on_tick(void *arg) {
