@@ -3,6 +3,7 @@
 #include "adapter/widen.h"
 
 #include "base/mem.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
