@@ -4,6 +4,7 @@
  * touches has one which the server has long forgotten), and the right to list is not needed. */
 #include "api/client/kubeobject.h"
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -36,18 +37,9 @@ struct kubeobject {
     bool known;               /* fn has been told, or is about to be */
     bool heard;               /* the watch has brought something: a read under way is older */
     usec_t opened;            /* when the watch was accepted; 0: not yet */
-    uint32_t failures;        /* in a row */
-    uint64_t random;
+    struct backoff backoff;
     struct err err;
 };
-
-/* xorshift64: for jitter only. */
-static usec_t up_to(struct kubeobject *o, usec_t limit) {
-    o->random ^= o->random << 13;
-    o->random ^= o->random >> 7;
-    o->random ^= o->random << 17;
-    return (usec_t)(o->random % (uint64_t)(limit + 1));
-}
 
 static const char *version_of(const json_t *object) {
     return str_or_empty(
@@ -85,22 +77,14 @@ static void round_later(struct kubeobject *o, usec_t delay) {
     loop_timer_set(o->again, delay);
 }
 
-/* min · 2^failures up to max, of which the upper half is random; never earlier than the server asked for. */
 static void back_off(struct kubeobject *o, usec_t retry_after) {
-    usec_t wait = BACKOFF_MIN;
-
-    for (uint32_t i = 0; i < o->failures && wait < BACKOFF_MAX; i++)
-        wait *= 2;
-    o->failures++;
-    wait = wait > BACKOFF_MAX ? BACKOFF_MAX : wait;
-    wait = wait / 2 + up_to(o, wait / 2);
-    round_later(o, retry_after > wait ? retry_after + up_to(o, wait / 2) : wait);
+    round_later(o, backoff_next(&o->backoff, retry_after));
 }
 
 /* One line for each doubling of the failures is enough. */
 static void fail(struct kubeobject *o, const struct err *why, usec_t retry_after) {
     o->err = *why;
-    if ((o->failures & (o->failures + 1)) == 0)
+    if ((o->backoff.failures & (o->backoff.failures + 1)) == 0)
         log_warn(o->path, "cannot be followed: %s", err_text(why));
     back_off(o, retry_after);
 }
@@ -119,7 +103,7 @@ static void on_read(void *arg, const struct kube_reply *reply) {
     }
     err_clear(&o->err);
     if (!o->watch)
-        o->failures = 0;
+        o->backoff.failures = 0;
     /* what the watch has brought meanwhile is as new or newer, or soon will be */
     if (!o->heard)
         take(o, there ? (json_t *)(uintptr_t)reply->body : NULL);
@@ -195,7 +179,7 @@ static void on_end(void *arg, const struct ws_end *end) {
 
     o->watch = NULL;
     if (o->opened && loop_now(o->loop) - o->opened >= LASTING)
-        o->failures = 0;
+        o->backoff.failures = 0;
     if (end->status != 101 && never_watched(end)) {
         log_debug(o->path, "is read from time to time: %s", err_text(&end->err));
         loop_timer_set(o->again, POLL);
@@ -230,7 +214,7 @@ struct kubeobject *kubeobject_follow(struct loop *loop, struct kube *kube, const
     o->watch_path = xasprintf("%s?watch=1&fieldSelector=metadata.name%%3D%s", collection, escaped);
     o->fn = fn;
     o->arg = arg;
-    o->random = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)o ^ 0x9e3779b97f4a7c15u;
+    backoff_init(&o->backoff, BACKOFF_MIN, BACKOFF_MAX, ((uint64_t)clock_wall() << 16) ^ (uintptr_t)o);
     o->again = loop_timer_new(loop, on_again, o);
     o->tell = loop_timer_new(loop, on_tell, o);
     buf_init(&o->event, EVENT_MAX);
