@@ -1,0 +1,198 @@
+/* Each APIService is followed; what was last seen of it, and the caBundle that is wanted, tell what to write.
+ * A write that fails is tried again after a while, in case nothing changes that would call us. */
+#include "operator/apiservices.h"
+
+#include "api/client/kubeobject.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/base64.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+    PRIORITY = 100,     /* of the group among others, and of its versions */
+    NEW_PRIORITY = 200, /* of the version that clients shall prefer */
+};
+
+static const usec_t retry_after = 10 * USEC_PER_SEC;
+static const char *const collection = "/apis/apiregistration.k8s.io/v1/apiservices";
+
+enum seen { SEEN_NOTHING, SEEN_MISSING, SEEN_OURS, SEEN_OTHERS };
+
+struct apiservice {
+    struct apiservices *all;
+    char *name; /* VERSION.GROUP */
+    struct kubeobject *object;
+    enum seen seen;
+    char *ca_bundle; /* as last seen: base64, or NULL */
+    struct kube_call *call;
+    struct err err; /* of what was seen, or of the last write */
+};
+
+struct apiservices {
+    struct loop *loop;
+    struct kube *kube;
+    char *service_ns, *service;
+    bool know_ca;    /* set_ca was called */
+    char *ca_bundle; /* base64; NULL: the administrator's */
+    struct loop_timer *retry;
+    struct apiservice *items;
+    size_t len;
+};
+
+static void settle(struct apiservice *item);
+
+/* --- writing --- */
+
+static void on_written(void *arg, const struct kube_reply *reply) {
+    struct apiservice *item = arg;
+    item->call = NULL;
+    if (reply->err.code ==
+        0) { /* what we wrote will be seen soon; until then, so that it is not written again */
+        item->seen = SEEN_OURS;
+        free(item->ca_bundle);
+        item->ca_bundle = item->all->ca_bundle ? xstrdup(item->all->ca_bundle) : NULL;
+        settle(item);
+        return;
+    }
+    if (reply->err.code == -EEXIST) /* another replica was faster: it will be seen */
+        return;
+    item->err = reply->err;
+    err_wrap(&item->err, "APIService %s", item->name);
+    loop_timer_set(item->all->retry, retry_after);
+}
+
+static void write_item(struct apiservice *item, enum kube_verb verb, const char *path, json_t *body) {
+    struct kube_request request = {
+        .verb = verb, .path = path, .body = body, .on_done = on_written, .arg = item};
+    item->call = kube_start(item->all->kube, &request);
+    json_decref(body);
+}
+
+static int version_priority(const char *name) {
+    return str_starts(name, "v1beta2.custom.metrics.") ? NEW_PRIORITY : PRIORITY;
+}
+
+static void create(struct apiservice *item) {
+    const struct apiservices *all = item->all;
+    const char *dot = strchr(item->name, '.');
+    json_t *spec = json_pack("{s:s, s:s#, s:{s:s, s:s, s:i}, s:i, s:i, s:b}", "group", dot + 1, "version",
+                             item->name, (int)(dot - item->name), "service", "namespace", all->service_ns,
+                             "name", all->service, "port", 443, "groupPriorityMinimum", PRIORITY,
+                             "versionPriority", version_priority(item->name), "insecureSkipTLSVerify", 0);
+    if (all->ca_bundle)
+        json_object_set_new(spec, "caBundle", json_string(all->ca_bundle));
+    write_item(item, KUBE_CREATE, collection,
+               json_pack("{s:s, s:s, s:{s:s, s:{s:s}}, s:o}", "apiVersion", "apiregistration.k8s.io/v1",
+                         "kind", "APIService", "metadata", "name", item->name, "labels",
+                         "app.kubernetes.io/managed-by", "trimtab", "spec", spec));
+}
+
+static void patch(struct apiservice *item) {
+    cleanup_free char *path = xasprintf("%s/%s", collection, item->name);
+    /* With insecureSkipTLSVerify no caBundle is allowed. */
+    write_item(
+        item, KUBE_MERGE_PATCH, path,
+        json_pack("{s:{s:s, s:b}}", "spec", "caBundle", item->all->ca_bundle, "insecureSkipTLSVerify", 0));
+}
+
+/* Does what is missing between what was seen and what is wanted. */
+static void settle(struct apiservice *item) {
+    const struct apiservices *all = item->all;
+    if (item->call || !all->know_ca || item->seen == SEEN_NOTHING || item->seen == SEEN_OTHERS)
+        return;
+    err_clear(&item->err);
+    if (item->seen == SEEN_MISSING)
+        create(item);
+    else if (all->ca_bundle && !str_eq(item->ca_bundle, all->ca_bundle))
+        patch(item);
+    else if (!all->ca_bundle && !item->ca_bundle)
+        err_set(&item->err, -EINVAL, "APIService %s has no caBundle: the authority of the certificate given",
+                item->name);
+}
+
+/* --- following --- */
+
+static enum seen judge(struct apiservice *item, const char *ns, const char *name) {
+    const struct apiservices *all = item->all;
+    if (str_eq(ns, all->service_ns) && str_eq(name, all->service))
+        return SEEN_OURS;
+    if (name)
+        err_set(&item->err, -EEXIST, "APIService %s points at %s/%s", item->name, str_or_empty(ns), name);
+    else
+        err_set(&item->err, -EEXIST, "APIService %s is served by the apiserver itself", item->name);
+    return SEEN_OTHERS;
+}
+
+static void on_object(void *arg, const json_t *object) {
+    struct apiservice *item = arg;
+    const json_t *spec = json_object_get(object, "spec"), *service = json_object_get(spec, "service");
+    const char *ca_bundle = json_string_value(json_object_get(spec, "caBundle"));
+    err_clear(&item->err);
+    free(item->ca_bundle);
+    item->ca_bundle = ca_bundle && *ca_bundle ? xstrdup(ca_bundle) : NULL;
+    item->seen = object ? judge(item, json_string_value(json_object_get(service, "namespace")),
+                                json_string_value(json_object_get(service, "name")))
+                        : SEEN_MISSING;
+    settle(item);
+}
+
+static void settle_all(void *arg) {
+    struct apiservices *services = arg;
+    for (size_t i = 0; i < services->len; i++)
+        settle(&services->items[i]);
+}
+
+struct apiservices *apiservices_new(struct loop *loop, struct kube *kube, const char *service_ns,
+                                    const char *service, const char *const *groups) {
+    struct apiservices *services = XNEW(struct apiservices);
+    *services = (struct apiservices){
+        .loop = loop, .kube = kube, .service_ns = xstrdup(service_ns), .service = xstrdup(service)};
+    services->retry = loop_timer_new(loop, settle_all, services);
+    while (groups[services->len])
+        services->len++;
+    services->items = xcalloc(services->len, sizeof(*services->items));
+    for (size_t i = 0; i < services->len; i++) {
+        struct apiservice *item = &services->items[i];
+        *item = (struct apiservice){.all = services, .name = xstrdup(groups[i])};
+        item->object = kubeobject_follow(loop, kube, collection, item->name, on_object, item);
+    }
+    return services;
+}
+
+void apiservices_free(struct apiservices *services) {
+    if (!services)
+        return;
+    for (size_t i = 0; i < services->len; i++) {
+        struct apiservice *item = &services->items[i];
+        kubeobject_free(item->object);
+        kube_cancel(item->call);
+        free(item->name);
+        free(item->ca_bundle);
+    }
+    loop_timer_free(services->retry);
+    free(services->items);
+    free(services->service_ns);
+    free(services->service);
+    free(services->ca_bundle);
+    free(services);
+}
+
+void apiservices_set_ca(struct apiservices *services, const char *ca_pem) {
+    free(services->ca_bundle);
+    services->ca_bundle = ca_pem ? base64_encode(ca_pem, strlen(ca_pem)) : NULL;
+    services->know_ca = true;
+    settle_all(services);
+}
+
+const struct err *apiservices_error(const struct apiservices *services) {
+    static const struct err none;
+    for (size_t i = 0; i < services->len; i++) {
+        const struct apiservice *item = &services->items[i];
+        if (item->err.code)
+            return &item->err;
+        if (kubeobject_error(item->object)->code)
+            return kubeobject_error(item->object);
+    }
+    return &none;
+}

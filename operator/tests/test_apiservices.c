@@ -1,0 +1,165 @@
+/* APIServices that are missing, ours with another caBundle, and somebody else's. */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/base64.h"
+#include "net/tests/fake_loop.h"
+#include "operator/apiservices.h"
+#include "operator/tests/fake_objects.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the ones above first */
+#include <cmocka.h>
+
+#define SEC USEC_PER_SEC
+#define BASE "/apis/apiregistration.k8s.io/v1/apiservices/"
+#define CUSTOM "v1beta1.custom.metrics.k8s.io"
+#define CUSTOM2 "v1beta2.custom.metrics.k8s.io"
+
+struct world {
+    struct loop *loop;
+    struct kube kube;
+    struct apiservices *services;
+};
+
+static int setup(void **state) {
+    static const char *const groups[] = {CUSTOM, CUSTOM2, NULL};
+    struct world *w = XNEW(struct world);
+    w->loop = fake_loop_new();
+    fake_objects_init(&w->kube, w->loop);
+    w->services = apiservices_new(w->loop, &w->kube, "trimtab-system", "trimtab", groups);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct world *w = *state;
+    apiservices_free(w->services);
+    fake_objects_done(&w->kube);
+    fake_loop_free(w->loop);
+    free(w);
+    return 0;
+}
+
+static json_t *spec_of(struct world *w, const char *name) {
+    cleanup_free char *path = xasprintf(BASE "%s", name);
+    return json_object_get(fake_object(&w->kube, path), "spec");
+}
+
+static void assert_bundle(struct world *w, const char *name, const char *pem) {
+    const char *encoded = json_string_value(json_object_get(spec_of(w, name), "caBundle"));
+    cleanup_free char *text = NULL;
+    assert_non_null(encoded);
+    assert_int_equal(base64_decode(encoded, &text, NULL, NULL), 0);
+    assert_string_equal(text, pem);
+}
+
+static void put(struct world *w, const char *ns, const char *service, const char *bundle) {
+    fake_object_set(&w->kube, BASE CUSTOM,
+                    json_pack("{s:{s:{s:s, s:s}, s:s}}", "spec", "service", "namespace", ns, "name", service,
+                              "caBundle", bundle));
+}
+
+static void missing_ones_are_created(void **state) {
+    struct world *w = *state;
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(w->kube.started, 0); /* not before there is a certificate to trust */
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(w->kube.writes, 2);
+    assert_int_equal(apiservices_error(w->services)->code, 0);
+    cleanup_free char *text = json_dumps(spec_of(w, CUSTOM), JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, "{\"caBundle\":\"dGhlIENB\",\"group\":\"custom.metrics.k8s.io\","
+                              "\"groupPriorityMinimum\":100,\"insecureSkipTLSVerify\":false,\"service\":{"
+                              "\"name\":\"trimtab\",\"namespace\":\"trimtab-system\",\"port\":443},"
+                              "\"version\":\"v1beta1\",\"versionPriority\":100}");
+    assert_int_equal(json_integer_value(json_object_get(spec_of(w, CUSTOM2), "versionPriority")), 200);
+    fake_loop_run(w->loop, 300 * SEC);
+    assert_int_equal(w->kube.started, 2); /* once they are right, nothing is written */
+}
+
+static void our_bundle_is_kept_right(void **state) {
+    struct world *w = *state;
+    put(w, "trimtab-system", "trimtab", "b2xk");
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "the CA");
+    apiservices_set_ca(w->services, "another CA");
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "another CA");
+    assert_bundle(w, CUSTOM2, "another CA");
+    put(w, "trimtab-system", "trimtab", "b2xk"); /* somebody meddles */
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "another CA");
+    fake_object_set(&w->kube, BASE CUSTOM, NULL); /* or deletes it */
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "another CA");
+}
+
+static void those_of_others_are_left_alone(void **state) {
+    struct world *w = *state;
+    put(w, "monitoring", "prometheus-adapter", "b2xk");
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "old");
+    assert_bundle(w, CUSTOM2, "the CA");
+    assert_string_equal(apiservices_error(w->services)->text,
+                        "APIService v1beta1.custom.metrics.k8s.io points at monitoring/prometheus-adapter");
+    fake_object_set(&w->kube, BASE CUSTOM, json_pack("{s:{s:n}}", "spec", "service"));
+    fake_loop_run(w->loop, SEC);
+    assert_non_null(strstr(apiservices_error(w->services)->text, "served by the apiserver itself"));
+    put(w, "trimtab-system", "trimtab", "b2xk"); /* handed over */
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "the CA");
+    assert_int_equal(apiservices_error(w->services)->code, 0);
+}
+
+static void an_administrators_bundle_stays(void **state) {
+    struct world *w = *state;
+    put(w, "trimtab-system", "trimtab", "b2xk");
+    apiservices_set_ca(w->services, NULL);
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "old");
+    assert_non_null(spec_of(w, CUSTOM2));
+    assert_null(json_object_get(spec_of(w, CUSTOM2), "caBundle"));
+    assert_non_null(strstr(apiservices_error(w->services)->text, CUSTOM2 " has no caBundle"));
+}
+
+static void failures_are_told_and_tried_again(void **state) {
+    struct world *w = *state;
+    w->kube.refuse = 3;
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    assert_true(
+        str_starts(apiservices_error(w->services)->text, "APIService v1beta1.custom.metrics.k8s.io: no"));
+    fake_loop_run(w->loop, 60 * SEC);
+    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_bundle(w, CUSTOM, "the CA");
+    assert_bundle(w, CUSTOM2, "the CA");
+}
+
+static void what_cannot_be_read_is_told(void **state) {
+    struct world *w = *state;
+    w->kube.forbidden = true;
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    assert_non_null(strstr(apiservices_error(w->services)->text, "forbidden"));
+    assert_int_equal(w->kube.started, 0);
+    w->kube.forbidden = false;
+    fake_loop_run(w->loop, 60 * SEC);
+    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_bundle(w, CUSTOM, "the CA");
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(missing_ones_are_created),          T(our_bundle_is_kept_right),
+        T(those_of_others_are_left_alone),    T(an_administrators_bundle_stays),
+        T(failures_are_told_and_tried_again), T(what_cannot_be_read_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
