@@ -2,6 +2,7 @@
 #ifndef NET_CERTIFICATE_H
 #define NET_CERTIFICATE_H
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include <stdbool.h>
@@ -11,6 +12,7 @@ struct certificate {
     char *cert_pem, *key_pem;
 };
 void certificate_done(struct certificate *certificate);
+#define cleanup_certificate cleanup(certificate_done)
 
 struct certificate_request {
     const char *common_name;

@@ -1,0 +1,192 @@
+/* The Secret is followed; from what was last seen of it, and the time, follows what to write. Writes carry
+ * the version that was seen, so of two replicas that renew at once one gets a conflict, and reads the
+ * other's. */
+#include "operator/certsecret.h"
+
+#include "api/client/kubeobject.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/base64.h"
+#include <errno.h>
+#include <string.h>
+
+static const usec_t retry_after = 30 * USEC_PER_SEC;
+static const usec_t look_again = USEC_PER_HOUR; /* the wall clock may jump */
+static const char *const label = "app.kubernetes.io/managed-by";
+
+enum seen { SEEN_NOTHING, SEEN_MISSING, SEEN_OURS, SEEN_OTHERS };
+
+struct certsecret {
+    struct kube *kube;
+    struct certsecret_options options; /* owned texts */
+    certsecret_fn *fn;
+    void *arg;
+    struct kubeobject *object;
+    struct kube_call *call;
+    struct loop_timer *again;
+    enum seen seen;
+    char *version;
+    struct owncert cert; /* as seen */
+    struct err err;
+};
+
+static void settle(void *arg);
+
+/* --- writing --- */
+
+static int wrap(struct certsecret *s) {
+    return err_wrap(&s->err, "Secret %s/%s", s->options.ns, s->options.name);
+}
+
+static void on_written(void *arg, const struct kube_reply *reply) {
+    struct certsecret *s = arg;
+    s->call = NULL;
+    if (reply->err.code == 0 || reply->err.code == -EEXIST || reply->err.code == -ESTALE) {
+        err_clear(&s->err); /* ours, or another replica's: it will be seen */
+        return;
+    }
+    s->err = reply->err;
+    wrap(s);
+    loop_timer_set(s->again, retry_after);
+}
+
+static void set_base64(json_t *data, const char *key, const char *text) {
+    cleanup_free char *encoded = base64_encode(text, strlen(text));
+    json_object_set_new(data, key, json_string(encoded));
+}
+
+static json_t *to_json(const struct certsecret *s, const struct owncert *cert) {
+    json_t *data = json_object();
+    set_base64(data, "tls.crt", cert->serving.cert_pem);
+    set_base64(data, "tls.key", cert->serving.key_pem);
+    set_base64(data, "ca.crt", cert->ca_pem);
+    json_t *object = json_pack("{s:{s:{s:s}}, s:o}", "metadata", "labels", label, "trimtab", "data", data);
+    json_t *metadata = json_object_get(object, "metadata");
+    if (s->seen == SEEN_MISSING) {
+        json_object_set_new(object, "apiVersion", json_string("v1"));
+        json_object_set_new(object, "kind", json_string("Secret"));
+        json_object_set_new(object, "type", json_string("kubernetes.io/tls"));
+        json_object_set_new(metadata, "name", json_string(s->options.name));
+    } else {
+        json_object_set_new(metadata, "resourceVersion", json_string(s->version));
+    }
+    return object;
+}
+
+/* Creates or renews; old_ca_pem is what is trusted until all have seen the new one. */
+static void write_new(struct certsecret *s, const char *old_ca_pem) {
+    cleanup_owncert struct owncert cert = {0};
+    if (owncert_make(s->options.service_ns, s->options.service, old_ca_pem, clock_wall(), &cert, &s->err) <
+        0) {
+        loop_timer_set(s->again, retry_after);
+        return;
+    }
+    bool create = s->seen == SEEN_MISSING;
+    cleanup_free char *path = xasprintf("/api/v1/namespaces/%s/secrets%s%s", s->options.ns, create ? "" : "/",
+                                        create ? "" : s->options.name);
+    json_t *body = to_json(s, &cert);
+    struct kube_request request = {.verb = create ? KUBE_CREATE : KUBE_MERGE_PATCH,
+                                   .path = path,
+                                   .body = body,
+                                   .on_done = on_written,
+                                   .arg = s};
+    s->call = kube_start(s->kube, &request);
+    json_decref(body);
+    log_info(path, "%s the serving certificate", create ? "putting in" : "replacing");
+}
+
+/* Does what is missing. May call fn. */
+static void settle(void *arg) {
+    struct certsecret *s = arg;
+    usec_t now = clock_wall();
+    if (s->call || s->seen == SEEN_NOTHING)
+        return;
+    err_clear(&s->err);
+    if (s->seen == SEEN_MISSING) {
+        write_new(s, NULL);
+        return;
+    }
+    bool good = owncert_check(&s->cert, s->options.service_ns, s->options.service, now, &s->err) == 0;
+    bool due = !good || owncert_due(&s->cert) <= now;
+    if (due && s->seen == SEEN_OURS) {
+        err_clear(&s->err);
+        write_new(s, good ? s->cert.ca_pem : NULL);
+    } else if (!good) {
+        wrap(s); /* made by somebody else, who has to see to it */
+    } else {
+        usec_t left = owncert_due(&s->cert) - now;
+        loop_timer_set(s->again, due || left > look_again ? look_again : left);
+    }
+    if (good)
+        s->fn(s->arg, &s->cert);
+}
+
+/* --- reading --- */
+
+static char *from_base64(const json_t *data, const char *key) {
+    const char *encoded = json_string_value(json_object_get(data, key));
+    char *text = NULL;
+    if (!encoded || base64_decode(encoded, &text, NULL, NULL) < 0)
+        return NULL;
+    return text;
+}
+
+static enum seen judge(const struct certsecret *s, const json_t *metadata) {
+    const char *maker = json_string_value(json_object_get(json_object_get(metadata, "labels"), label));
+    bool empty = !s->cert.serving.cert_pem || !s->cert.serving.cert_pem[0];
+    return empty || str_eq(maker, "trimtab") ? SEEN_OURS : SEEN_OTHERS;
+}
+
+static void on_object(void *arg, const json_t *object) {
+    struct certsecret *s = arg;
+    const json_t *metadata = json_object_get(object, "metadata"), *data = json_object_get(object, "data");
+    free(s->version);
+    s->version = xstrdup(str_or_empty(json_string_value(json_object_get(metadata, "resourceVersion"))));
+    owncert_done(&s->cert);
+    s->cert = (struct owncert){
+        .serving = {.cert_pem = from_base64(data, "tls.crt"), .key_pem = from_base64(data, "tls.key")},
+        .ca_pem = from_base64(data, "ca.crt"),
+    };
+    s->seen = object ? judge(s, metadata) : SEEN_MISSING;
+    settle(s);
+}
+
+struct certsecret *certsecret_new(struct loop *loop, struct kube *kube,
+                                  const struct certsecret_options *options, certsecret_fn *fn, void *arg) {
+    struct certsecret *s = XNEW(struct certsecret);
+    *s = (struct certsecret){.kube = kube, .fn = fn, .arg = arg};
+    s->options = (struct certsecret_options){
+        .ns = xstrdup(options->ns),
+        .name = xstrdup(options->name),
+        .service_ns = options->service ? xstrdup(options->service_ns) : NULL,
+        .service = options->service ? xstrdup(options->service) : NULL,
+    };
+    s->again = loop_timer_new(loop, settle, s);
+    cleanup_free char *collection = xasprintf("/api/v1/namespaces/%s/secrets", options->ns);
+    s->object = kubeobject_follow(loop, kube, collection, options->name, on_object, s);
+    return s;
+}
+
+static void free_text(const char *text) {
+    free((void *)(uintptr_t)text);
+}
+
+void certsecret_free(struct certsecret *s) {
+    if (!s)
+        return;
+    kubeobject_free(s->object);
+    kube_cancel(s->call);
+    loop_timer_free(s->again);
+    owncert_done(&s->cert);
+    free(s->version);
+    free_text(s->options.ns);
+    free_text(s->options.name);
+    free_text(s->options.service_ns);
+    free_text(s->options.service);
+    free(s);
+}
+
+const struct err *certsecret_error(const struct certsecret *s) {
+    return s->err.code ? &s->err : kubeobject_error(s->object);
+}
