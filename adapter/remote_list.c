@@ -15,6 +15,19 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct apidocs_entry *)a)->name, ((const struct apidocs_entry *)b)->name);
 }
 
+/* Takes an entry in; one that is no metric is left out. */
+static void take(struct remote_list *list, const json_t *item, bool external) {
+    const char *name = json_string_value(json_object_get(item, "name"));
+
+    if (!name || !name[0] || (!external && !strchr(name, '/')))
+        return;
+    list->nameless |= external && strcmp(name, keda_name) == 0;
+    list->entries[list->count++] =
+        (struct apidocs_entry){.external = external,
+                               .namespaced = json_is_true(json_object_get(item, "namespaced")),
+                               .name = arena_strdup(&list->arena, name)};
+}
+
 int remote_list_read(const json_t *document, bool external, struct remote_list *ret_list, struct err *err) {
     const json_t *resources = json_object_get(document, "resources");
     size_t n = json_array_size(resources);
@@ -28,17 +41,8 @@ int remote_list_read(const json_t *document, bool external, struct remote_list *
         return err_set(err, -E2BIG, "it lists more than %d metrics", NAMES_MAX);
     arena_init(&list.arena, 0);
     list.entries = ARENA_ARRAY(&list.arena, struct apidocs_entry, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = json_array_get(resources, i);
-        const char *name = json_string_value(json_object_get(item, "name"));
-        if (!name || !name[0] || (!external && !strchr(name, '/')))
-            continue;
-        list.nameless |= external && strcmp(name, keda_name) == 0;
-        list.entries[list.count++] =
-            (struct apidocs_entry){.external = external,
-                                   .namespaced = json_is_true(json_object_get(item, "namespaced")),
-                                   .name = arena_strdup(&list.arena, name)};
-    }
+    for (size_t i = 0; i < n; i++)
+        take(&list, json_array_get(resources, i), external);
     if (list.count > 1)
         qsort(list.entries, list.count, sizeof(list.entries[0]), by_name);
     *ret_list = list;

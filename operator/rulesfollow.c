@@ -172,21 +172,21 @@ static int follow_configmap(struct rulesfollow *f, struct kube *kube, struct err
 
 /* ---- life ---- */
 
-int rulesfollow_new(struct loop *loop, struct kube *kube, struct ruleset *ruleset, const char *file,
-                    const char *configmap, struct rulesfollow **ret_follow, struct err *err) {
+int rulesfollow_new(struct loop *loop, struct kube *kube, struct ruleset *ruleset,
+                    const struct rulesfollow_place *place, struct rulesfollow **ret_follow, struct err *err) {
     struct rulesfollow *f = XNEW(struct rulesfollow);
     int ret;
 
     f->loop = loop;
     f->ruleset = ruleset;
     f->again = loop_timer_new(loop, on_again, f);
-    if (file) {
-        f->file = xstrdup(file);
+    if (place->file) {
+        f->file = xstrdup(place->file);
         f->look = loop_timer_new(loop, on_look, f);
         loop_timer_set(f->look, LOOK_EVERY);
         ret = read_file(f, err) < 0 ? -EINVAL : 0;
     } else {
-        f->configmap = xstrdup(configmap);
+        f->configmap = xstrdup(place->configmap);
         ret = follow_configmap(f, kube, err);
     }
     if (ret < 0) {

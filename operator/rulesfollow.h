@@ -8,11 +8,16 @@
 
 struct rulesfollow;
 
-/* Exactly one of file and configmap ("NS/NAME"; the key config.yaml, or else the only one that there is). A
- * file that cannot be read or is wrong at the start is an error (-EINVAL "FILE:LINE: …", as
- * prometheus-adapter refuses to start); a ConfigMap may come later. Borrows all; owned. */
-int rulesfollow_new(struct loop *loop, struct kube *kube, struct ruleset *ruleset, const char *file,
-                    const char *configmap, struct rulesfollow **ret_follow, struct err *err);
+/* Where the rules are: exactly one of these. */
+struct rulesfollow_place {
+    const char *file;
+    const char *configmap; /* "NS/NAME"; the key config.yaml, or else the only one that there is */
+};
+
+/* A file that cannot be read or is wrong at the start is an error (-EINVAL "FILE:LINE: …", as
+ * prometheus-adapter refuses to start); a ConfigMap may come later. Copies place, borrows all else; owned. */
+int rulesfollow_new(struct loop *loop, struct kube *kube, struct ruleset *ruleset,
+                    const struct rulesfollow_place *place, struct rulesfollow **ret_follow, struct err *err);
 void rulesfollow_free(struct rulesfollow *follow);
 /* Why the newest configuration is not in force; code 0: it is. Borrowed. */
 const struct err *rulesfollow_error(const struct rulesfollow *follow);

@@ -16,6 +16,8 @@
 #include <cmocka.h>
 
 #define SEC USEC_PER_SEC
+#define FILE_PLACE(path) (&(struct rulesfollow_place){.file = (path)})
+#define MAP_PLACE(name) (&(struct rulesfollow_place){.configmap = (name)})
 
 /* In place of adapter/ruleset.c. */
 struct ruleset {
@@ -101,7 +103,8 @@ static void expect(struct world *w, const char *in_force, const char *error) {
 
 static void start_with_file(struct world *w, const char *text) {
     put_file(w, text);
-    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, w->path, NULL, &w->follow, NULL), 0);
+    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, FILE_PLACE(w->path), &w->follow, NULL),
+                     0);
 }
 
 static void test_file(void **state) {
@@ -166,17 +169,17 @@ static void test_bad_start(void **state) {
     struct world *w = *state;
     struct err err = {0};
 
-    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, w->path, NULL, &w->follow, &err),
+    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, FILE_PLACE(w->path), &w->follow, &err),
                      -EINVAL);
     assert_non_null(strstr(err.text, w->path));
     put_file(w, "bad");
-    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, w->path, NULL, &w->follow, &err),
+    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, FILE_PLACE(w->path), &w->follow, &err),
                      -EINVAL);
     assert_non_null(strstr(err.text, "config.yaml:3: bad"));
     static const char *const names[] = {"rules", "/rules", "shop/", "a/b/c", ""};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, NULL, names[i], &w->follow, &err),
-                         -EINVAL);
+        assert_int_equal(
+            rulesfollow_new(w->loop, &w->kube, &w->ruleset, MAP_PLACE(names[i]), &w->follow, &err), -EINVAL);
 }
 
 #define OBJECT(version, data)                                                                                \
@@ -184,8 +187,8 @@ static void test_bad_start(void **state) {
 
 static void start_with_configmap(struct world *w, const char *object) {
     w->object = object;
-    assert_int_equal(rulesfollow_new(w->loop, &w->kube, &w->ruleset, NULL, "shop/rules", &w->follow, NULL),
-                     0);
+    assert_int_equal(
+        rulesfollow_new(w->loop, &w->kube, &w->ruleset, MAP_PLACE("shop/rules"), &w->follow, NULL), 0);
     cluster_accept(&w->kube);
 }
 
