@@ -44,24 +44,49 @@ static int copy_headers(struct prom_endpoint *e, const char *const *headers, str
     return 0;
 }
 
-static bool twice(const char *text, const char *file) {
-    return text && file;
+/* What may be given as a file or as a text is given once, and fits into a header where it goes into one. */
+static int check_texts(const struct prometheus_options *o, struct err *err) {
+    const struct {
+        const char *text, *file;
+        bool in_header;
+    } pairs[] = {{o->ca_pem, o->ca_file, false},
+                 {o->cert_pem, o->cert_file, false},
+                 {o->key_pem, o->key_file, false},
+                 {o->token, o->token_file, true},
+                 {o->password, o->password_file, true}};
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (pairs[i].text && pairs[i].file)
+            return err_set(err, -EINVAL, "a credential is given both as a file and as a text");
+        if (pairs[i].text && pairs[i].in_header && !printable(pairs[i].text))
+            return err_set(err, -EINVAL, "a credential has line ends or other control characters in it");
+    }
+    return 0;
 }
 
-static int check(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
-    if (twice(o->ca_pem, o->ca_file) || twice(o->cert_pem, o->cert_file) || twice(o->key_pem, o->key_file) ||
-        twice(o->token, o->token_file) || twice(o->password, o->password_file))
-        return err_set(err, -EINVAL, "a credential is given both as a file and as a text");
-    if (!(o->cert_file || o->cert_pem) != !(o->key_file || o->key_pem))
-        return err_set(err, -EINVAL, "a client certificate and its key must be given together");
-    if ((o->token && !printable(o->token)) || (o->password && !printable(o->password)))
-        return err_set(err, -EINVAL, "a credential has line ends or other control characters in it");
-    if ((o->token_file || o->token) && (o->username || e->base.userpwd))
+static int check_user(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
+    const bool token = o->token_file || o->token, password = o->password_file || o->password;
+
+    if (token && (o->username || e->base.userpwd))
         return err_set(err, -EINVAL, "a bearer token and a user name must not be given together");
     if (o->username && e->base.userpwd)
         return err_set(err, -EINVAL, "a user name is given both in the URL and beside it");
-    if ((o->password_file || o->password) && !o->username)
-        return err_set(err, -EINVAL, "a password file needs a user name");
+    if (password && !o->username)
+        return err_set(err, -EINVAL, "a password needs a user name");
+    return 0;
+}
+
+static int check(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
+    const bool cert = o->cert_file || o->cert_pem, key = o->key_file || o->key_pem;
+    int ret = check_texts(o, err);
+
+    if (ret < 0)
+        return ret;
+    if (cert != key)
+        return err_set(err, -EINVAL, "a client certificate and its key must be given together");
+    ret = check_user(e, o, err);
+    if (ret < 0)
+        return ret;
     return o->timeout < 0 ? err_set(err, -EINVAL, "the timeout is negative") : 0;
 }
 

@@ -12,8 +12,7 @@ static const usec_t INTERVAL_MAX = USEC_PER_HOUR;
 
 enum { NAME_MAX_LENGTH = 253, PAIR_NAME_MAX = 128 };
 
-/* Whether text is made of these characters alone, between its first and last (where those are bounded too)
- * ones. */
+/* Whether text is 1 to max of these characters. */
 static bool made_of(const char *text, const char *allowed, size_t max) {
     size_t len = strlen(text);
 
@@ -134,7 +133,7 @@ static int read_header(struct reader *r, const json_t *way, const struct path *p
 static int read_auth(struct reader *r, const json_t *spec, const struct path *up, struct promsource_spec *s) {
     static const struct {
         const char *name, *key; /* default key of the Secret */
-        int (*read)(struct reader *r, const json_t *way, const struct path *path, struct promsource_spec *s);
+        int (*rest)(struct reader *r, const json_t *way, const struct path *path, struct promsource_spec *s);
     } ways[] = {[PROMSOURCE_BEARER] = {"bearer", "token", NULL},
                 [PROMSOURCE_BASIC] = {"basic", "password", read_basic},
                 [PROMSOURCE_HEADER] = {"header", NULL, read_header}};
@@ -158,7 +157,7 @@ static int read_auth(struct reader *r, const json_t *spec, const struct path *up
         e = read_secret(r, way, &secret, true, &s->credential);
     if (e == 0 && !s->credential.name)
         return read_error(r, &secret, NULL, "is missing: add it");
-    return e < 0 || !ways[s->auth].read ? e : ways[s->auth].read(r, way, &way_path, s);
+    return e < 0 || !ways[s->auth].rest ? e : ways[s->auth].rest(r, way, &way_path, s);
 }
 
 /* ---- headers and parameters ---- */
