@@ -293,8 +293,8 @@ static bool find_objects(struct ownmetrics_call *call) {
         take_name(call);
         return true;
     }
-    int ret = own_objects_list(call->own->objects, &call->query->resource, r->ns, &r->labels, &call->arena,
-                               &call->names, &err);
+    const struct own_wanted wanted = {&call->query->resource, r->ns, &r->labels};
+    int ret = own_objects_list(call->own->objects, &wanted, &call->arena, &call->names, &err);
     if (ret == -EAGAIN && !is_late(call))
         wait_for(call, WAITS_FOR_ANOTHER_TURN);
     else if (ret < 0)
@@ -313,30 +313,31 @@ static void refuse_question(struct ownmetrics_call *call, const struct promclien
         fail(call, "unable to fetch metrics", err_text(err));
 }
 
-static void step(struct ownmetrics_call *call) {
+static void ask_server(struct ownmetrics_call *call) {
     struct ownmetrics *own = call->own;
-    struct promclient *client = NULL;
-    cleanup_buf struct buf scratch;
-    const char *text = NULL;
+    cleanup_own_question struct own_question question;
     struct err err = {0};
 
-    buf_init(&scratch, QUERY_MAX);
-    call->waits_for = WAITS_FOR_NOTHING;
-    if (!find_rule(call) || !find_objects(call))
-        return;
-    int ret = own_question(own, call->query, &call->names, &scratch, &text, &client, &err);
-    if (ret == -EAGAIN && !is_late(call)) { /* the servers are being listed */
+    int ret = own_question_init(&question, own, call->query, &call->names, &err);
+    if (ret == -EAGAIN && !is_late(call)) {
         wait_for(call, WAITS_FOR_ANOTHER_TURN);
         return;
     }
     if (ret < 0) {
-        refuse_question(call, client, &err);
+        refuse_question(call, question.client, &err);
         return;
     }
     wait_for(call, WAITS_FOR_VALUES);
-    struct querycache_wait *wait = querycache_ask(own->world.cache, client, text, on_values, call);
+    struct querycache_wait *wait =
+        querycache_ask(own->world.cache, question.client, question.text, on_values, call);
     if (wait) /* else it has been answered, and the call may be gone */
         call->wait = wait;
+}
+
+static void step(struct ownmetrics_call *call) {
+    call->waits_for = WAITS_FOR_NOTHING;
+    if (find_rule(call) && find_objects(call))
+        ask_server(call);
 }
 
 /* ---- calls ---- */
@@ -417,23 +418,25 @@ static void note_client(struct ownmetrics *own, const char *name, struct promcli
     own->clients[own->client_count++] = (struct own_client){name ? xstrdup(name) : NULL, client};
 }
 
-int own_question(struct ownmetrics *own, const struct own_query *q, const struct own_names *names,
-                 struct buf *scratch, const char **ret_text, struct promclient **ret_client,
-                 struct err *err) {
-    int ret = q->err.code;
-
-    *ret_client = sources_client(own->world.sources, NULL, q->source, err);
-    if (!*ret_client)
+int own_question_init(struct own_question *question, struct ownmetrics *own, const struct own_query *q,
+                      const struct own_names *names, struct err *err) {
+    *question = (struct own_question){.client = sources_client(own->world.sources, NULL, q->source, err)};
+    buf_init(&question->scratch, QUERY_MAX);
+    if (!question->client)
         return err->code < 0 ? err->code : -ENOENT;
-    note_client(own, q->source, *ret_client);
+    note_client(own, q->source, question->client);
     *err = q->err;
-    *ret_text = q->text;
-    if (ret < 0 || q->text)
-        return ret;
-    ret =
-        own_query_render(q, ruleset_resources(own->world.ruleset), names->names, names->count, scratch, err);
-    *ret_text = scratch->data;
+    question->text = q->text;
+    if (err->code || q->text)
+        return err->code;
+    int ret = own_query_render(q, ruleset_resources(own->world.ruleset), names->names, names->count,
+                               &question->scratch, err);
+    question->text = question->scratch.data;
     return ret;
+}
+
+void own_question_done(struct own_question *question) {
+    buf_done(&question->scratch);
 }
 
 static void on_rules_changed(void *arg) {
@@ -480,8 +483,10 @@ struct ownmetrics *ownmetrics_new(const struct ownmetrics_world *world) {
 void ownmetrics_free(struct ownmetrics *own) {
     if (!own)
         return;
-    while (own->calls)
-        ownmetrics_cancel(own->calls);
+    for (struct ownmetrics_call *call = own->calls, *next; call; call = next) {
+        next = call->next;
+        ownmetrics_cancel(call);
+    }
     own_source_free(own->source);
     own_objects_free(own->objects);
     own_queries_free(own->queries);

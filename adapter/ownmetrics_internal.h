@@ -33,10 +33,18 @@ struct ownmetrics {
 
 /* As own_queries_find, by the rules in force. */
 struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *route);
-/* The text of the query for these objects and the server to ask; *ret_text is q's own or scratch's. A
- * negative code is an err of the text where *ret_client is not NULL, else of the source. */
-int own_question(struct ownmetrics *own, const struct own_query *q, const struct own_names *names,
-                 struct buf *scratch, const char **ret_text, struct promclient **ret_client, struct err *err);
+/* What is sent, and where to. */
+struct own_question {
+    struct promclient *client; /* NULL: there is none */
+    const char *text;          /* the query's own, or scratch's */
+    struct buf scratch;
+};
+void own_question_done(struct own_question *question);
+#define cleanup_own_question cleanup(own_question_done)
+/* The question for these objects; own_question_done also after a failure, of which an error is one of the
+ * text where client is set. -EAGAIN: what servers there are is not known yet. */
+int own_question_init(struct own_question *question, struct ownmetrics *own, const struct own_query *q,
+                      const struct own_names *names, struct err *err);
 
 /* The metric source for policies; its subscriptions have ended when it is freed. */
 struct own_source *own_source_new(struct ownmetrics *own);

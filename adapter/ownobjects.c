@@ -132,24 +132,23 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-int own_objects_list(struct own_objects *objects, const struct cluster_resource *resource, const char *ns,
-                     const struct selector *selector, struct arena *arena, struct own_names *ret_names,
-                     struct err *err) {
-    const struct resource *found_resource = NULL;
+int own_objects_list(struct own_objects *objects, const struct own_wanted *wanted, struct arena *arena,
+                     struct own_names *ret_names, struct err *err) {
+    const struct resource *resource = NULL;
     struct found found = {0};
 
-    int ret = find_resource(objects, resource, &found_resource, err);
+    int ret = find_resource(objects, wanted->resource, &resource, err);
     if (ret < 0)
         return ret;
-    struct followed *f = follow(objects, found_resource);
+    struct followed *f = follow(objects, resource);
     f->asked = loop_now(objects->loop);
     ret = check(f->informer, err);
     if (ret < 0)
         return ret;
-    const char *in = resource->namespaced ? str_or_empty(ns) : "";
-    informer_select(f->informer, in, selector, count_object, &found);
+    const char *ns = wanted->resource->namespaced ? str_or_empty(wanted->ns) : "";
+    informer_select(f->informer, ns, wanted->labels, count_object, &found);
     found.names = ARENA_ARRAY(arena, const char *, found.cap + 1);
-    informer_select(f->informer, in, selector, take_object, &found);
+    informer_select(f->informer, ns, wanted->labels, take_object, &found);
     qsort(found.names, found.count, sizeof(*found.names), compare_names);
     for (uint32_t i = 0; i < found.count; i++)
         found.names[i] = arena_strdup(arena, found.names[i]);

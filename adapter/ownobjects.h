@@ -14,14 +14,19 @@ struct own_objects *own_objects_new(struct loop *loop, struct discovery *discove
                                     struct informers *informers);
 void own_objects_free(struct own_objects *objects);
 
+/* Which ones. */
+struct own_wanted {
+    const struct cluster_resource *resource;
+    const char *ns; /* not looked at where the resource has none */
+    const struct selector *labels;
+};
 struct own_names {
     uint32_t count;
     const char *const *names; /* sorted, as a LIST has them */
 };
-/* The names of the objects of a namespace (NULL, or the resource has none: all) that the selector matches, in
- * arena. -EAGAIN: the first list is not in yet; -EACCES and others: it cannot be had, and why. */
-int own_objects_list(struct own_objects *objects, const struct cluster_resource *resource, const char *ns,
-                     const struct selector *selector, struct arena *arena, struct own_names *ret_names,
-                     struct err *err);
+/* The names of the objects, in arena. -EAGAIN: the first list is not in yet; -EACCES and others: it cannot be
+ * had, and why. */
+int own_objects_list(struct own_objects *objects, const struct own_wanted *wanted, struct arena *arena,
+                     struct own_names *ret_names, struct err *err);
 
 #endif

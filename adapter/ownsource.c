@@ -16,7 +16,6 @@ static const usec_t INTERVAL = 10 * USEC_PER_SEC, INTERVAL_MIN = USEC_PER_SEC;
 /* How often what is waited for (the first list of the pods, a kind that discovery is to tell) is looked for.
  */
 static const usec_t LOOK_AGAIN = USEC_PER_SEC;
-static const size_t QUERY_MAX = (size_t)8 << 20;
 
 struct own_source {
     struct metric_source head;
@@ -46,6 +45,7 @@ struct own_feed {
     struct promclient *client;
     char *text;
     usec_t interval;
+    bool news; /* it has failed, and nobody has been told */
     /* The last answer. */
     enum quality quality;
     int64_t milli;           /* of an Object's or an External metric */
@@ -181,13 +181,10 @@ static void feed_drop(struct own_feed *f) {
         feed_free(f);
 }
 
-/* False: the last one went while being told, and the feed with it. */
-static bool tell(struct own_feed *f) {
+static void tell(struct own_feed *f) {
     subscribers_tell(&f->users);
-    if (f->users.first)
-        return true;
-    feed_free(f);
-    return false;
+    if (!f->users.first) /* the last one went while being told */
+        feed_free(f);
 }
 
 static void on_values(void *arg, const struct vector *vector, const struct err *err) {
@@ -255,8 +252,9 @@ static int find_names(struct own_feed *f, struct arena *arena, struct own_names 
 
     if (f->query->text || f->query->external)
         return 0;
+    const struct own_wanted wanted = {&f->query->resource, f->route.ns, &all};
     if (f->question.type == METRIC_PODS)
-        return own_objects_list(own->objects, &f->query->resource, f->route.ns, &all, arena, ret_names, err);
+        return own_objects_list(own->objects, &wanted, arena, ret_names, err);
     const char **names = ARENA_ARRAY(arena, const char *, 1);
     names[0] = f->route.name;
     *ret_names = (struct own_names){.count = 1, .names = names};
@@ -280,40 +278,43 @@ static usec_t interval_of(const struct own_feed *f) {
     return interval < INTERVAL_MIN ? INTERVAL_MIN : interval;
 }
 
+static void follow(struct own_feed *f, const struct own_question *question) {
+    usec_t interval = interval_of(f);
+
+    if (f->follow && question->client == f->client && str_eq(question->text, f->text) &&
+        interval == f->interval)
+        return;
+    stop(f);
+    f->client = question->client;
+    f->text = xstrdup(question->text);
+    f->interval = interval;
+    f->follow = querycache_follow(f->source->own->world.cache, f->client, f->text, f->interval, on_values, f);
+}
+
 /* Follows the query that there is to follow now; -EAGAIN: it is not known yet. */
-static int follow(struct own_feed *f, struct err *err) {
-    struct ownmetrics *own = f->source->own;
-    struct promclient *client = NULL;
-    struct own_names names = {0};
+static int find_question(struct own_feed *f, struct err *err) {
+    cleanup_own_question struct own_question question = {0};
     cleanup_arena struct arena arena;
-    cleanup_buf struct buf scratch;
-    const char *text = NULL;
+    struct own_names names = {0};
 
     arena_init(&arena, 0);
-    buf_init(&scratch, QUERY_MAX);
+    buf_init(&question.scratch, 1);
     int ret = find_route(f, err);
     if (ret == 0)
         ret = find_query(f, err);
     if (ret == 0)
         ret = find_names(f, &arena, &names, err);
     if (ret == 0)
-        ret = own_question(own, f->query, &names, &scratch, &text, &client, err);
-    if (ret < 0)
-        return ret;
-    if (f->follow && client == f->client && str_eq(text, f->text) && interval_of(f) == f->interval)
-        return 0;
-    stop(f);
-    f->client = client;
-    f->text = xstrdup(text);
-    f->interval = interval_of(f);
-    f->follow = querycache_follow(own->world.cache, client, text, f->interval, on_values, f);
-    return 0;
+        ret = own_question_init(&question, f->source->own, f->query, &names, err);
+    if (ret == 0)
+        follow(f, &question);
+    return ret;
 }
 
 /* Whether its answer has become another one by that. */
 static bool refresh(struct own_feed *f) {
     struct err err = {0};
-    int ret = follow(f, &err);
+    int ret = find_question(f, &err);
 
     if (ret == -EAGAIN && !loop_timer_pending(f->source->later))
         loop_timer_set(f->source->later, LOOK_AGAIN);
@@ -326,21 +327,31 @@ static bool refresh(struct own_feed *f) {
     return true;
 }
 
+static struct own_feed *find_news(const struct own_source *s) {
+    struct map_iter it = {0};
+    void *value = NULL;
+
+    while (map_next(&s->feeds, &it, NULL, &value))
+        if (((struct own_feed *)value)->news)
+            return value;
+    return NULL;
+}
+
+/* Those who are told may end any subscription, or start one: each time the next one is searched for. It is
+ * seldom that there is one, which is when a rule has gone. */
 static void on_later(void *arg) {
     struct own_source *s = arg;
-    size_t count = 0;
-    cleanup_free char **keys = xcalloc(s->feeds.len, sizeof(char *));
     struct map_iter it = {0};
-    const char *key;
+    void *value = NULL;
+    struct own_feed *f;
 
-    /* Those who are told may end any of them. */
-    while (map_next(&s->feeds, &it, &key, NULL))
-        keys[count++] = xstrdup(key);
-    for (size_t i = 0; i < count; i++) {
-        struct own_feed *f = map_get(&s->feeds, keys[i]);
-        if (f && refresh(f))
-            tell(f);
-        free(keys[i]);
+    while (map_next(&s->feeds, &it, NULL, &value)) {
+        f = value;
+        f->news = refresh(f);
+    }
+    while ((f = find_news(s))) {
+        f->news = false;
+        tell(f);
     }
 }
 
@@ -389,11 +400,11 @@ static struct metric_subscription *subscribe(struct metric_source *source,
         .interval = request->interval ? request->interval : INTERVAL, .changed = changed, .arg = arg};
     sub->staleness.max_age = request->metric->max_age;
     if (request->metric->type < METRIC_PODS)
-        sub->why = xstrdup("this metric is not one of rules");
-    else if (metrics_question_init(&question, request->metric, request->ns, &err) < 0)
+        err_set(&err, -EINVAL, "this metric is not one of rules");
+    if (err.code || metrics_question_init(&question, request->metric, request->ns, &err) < 0) {
         sub->why = xstrdup(err.text);
-    if (sub->why)
         return sub;
+    }
     sub->feed = feed_of(s, &question);
     subscribers_add(&sub->feed->users, &sub->head);
     refresh(sub->feed);
