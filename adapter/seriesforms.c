@@ -136,7 +136,7 @@ static int compare_seen(const void *a, const void *b) {
 
 void seriesforms_sort(struct seriesforms *forms) {
     if (forms->count)
-        qsort(forms->forms, forms->count, sizeof(*forms->forms), compare_seen);
+        qsort(forms->forms, forms->count, sizeof(struct form *), compare_seen);
 }
 
 static bool same_set(const struct label_set *a, const struct label_set *b) {
