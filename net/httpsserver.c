@@ -1,6 +1,6 @@
 /* The TLS server: options, certificate and authorities, and the set of its connections (https_conn.c). The
  * sockets are watched by the loop itself and TLS is OpenSSL's; why not libwebsockets' server:
- * docs/decisions/015-the-tls-server-reads-heads-itself.md. */
+ * docs/decisions/016-the-tls-server-is-not-libwebsockets.md. */
 #include "net/httpsserver.h"
 
 #include "base/mem.h"

@@ -1,5 +1,12 @@
-/* The TLS server of the metrics APIs: HTTP/1.1 with keep-alive, client certificates asked for but not
- * required, answers at once or on a later turn. Bounded: connections, header, URL, idle and slow peers. */
+/* The TLS server of the metrics APIs: HTTP/1.1 with keep-alive, TLS 1.2 and 1.3, client certificates asked
+ * for but not required, answers at once or on a later turn.
+ *
+ * Bounded: connections (httpsserver_options), a target of 8 KiB (else 414), headers of 16 KiB and 128 lines
+ * (else 431), one request at a time a connection and 16 KiB read ahead, the time of a handshake, of a request
+ * from its first byte to its last, of an answer, and of a peer that does not take 16 KiB of it. Bodies of
+ * requests are not read: the handler answers by the head alone, and then the connection closes, as it does
+ * after a request that is refused and after any method but GET and HEAD. Plain HTTP gets a plain 400. SIGPIPE
+ * must be ignored. */
 #ifndef NET_HTTPSSERVER_H
 #define NET_HTTPSSERVER_H
 
