@@ -39,7 +39,7 @@ static void on_reply(void *arg) {
 
     reply.retry_after = r->retry_after;
     reply.elapsed = r->delay;
-    if (r->status >= 200 && r->status < 300) {
+    if (r->status >= 200 && r->status < 300 && call->request.on_body) {
         struct err err = {0};
         if (give_body(call, r->cut_at && r->cut_at < len ? r->cut_at : len, &err) < 0)
             reply.status = 0, reply.err = err;

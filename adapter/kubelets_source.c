@@ -1,0 +1,201 @@
+/* The kubelets as a metric source: cpu and memory of pods and of their containers. Answers of nodes come all
+ * the time, each with pods of many namespaces; those who follow a namespace are told together and not more
+ * often than a third of a resolution. */
+#include "adapter/kubelets_internal.h"
+#include "adapter/staleness.h"
+#include "adapter/subscribers.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include <string.h>
+
+/* How long answers are gathered before anyone is told. */
+static const usec_t TELL_PAUSE = 500 * USEC_PER_MSEC;
+
+/* A namespace whose pods somebody follows. */
+struct followed {
+    char *ns;
+    struct subscribers users;
+    usec_t newest; /* wall time of its latest point; 0: none */
+    usec_t told;   /* monotonic */
+    bool dirty;    /* something has come since */
+    bool telling;  /* in the list of those being told: it may not go now */
+    struct followed *next_told;
+};
+
+struct metric_subscription {
+    struct subscriber head; /* first: its list hands it back */
+    struct followed *ns;
+    enum usage_resource resource;
+    char *container; /* NULL: all */
+    char *why;       /* it cannot be had: why not; else NULL */
+    struct staleness staleness;
+};
+
+static struct followed *follow(struct kubelets *all, const char *ns) {
+    struct followed *followed = map_get(&all->followed, ns);
+
+    if (followed)
+        return followed;
+    followed = XNEW(struct followed);
+    followed->ns = xstrdup(ns);
+    map_put(&all->followed, followed->ns, followed);
+    return followed;
+}
+
+static void drop_unused(struct kubelets *all, struct followed *followed) {
+    if (followed->users.first || followed->telling)
+        return;
+    map_remove(&all->followed, followed->ns);
+    free(followed->ns);
+    free(followed);
+}
+
+static struct metric_subscription *subscribe(struct metric_source *source,
+                                             const struct metric_request *request, metric_changed_fn *changed,
+                                             void *arg) {
+    struct kubelets *all = (struct kubelets *)source;
+    struct metric_subscription *sub = XNEW(struct metric_subscription);
+    const struct metric_spec *metric = request->metric;
+    const char *resource = str_or_empty(metric->metric);
+
+    sub->head = (struct subscriber){.interval = all->resolution, .changed = changed, .arg = arg};
+    sub->staleness.max_age = metric->max_age;
+    sub->resource = strcmp(resource, "memory") == 0 ? USAGE_MEMORY : USAGE_CPU;
+    if (metric->type != METRIC_RESOURCE && metric->type != METRIC_CONTAINER_RESOURCE)
+        sub->why = xstrdup("kubelets measure Resource and ContainerResource metrics only");
+    else if (strcmp(resource, "cpu") != 0 && strcmp(resource, "memory") != 0)
+        sub->why = xasprintf("kubelets measure cpu and memory, not %s", resource);
+    if (metric->type == METRIC_CONTAINER_RESOURCE)
+        sub->container = xstrdup(str_or_empty(metric->container));
+    sub->ns = follow(all, request->ns);
+    subscribers_add(&sub->ns->users, &sub->head);
+    return sub;
+}
+
+static void unsubscribe(struct metric_source *source, struct metric_subscription *sub) {
+    subscribers_remove(&sub->ns->users, &sub->head);
+    drop_unused((struct kubelets *)source, sub->ns);
+    free(sub->container);
+    free(sub->why);
+    staleness_done(&sub->staleness);
+    free(sub);
+}
+
+/* What there is to say of the source as a whole. */
+static void judge(const struct kubelets *all, struct sample *sample) {
+    if (usage_store_ready(all->usage)) {
+        sample->quality = QUALITY_VALUE;
+    } else if (all->stats.failures) {
+        sample->quality = QUALITY_FAILED;
+        sample->message = all->last_failure;
+    }
+}
+
+static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
+                        usec_t now, struct sample *ret_sample) {
+    /* The text of STALE belongs to the subscription and is not part of what the caller sees as constant. */
+    struct metric_subscription *sub = (struct metric_subscription *)(uintptr_t)subscription;
+
+    *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
+    ret_sample->origin = "kubelet";
+    if (sub->why) {
+        ret_sample->quality = QUALITY_FAILED;
+        ret_sample->message = sub->why;
+        return;
+    }
+    ret_sample->at = sub->ns->newest;
+    judge((const struct kubelets *)source, ret_sample);
+    staleness_apply(&sub->staleness, now, ret_sample);
+}
+
+static void read_pods(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
+                      const struct pod *const *pods, uint32_t count, struct pod_value *ret_values) {
+    const struct kubelets *all = (const struct kubelets *)source;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct usage_pod pod = {pods[i]->node, pods[i]->meta.ns, pods[i]->meta.name};
+        ret_values[i] = (struct pod_value){0};
+        if (!sub->why)
+            usage_store_value(all->usage, &pod, sub->container, sub->resource, &ret_values[i]);
+        if (staleness_too_old(&sub->staleness, ret_values[i].at, now))
+            ret_values[i].known = false;
+    }
+}
+
+/* Telling. */
+
+static void mark(void *arg, const char *ns, usec_t newest) {
+    struct kubelets *all = arg;
+    struct followed *followed = map_get(&all->followed, ns);
+
+    if (!followed)
+        return;
+    followed->dirty = true;
+    if (followed->newest < newest)
+        followed->newest = newest;
+    if (!loop_timer_pending(all->teller))
+        loop_timer_set(all->teller, TELL_PAUSE);
+}
+
+void kubelets_source_changed(struct kubelets *all, const char *node) {
+    if (all->followed.len)
+        usage_store_namespaces(all->usage, node, mark, all);
+}
+
+/* Whoever is told may subscribe and unsubscribe: the list is made before. */
+static struct followed *take_due(struct kubelets *all, usec_t now, bool *ret_more) {
+    struct followed *due = NULL;
+    struct map_iter it = {0};
+    void *value;
+
+    *ret_more = false;
+    while (map_next(&all->followed, &it, NULL, &value)) {
+        struct followed *followed = value;
+        if (followed->dirty && followed->told && now - followed->told < all->resolution / 3) {
+            *ret_more = true;
+        } else if (followed->dirty) {
+            followed->telling = true;
+            followed->next_told = due;
+            due = followed;
+        }
+    }
+    return due;
+}
+
+static void on_tell(void *arg) {
+    struct kubelets *all = arg;
+    usec_t now = loop_now(all->world.loop);
+    bool more;
+
+    for (struct followed *followed = take_due(all, now, &more), *next; followed; followed = next) {
+        next = followed->next_told;
+        followed->dirty = false;
+        followed->told = now;
+        subscribers_tell(&followed->users);
+        followed->telling = false;
+        drop_unused(all, followed);
+    }
+    if (more && !loop_timer_pending(all->teller))
+        loop_timer_set(all->teller, TELL_PAUSE);
+}
+
+void kubelets_source_init(struct kubelets *all) {
+    static const struct metric_source_ops ops = {.name = "the kubelets",
+                                                 .subscribe = subscribe,
+                                                 .unsubscribe = unsubscribe,
+                                                 .read = read_sample,
+                                                 .read_pods = read_pods};
+
+    all->head.ops = &ops;
+    all->teller = loop_timer_new(all->world.loop, on_tell, all);
+}
+
+void kubelets_source_done(struct kubelets *all) {
+    loop_timer_free(all->teller);
+    map_done(&all->followed);
+}
+
+struct metric_source *kubelets_source(struct kubelets *all) {
+    return &all->head;
+}
