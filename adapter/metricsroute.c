@@ -180,36 +180,46 @@ static int read_fields(const char *text, struct arena *arena, struct selector *r
     return ret;
 }
 
-static int read_parameter(const char *text, size_t len, struct arena *arena, struct metrics_route *route,
-                          struct err *err) {
-    const char *equals = memchr(text, '=', len), *name = "", *value = "";
-    size_t name_len = equals ? (size_t)(equals - text) : len;
-    size_t skip = equals ? name_len + 1 : len;
+/* Of several of one name the first counts, as for the apiserver. */
+struct given {
+    bool labels, metric_labels, fields;
+};
 
-    int ret = decode(text, name_len, /* query= */ true, arena, &name, err);
-    if (ret == 0)
-        ret = decode(text + skip, len - skip, /* query= */ true, arena, &value, err);
-    if (ret < 0)
-        return ret;
+static bool is_first(bool *given) {
+    bool before = *given;
+
+    *given = true;
+    return !before;
+}
+
+static int take_parameter(const char *name, const char *value, struct arena *arena, struct given *given,
+                          struct metrics_route *route, struct err *err) {
     /* An external metric has no objects: there the one selector is that of its labels. */
     bool external = route->api == ROUTE_EXTERNAL;
-    if (str_eq(name, "labelSelector") && !external)
-        route->labels_text = value;
-    if (str_eq(name, "labelSelector"))
-        return read_selector(name, value, arena, external ? &route->metric_labels : &route->labels, err);
-    if (str_eq(name, "fieldSelector"))
-        return read_fields(value, arena, &route->fields, err);
-    if (str_eq(name, "metricLabelSelector") && !external)
+
+    if (str_eq(name, external ? "labelSelector" : "metricLabelSelector") && is_first(&given->metric_labels))
         return read_selector(name, value, arena, &route->metric_labels, err);
-    return 0;
+    if (str_eq(name, "fieldSelector") && is_first(&given->fields))
+        return read_fields(value, arena, &route->fields, err);
+    if (external || !str_eq(name, "labelSelector") || !is_first(&given->labels))
+        return 0;
+    route->labels_text = value;
+    return read_selector(name, value, arena, &route->labels, err);
 }
 
 static int read_query(const char *query, struct arena *arena, struct metrics_route *route, struct err *err) {
+    struct given given = {0};
     int ret = 0;
 
     while (ret == 0 && *query) {
-        size_t len = strcspn(query, "&");
-        ret = read_parameter(query, len, arena, route, err);
+        size_t len = strcspn(query, "&"), name_len = strcspn(query, "=&");
+        const char *name = "", *value = "";
+        size_t skip = name_len + (query[name_len] == '=');
+        ret = decode(query, name_len, /* query= */ true, arena, &name, err);
+        if (ret == 0)
+            ret = decode(query + skip, len - skip, /* query= */ true, arena, &value, err);
+        if (ret == 0)
+            ret = take_parameter(name, value, arena, &given, route, err);
         query += len + (query[len] == '&');
     }
     return ret;

@@ -29,6 +29,10 @@ static const struct good {
     {CUSTOM "namespaces/*/metrics/hits", NULL, "namespaces", NULL, "hits", 0, 0},
     {CUSTOM "namespaces/shop/pods/*/hits?labelSelector=app%3Dweb&metricLabelSelector=verb+in+(GET,POST),!x",
      "shop", "pods", NULL, "hits", 1, 2},
+    /* Of several the first counts, also where it is empty. */
+    {CUSTOM "namespaces/shop/pods/*/"
+            "hits?labelSelector=a,b&labelSelector=c&metricLabelSelector&metricLabelSelector=d",
+     "shop", "pods", NULL, "hits", 2, 0},
     {CUSTOM "namespaces/shop/pods/*/hits?pretty=true&watch", "shop", "pods", NULL, "hits", 0, 0},
     {EXTERNAL "namespaces/shop/backlog?labelSelector=queue%3Dmail,az", "shop", NULL, NULL, "backlog", 0, 2},
     {EXTERNAL "namespaces/shop/backlog?metricLabelSelector=queue%3Dmail", "shop", NULL, NULL, "backlog", 0,
