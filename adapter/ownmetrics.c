@@ -241,9 +241,23 @@ static void on_values(void *arg, const struct vector *vector, const struct err *
 
 /* ---- the steps ---- */
 
+/* Why the objects of a resource cannot be listed at all, or NULL. */
+static const char *unlistable(struct ownmetrics_call *call) {
+    const struct metrics_route *r = &call->route;
+    const struct cluster_resource *resource;
+
+    if (!r->resource || r->name)
+        return NULL;
+    resource = cluster_resource_find(ruleset_resources(call->own->world.ruleset), NULL, r->resource);
+    if (!resource)
+        return ARENA_JOIN(&call->arena, "the cluster has no resource ", r->resource);
+    if (r->ns && !resource->namespaced)
+        return ARENA_JOIN(&call->arena, r->resource, " are in no namespace");
+    return NULL;
+}
+
 static void find_no_rule(struct ownmetrics_call *call) {
     const struct ownmetrics_world *world = &call->own->world;
-    const struct metrics_route *r = &call->route;
     struct ruleset_stats stats;
 
     if (!call->looked && ruleset_look_again(world->ruleset, on_rules_listed, call)) {
@@ -251,16 +265,15 @@ static void find_no_rule(struct ownmetrics_call *call) {
         wait_for(call, WAITS_FOR_RULES);
         return;
     }
-    if (!ruleset_ready(world->ruleset)) {
+    const char *why = unlistable(call);
+    if (why) {
+        fail(call, "unable to list matching resources", why);
+    } else if (ruleset_ready(world->ruleset)) {
+        refuse_unknown(call);
+    } else {
         ruleset_stats(world->ruleset, &stats);
         fail(call, "unable to fetch metrics",
              *stats.error ? stats.error : "the series of the rules have not been listed yet");
-    } else if (r->resource && !r->name &&
-               !cluster_resource_find(ruleset_resources(world->ruleset), NULL, r->resource)) {
-        fail(call, "unable to list matching resources",
-             ARENA_JOIN(&call->arena, "the cluster has no resource ", r->resource));
-    } else {
-        refuse_unknown(call);
     }
 }
 
@@ -372,6 +385,7 @@ static void copy_route(struct ownmetrics_call *call) {
     r->labels_text = copy_text(arena, r->labels_text);
     r->labels = copy_selector(arena, &r->labels);
     r->metric_labels = copy_selector(arena, &r->metric_labels);
+    r->fields = (struct selector){0}; /* not looked at here */
     if (r->name && call->names.count)
         take_name(call);
 }

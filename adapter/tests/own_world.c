@@ -36,34 +36,41 @@ static struct object *make_object(struct str_pool *pool, const json_t *json) {
 }
 
 /* Backwards: the order of a cache is none. */
-static void load_objects(struct informers *all, struct informer *informer) {
+static void load_objects(struct informers *all, struct informer *informer, const char *version) {
     const json_t *list = json_object_get(all->cluster, "objects");
     size_t count = json_array_size(list), n = 0;
 
     informer->objects = xcalloc(count + 1, sizeof(struct object *));
     for (size_t i = count; i-- > 0;) {
         const json_t *o = json_array_get(list, i);
-        if (str_eq(text_of(o, "resource"), informer->plural))
+        if (str_eq(text_of(o, "resource"), informer->plural) && str_eq(text_of(o, "groupVersion"), version))
             informer->objects[n++] = make_object(&all->pool, o);
     }
 }
 
-struct informer *own_world_informer(struct informers *all, const char *plural) {
+static struct informer *get_informer(struct informers *all, const char *plural, const char *group,
+                                     const char *version) {
     struct informer *i = all->items;
 
-    while (i->plural && !str_eq(i->plural, plural))
+    while (i->plural && (!str_eq(i->plural, plural) || !str_eq(i->group, group)))
         i++;
     assert_true(i < all->items + OWN_INFORMERS);
     if (!i->plural) {
+        cleanup_free char *group_version = *group ? xasprintf("%s/%s", group, version) : xstrdup(version);
         i->plural = plural;
-        load_objects(all, i);
+        i->group = group;
+        load_objects(all, i, group_version);
     }
     return i;
 }
 
+struct informer *own_world_informer(struct informers *all, const char *plural) {
+    return get_informer(all, plural, "", "v1");
+}
+
 struct informer *informers_open(struct informers *all, const struct resource *resource, enum object_type type,
                                 informer_fn *fn, void *arg) {
-    struct informer *i = own_world_informer(all, resource->plural);
+    struct informer *i = get_informer(all, resource->plural, resource->group, resource->version);
 
     (void)fn, (void)arg;
     i->type = type;

@@ -12,7 +12,7 @@ enum { OWN_INFORMERS = 16, OWN_RESOURCES = 64, OWN_QUERIES = 64 };
 
 /* In place of informers/informers.c. */
 struct informer {
-    const char *plural; /* NULL: not used yet */
+    const char *plural, *group; /* plural NULL: not used yet */
     enum object_type type;
     int open;
     bool withheld; /* its first list does not come */
@@ -25,7 +25,7 @@ struct informers {
     struct str_pool pool;
     struct informer items[OWN_INFORMERS];
 };
-/* The informer of a resource, whether it has been opened or not. */
+/* The informer of a resource of the core group, whether it has been opened or not. */
 struct informer *own_world_informer(struct informers *all, const char *plural);
 
 /* In place of adapter/ruleset.c: what a test puts here. */

@@ -22,25 +22,36 @@ static const char *text_of(const json_t *object, const char *key) {
 
 /* ---- what Prometheus said ---- */
 
-/* The label in "by (label)" of a query that was recorded, "" where there is none. Owned by the caller. */
+/* The first label in "by (label, …)" of a query that was recorded, "" where there is none. Owned by the
+ * caller. */
 static char *group_of(const char *query) {
     const char *by = strstr(query, "by (");
 
-    return by ? xstrndup(by + 4, strcspn(by + 4, ")")) : xstrdup("");
+    return by ? xstrndup(by + 4, strcspn(by + 4, ",)")) : xstrdup("");
 }
 
 /* "250m", "12k", "7" as Prometheus has it. */
 static char *number_of(const char *quantity) {
+    static const char units[] = "m kMGTPE";
     size_t len = strspn(quantity, "-0123456789");
-    const char *unit = quantity + len;
-    const char *exponent = str_eq(unit, "m")   ? "e-3"
-                           : str_eq(unit, "k") ? "e3"
-                           : str_eq(unit, "M") ? "e6"
-                           : str_eq(unit, "G") ? "e9"
-                                               : "";
+    const char *unit = quantity[len] ? strchr(units, quantity[len]) : units + 1;
 
-    assert_true(!*unit || *exponent);
-    return xasprintf("%.*s%s", (int)len, quantity, exponent);
+    assert_non_null(unit);
+    return xasprintf("%.*se%d", (int)len, quantity, (int)(unit - units - 1) * 3);
+}
+
+/* A scalar is an item whose labels are null. */
+static bool is_scalar(const json_t *body) {
+    const json_t *item = json_array_get(json_object_get(body, "items"), 0);
+
+    return item && json_is_null(json_object_get(item, "metricLabels"));
+}
+
+static json_t *scalar_of(const json_t *body) {
+    cleanup_free char *number =
+        number_of(text_of(json_array_get(json_object_get(body, "items"), 0), "value"));
+
+    return json_pack("[i, s]", 1700000000, number);
 }
 
 static json_t *element_of(const json_t *item, const char *group) {
@@ -50,25 +61,27 @@ static json_t *element_of(const json_t *item, const char *group) {
 
     if (object)
         json_object_set(labels, group, json_object_get(object, "name"));
-    if (!json_is_object(labels))
-        return NULL;
     return json_pack("{s:o, s:[i, s]}", "metric", labels, "value", 1700000000, number);
 }
 
-/* The answer of Prometheus from which the recorded body was made. Owned by the caller. */
-static char *answer_of(const json_t *body, const char *query) {
+static json_t *vector_of(const json_t *body, const char *query) {
     cleanup_free char *group = group_of(query);
     json_t *elements = json_array(), *item;
     size_t i;
 
-    json_array_foreach(json_object_get(body, "items"), i, item) {
-        json_t *element = element_of(item, group);
-        if (element)
-            json_array_append_new(elements, element);
-    }
-    json_t *document = json_pack("{s:s, s:{s:s, s:o}}", "status", "success", "data", "resultType", "vector",
-                                 "result", elements);
+    json_array_foreach(json_object_get(body, "items"), i, item)
+        json_array_append_new(elements, element_of(item, group));
+    return elements;
+}
+
+/* The answer of Prometheus from which the recorded body was made. Owned by the caller. */
+static char *answer_of(const json_t *body, const char *query) {
+    bool scalar = is_scalar(body);
+    json_t *result = scalar ? scalar_of(body) : vector_of(body, query);
+    json_t *document = json_pack("{s:s, s:{s:s, s:o}}", "status", "success", "data", "resultType",
+                                 scalar ? "scalar" : "vector", "result", result);
     char *text = json_dumps(document, JSON_COMPACT);
+
     json_decref(document);
     return text;
 }
@@ -159,12 +172,15 @@ static void check_query(const struct own_world *w, const char *path, const char 
         fail_msg("%s sends %s, and not %s or %s", path, sent, tidy.data, wide.data);
 }
 
-/* Where we answer better than the reference. */
-static bool is_better(const char *path, const json_t *body) {
+/* Where we answer better than the reference: what is infinite, and queries that it builds wrong. What
+ * Prometheus said to a query that failed is not known. */
+static bool is_better(const json_t *recorded) {
+    const json_t *body = json_object_get(recorded, "body");
     json_t *item;
     size_t i;
 
-    if (strstr(path, "{,") || strstr(text_of(body, "message"), "unable to fetch metrics"))
+    if (json_integer_value(json_object_get(recorded, "status")) == 500 &&
+        json_array_size(json_object_get(recorded, "promql")))
         return true;
     json_array_foreach(json_object_get(body, "items"), i,
                        item) if (str_eq(text_of(item, "value"), "-9223372036854775808m")) return true;
@@ -208,11 +224,11 @@ static void check_path(const struct recorded *rules, const json_t *recorded) {
     struct ownmetrics_call *call = ownmetrics_ask(w->own, &route, on_answer, &got);
     assert_true((call == NULL) == (got.status != 0));
     fake_loop_run(w->loop, USEC_PER_SEC);
-    if (*query)
-        check_query(w, path, query);
-    else
+    if (!*query)
         assert_int_equal(w->count, 0);
-    if (!is_better(path, body))
+    else if (json_integer_value(json_object_get(recorded, "status")) != 500)
+        check_query(w, path, query);
+    if (!is_better(recorded))
         check_got(path, recorded, &got);
     assert_int_not_equal(got.status, 0);
     got_done(&got);
