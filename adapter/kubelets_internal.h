@@ -3,7 +3,7 @@
 #ifndef ADAPTER_KUBELETS_INTERNAL_H
 #define ADAPTER_KUBELETS_INTERNAL_H
 
-#include "adapter/kubeletaddress.h"
+#include "adapter/kubelets.h"
 #include "adapter/queryplan.h"
 #include "adapter/usage.h"
 #include "net/loop.h"
