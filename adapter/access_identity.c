@@ -1,7 +1,6 @@
 /* Identities: drafts, their keys, and what headers say. */
 #include "adapter/access_identity.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <ctype.h>
@@ -176,25 +175,32 @@ static const struct identity_extra *finish_extra(struct identity_draft *d) {
     return extra;
 }
 
-/* Lengths go before texts, so that no text can pass for two. */
-static void put(struct buf *out, const char *text) {
-    buf_printf(out, "%zu:", strlen(text));
-    buf_puts(out, text);
+/* On the way of every request: without the cost of formatting. */
+void access_key_put(struct buf *key, const char *text) {
+    char digits[24];
+    size_t len = text ? strlen(text) : 0, at = sizeof(digits), rest = len;
+
+    digits[--at] = ':';
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    buf_append(key, digits + at, sizeof(digits) - at);
+    buf_append(key, text, len);
 }
 
 static const char *key_of(struct arena *arena, const struct identity *is) {
     cleanup_buf struct buf key;
 
     buf_init(&key, KEY_MAX);
-    put(&key, is->user);
-    put(&key, is->uid);
+    access_key_put(&key, is->user);
+    access_key_put(&key, is->uid);
     for (const char *const *group = is->groups; *group; group++)
-        put(&key, *group);
+        access_key_put(&key, *group);
     for (const struct identity_extra *e = is->extra; e->key; e++) {
         buf_puts(&key, "=");
-        put(&key, e->key);
+        access_key_put(&key, e->key);
         for (const char *const *value = e->values; *value; value++)
-            put(&key, *value);
+            access_key_put(&key, *value);
     }
     return arena_strndup(arena, key.data, key.len);
 }

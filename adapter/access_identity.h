@@ -4,6 +4,7 @@
 #define ADAPTER_ACCESS_IDENTITY_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,9 @@ static inline void cleanup_access_identity_p(struct access_identity **identity) 
     access_identity_unref(*identity);
 }
 #define cleanup_access_identity cleanup(cleanup_access_identity_p)
+
+/* Appends text (NULL: empty) to a key. Its length goes before it, so that no text can pass for two. */
+void access_key_put(struct buf *key, const char *text);
 
 /* An identity in the making. */
 struct identity_draft {

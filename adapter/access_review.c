@@ -158,24 +158,18 @@ int access_subject_answer(const json_t *answer, bool *ret_allowed, const char **
 
 /* ---- keys and refusals ---- */
 
-static void put(struct buf *out, const char *text) {
-    text = str_or_empty(text);
-    buf_printf(out, "%zu:", strlen(text));
-    buf_puts(out, text);
-}
-
 void access_question_key(const struct access_identity *identity, const struct access_action *a,
                          struct buf *out) {
-    put(out, identity->key);
-    put(out, a->verb);
+    access_key_put(out, identity->key);
+    access_key_put(out, a->verb);
     if (a->path) {
         buf_puts(out, "/");
-        put(out, a->path);
+        access_key_put(out, a->path);
         return;
     }
     const char *const parts[] = {a->group, a->version, a->resource, a->subresource, a->name, a->ns};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        put(out, parts[i]);
+        access_key_put(out, parts[i]);
 }
 
 static void put_quoted(struct buf *out, const char *before, const char *text) {
