@@ -2,7 +2,6 @@
 #include "operator/app.h"
 
 #include "adapter/metricsapi.h"
-#include "adapter/prometheus.h"
 #include "adapter/workload.h"
 #include "api/client/discovery.h"
 #include "autoscaler/autoscaler.h"
@@ -10,6 +9,7 @@
 #include "net/http_curl.h"
 #include "net/httpserver.h"
 #include "operator/health.h"
+#include "operator/serving.h"
 #include <errno.h>
 #include <string.h>
 
@@ -21,32 +21,34 @@ struct app {
     struct kube *kube;
     struct discovery *discovery;
     struct informers *informers;
-    struct metric_source *prometheus, *metricsapi, *workload;
+    struct metric_source *metricsapi, *workload;
+    struct serving serving;
     struct autoscaler *autoscaler;
     struct health health;
     struct httpserver *server;
+    bool stopping;
 };
 
-static void on_stop(void *arg) {
+/* Within a pod's terminationGracePeriodSeconds of 10. */
+static const usec_t DRAIN = 5 * USEC_PER_SEC;
+
+static void on_drained(void *arg) {
     struct app *app = arg;
 
-    log_info(NULL, "stopping");
     loop_stop(app->loop);
 }
 
-static int start_prometheus(struct app *app, struct err *err) {
-    const struct options *o = app->options;
-    cleanup_arena struct arena arena;
+/* Requests under way are answered first; who cannot wait says so again. */
+static void on_stop(void *arg) {
+    struct app *app = arg;
 
-    arena_init(&arena, 0);
-    if (!o->prometheus_url) {
-        log_warn(NULL,
-                 "no --prometheus-url: policies with Prometheus metrics will say that they cannot be read");
-        return 0;
+    if (app->stopping) {
+        loop_stop(app->loop);
+        return;
     }
-    struct prometheus_options p = options_prometheus(o, &arena);
-    int ret = prometheus_new(app->loop, app->http, &p, &app->prometheus, err);
-    return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
+    log_info(NULL, "stopping");
+    app->stopping = true;
+    serving_drain(&app->serving, DRAIN, on_drained, app);
 }
 
 static int start_cluster(struct app *app, struct err *err) {
@@ -64,22 +66,30 @@ static int start_cluster(struct app *app, struct err *err) {
         informers_new(app->loop, app->kube, &(struct informers_options){.namespaces = o->namespaces.items});
     app->metricsapi = metricsapi_new(app->loop, app->kube, app->discovery, NULL);
     app->workload = workload_new(app->loop, app->informers);
-    return 0;
+    const struct serving_world world = {.loop = app->loop,
+                                        .http = app->http,
+                                        .config = app->config,
+                                        .kube = app->kube,
+                                        .discovery = app->discovery,
+                                        .informers = app->informers,
+                                        .metricsapi = app->metricsapi};
+    return serving_start(&app->serving, &world, o, err);
 }
 
 static void start_autoscaler(struct app *app) {
     const struct options *o = app->options;
-    struct autoscaler_world world = {.loop = app->loop,
-                                     .kube = app->kube,
-                                     .discovery = app->discovery,
-                                     .informers = app->informers,
-                                     .sources = {[METRIC_RESOURCE] = app->metricsapi,
-                                                 [METRIC_CONTAINER_RESOURCE] = app->metricsapi,
-                                                 [METRIC_PODS] = app->metricsapi,
-                                                 [METRIC_OBJECT] = app->metricsapi,
-                                                 [METRIC_EXTERNAL] = app->metricsapi,
-                                                 [METRIC_PROMETHEUS] = app->prometheus,
-                                                 [METRIC_WORKLOAD] = app->workload}};
+    struct autoscaler_world world = {
+        .loop = app->loop,
+        .kube = app->kube,
+        .discovery = app->discovery,
+        .informers = app->informers,
+        .sources = {[METRIC_RESOURCE] = app->serving.resource,
+                    [METRIC_CONTAINER_RESOURCE] = app->serving.resource,
+                    [METRIC_PODS] = app->serving.custom,
+                    [METRIC_OBJECT] = app->serving.custom,
+                    [METRIC_EXTERNAL] = app->serving.custom,
+                    [METRIC_PROMETHEUS] = sources_metric_source(app->serving.sources),
+                    [METRIC_WORKLOAD] = app->workload}};
     struct autoscaler_options options = {.flags = {.tolerance = o->tolerance,
                                                    .downscale_stabilization = o->downscale_stabilization,
                                                    .cpu_initialization_period = o->cpu_initialization_period,
@@ -91,13 +101,13 @@ static void start_autoscaler(struct app *app) {
 }
 
 static int start_server(struct app *app, struct err *err) {
-    if (app->options->http_port == 0)
-        return 0;
     app->health = (struct health){.loop = app->loop,
                                   .kube = app->kube,
-                                  .prometheus = app->prometheus,
                                   .metricsapi = app->metricsapi,
-                                  .autoscaler = app->autoscaler};
+                                  .autoscaler = app->autoscaler,
+                                  .serving = &app->serving};
+    if (app->options->http_port == 0)
+        return 0;
     const struct httpserver_options server = {
         .port = (int)app->options->http_port, .handler = health_serve, .arg = &app->health};
     int ret = httpserver_new(app->loop, &server, &app->server, err);
@@ -112,19 +122,19 @@ static int start(struct app *app, struct err *err) {
         ret = http_curl_new(app->loop, /* max_connections= */ 0, &app->http, err);
     if (ret == 0)
         ret = start_cluster(app, err);
-    if (ret == 0)
-        ret = start_prometheus(app, err);
     if (ret < 0)
         return ret;
     start_autoscaler(app);
-    return start_server(app, err);
+    ret = start_server(app, err);
+    return ret < 0 ? ret : serving_listen(&app->serving, health_serve_secure, &app->health, err);
 }
 
 /* In the reverse order of the start; every part takes NULL. */
 static void stop(struct app *app) {
     httpserver_free(app->server);
+    serving_close(&app->serving);
     autoscaler_free(app->autoscaler);
-    prometheus_free(app->prometheus);
+    serving_stop(&app->serving);
     workload_free(app->workload);
     metricsapi_free(app->metricsapi);
     informers_free(app->informers);

@@ -147,6 +147,29 @@ void asker_create(struct asker *asker, const char *path, const json_t *body, str
     ask_kube(asker, &(struct kube_request){.verb = KUBE_CREATE, .path = path, .body = body}, ret_answer);
 }
 
+static void on_discovery(void *arg) {
+    struct asker *a = arg;
+
+    loop_stop(a->loop);
+}
+
+int asker_discover(struct asker *asker, discovery_fn *fn, discovery_broken_fn *broken, void *arg,
+                   struct err *err) {
+    struct discovery *discovery = discovery_new(asker->kube);
+
+    discovery_on_change(discovery, on_discovery, asker);
+    discovery_follow_all(discovery);
+    int ret = loop_run(asker->loop, err);
+    if (ret == 0)
+        ret = discovery_failure(discovery, err);
+    if (ret == 0) {
+        discovery_each(discovery, fn, arg);
+        discovery_each_broken(discovery, broken, arg);
+    }
+    discovery_free(discovery);
+    return ret;
+}
+
 /* ---- Prometheus ---- */
 
 /* Its refusals are JSON, whose "error" tells what is wrong with the query. */

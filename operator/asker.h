@@ -3,6 +3,7 @@
 #ifndef OPERATOR_ASKER_H
 #define OPERATOR_ASKER_H
 
+#include "api/client/discovery.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include <jansson.h>
@@ -32,6 +33,10 @@ void asker_url(struct asker *asker, const char *url, struct answer *ret_answer);
  * request on to. */
 void asker_cluster(struct asker *asker, const char *path, struct answer *ret_answer);
 
+/* Calls fn for each resource that the cluster serves (discovery_each), and broken for what could not be asked
+ * for. */
+int asker_discover(struct asker *asker, discovery_fn *fn, discovery_broken_fn *broken, void *arg,
+                   struct err *err);
 /* POSTs body to path of the apiserver; the answer is what it made of it. */
 void asker_create(struct asker *asker, const char *path, const json_t *body, struct answer *ret_answer);
 

@@ -27,7 +27,7 @@ struct certsecret {
     struct loop_timer *again;
     enum seen seen;
     char *version;
-    struct owncert cert; /* as seen */
+    struct owncert cert; /* as seen last, also when it is missing now */
     struct err err;
 };
 
@@ -74,18 +74,11 @@ static json_t *to_json(const struct certsecret *s, const struct owncert *cert) {
     return object;
 }
 
-/* Creates or renews; old_ca_pem is what is trusted until all have seen the new one. */
-static void write_new(struct certsecret *s, const char *old_ca_pem) {
-    cleanup_owncert struct owncert cert = {0};
-    if (owncert_make(s->options.service_ns, s->options.service, old_ca_pem, clock_wall(), &cert, &s->err) <
-        0) {
-        loop_timer_set(s->again, retry_after);
-        return;
-    }
+static void write_secret(struct certsecret *s, const struct owncert *cert) {
     bool create = s->seen == SEEN_MISSING;
     cleanup_free char *path = xasprintf("/api/v1/namespaces/%s/secrets%s%s", s->options.ns, create ? "" : "/",
                                         create ? "" : s->options.name);
-    json_t *body = to_json(s, &cert);
+    json_t *body = to_json(s, cert);
     struct kube_request request = {.verb = create ? KUBE_CREATE : KUBE_MERGE_PATCH,
                                    .path = path,
                                    .body = body,
@@ -96,30 +89,52 @@ static void write_new(struct certsecret *s, const char *old_ca_pem) {
     log_info(path, "%s the serving certificate", create ? "putting in" : "replacing");
 }
 
-/* Does what is missing. May call fn. */
+/* A new one; old_ca_pem is what is trusted until all have seen it. */
+static void write_new(struct certsecret *s, const char *old_ca_pem) {
+    cleanup_owncert struct owncert cert = {0};
+    if (owncert_make(s->options.service_ns, s->options.service, old_ca_pem, clock_wall(), &cert, &s->err) ==
+        0)
+        write_secret(s, &cert);
+    else
+        loop_timer_set(s->again, retry_after);
+}
+
+/* What is missing was never there, or was deleted: then what it held, and everybody trusts, comes back. */
+static void make_again(struct certsecret *s, usec_t now) {
+    if (owncert_check(&s->cert, s->options.service_ns, s->options.service, now, NULL) == 0 &&
+        owncert_due(&s->cert) > now)
+        write_secret(s, &s->cert);
+    else
+        write_new(s, NULL);
+}
+
+static void judge_cert(struct certsecret *s, usec_t now) {
+    bool good = owncert_check(&s->cert, s->options.service_ns, s->options.service, now, &s->err) == 0;
+    usec_t left = good ? owncert_due(&s->cert) - now : 0;
+    if (left <= 0 && s->seen == SEEN_OURS) {
+        err_clear(&s->err);
+        write_new(s, good ? s->cert.ca_pem : NULL);
+    } else if (good) {
+        loop_timer_set(s->again, left > 0 && left < look_again ? left : look_again);
+    } else {
+        wrap(s); /* made by somebody else, who has to see to it */
+        loop_timer_set(s->again, look_again);
+    }
+    if (good)
+        s->fn(s->arg, &s->cert);
+}
+
+/* Does what is missing between what was seen and what should be. May call fn. */
 static void settle(void *arg) {
     struct certsecret *s = arg;
     usec_t now = clock_wall();
     if (s->call || s->seen == SEEN_NOTHING)
         return;
     err_clear(&s->err);
-    if (s->seen == SEEN_MISSING) {
-        write_new(s, NULL);
-        return;
-    }
-    bool good = owncert_check(&s->cert, s->options.service_ns, s->options.service, now, &s->err) == 0;
-    bool due = !good || owncert_due(&s->cert) <= now;
-    if (due && s->seen == SEEN_OURS) {
-        err_clear(&s->err);
-        write_new(s, good ? s->cert.ca_pem : NULL);
-    } else if (!good) {
-        wrap(s); /* made by somebody else, who has to see to it */
-    } else {
-        usec_t left = owncert_due(&s->cert) - now;
-        loop_timer_set(s->again, due || left > look_again ? look_again : left);
-    }
-    if (good)
-        s->fn(s->arg, &s->cert);
+    if (s->seen == SEEN_MISSING)
+        make_again(s, now);
+    else
+        judge_cert(s, now);
 }
 
 /* --- reading --- */
@@ -141,14 +156,17 @@ static enum seen judge(const struct certsecret *s, const json_t *metadata) {
 static void on_object(void *arg, const json_t *object) {
     struct certsecret *s = arg;
     const json_t *metadata = json_object_get(object, "metadata"), *data = json_object_get(object, "data");
-    free(s->version);
-    s->version = xstrdup(str_or_empty(json_string_value(json_object_get(metadata, "resourceVersion"))));
-    owncert_done(&s->cert);
-    s->cert = (struct owncert){
-        .serving = {.cert_pem = from_base64(data, "tls.crt"), .key_pem = from_base64(data, "tls.key")},
-        .ca_pem = from_base64(data, "ca.crt"),
-    };
-    s->seen = object ? judge(s, metadata) : SEEN_MISSING;
+    s->seen = SEEN_MISSING;
+    if (object) {
+        free(s->version);
+        s->version = xstrdup(str_or_empty(json_string_value(json_object_get(metadata, "resourceVersion"))));
+        owncert_done(&s->cert);
+        s->cert = (struct owncert){
+            .serving = {.cert_pem = from_base64(data, "tls.crt"), .key_pem = from_base64(data, "tls.key")},
+            .ca_pem = from_base64(data, "ca.crt"),
+        };
+        s->seen = judge(s, metadata);
+    }
     settle(s);
 }
 

@@ -4,27 +4,45 @@
 #include "base/str.h"
 #include "operator/decisions.h"
 
+enum { WHY_MAX = 4096 };
+
 static int ready(const struct health *h, struct buf *body) {
-    if (autoscaler_ready(h->autoscaler)) {
+    const struct err *err = autoscaler_error(h->autoscaler);
+    cleanup_buf struct buf why;
+
+    buf_init(&why, WHY_MAX);
+    if (!autoscaler_ready(h->autoscaler))
+        buf_printf(&why, "the policies are not in memory yet%s%s\n", err->code ? ": " : "",
+                   err->code ? err_text(err) : "");
+    serving_ready(h->serving, &why);
+    if (why.len == 0) {
         buf_puts(body, "ok\n");
         return 200;
     }
-    const struct err *err = autoscaler_error(h->autoscaler);
-    buf_printf(body, "not ready: the policies are not in memory yet%s%s\n", err->code ? ": " : "",
-               err->code ? err_text(err) : "");
+    buf_printf(body, "not ready: %s", why.data);
     return 503;
+}
+
+bool health_serve_secure(void *arg, const char *path, struct buf *body, int *ret_status) {
+    if (str_eq(path, "/readyz")) {
+        *ret_status = ready(arg, body);
+        return true;
+    }
+    if (!str_eq(path, "/livez") && !str_eq(path, "/healthz"))
+        return false;
+    buf_puts(body, "ok\n");
+    *ret_status = 200;
+    return true;
 }
 
 int health_serve(void *arg, const struct httpserver_request *request, struct buf *body,
                  const char **content_type) {
     const struct health *h = arg;
 
-    if (str_eq(request->path, "/livez") || str_eq(request->path, "/healthz")) {
-        buf_puts(body, "ok\n");
-        return 200;
-    }
-    if (str_eq(request->path, "/readyz"))
-        return ready(h, body);
+    int status = 404;
+
+    if (health_serve_secure(arg, request->path, body, &status))
+        return status;
     if (str_eq(request->path, "/metrics")) {
         *content_type = "text/plain; version=0.0.4; charset=utf-8";
         selfmetrics_write(h, body);

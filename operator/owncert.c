@@ -49,13 +49,21 @@ static int sign(const struct certificate *ca, const char *ns, const char *servic
     return certificate_issue(ca, &request, ret_serving, err);
 }
 
-/* The new authority, and behind it the first of the old ones. */
+/* The first certificate of a text of several, which is the newest, or NULL. Owned. */
+static char *first_of(const char *pem) {
+    const char *end = pem ? strstr(pem, block_end) : NULL;
+    return end ? xstrndup(pem, (size_t)(end - pem) + strlen(block_end)) : NULL;
+}
+
+bool owncert_trusted(const struct owncert *cert, const struct owncert *bundle) {
+    cleanup_free char *ca = first_of(cert->ca_pem);
+    return ca && bundle->ca_pem && strstr(bundle->ca_pem, ca);
+}
+
+/* The new authority, and behind it the one before, but none that is older. */
 static char *join_authorities(const char *ca_pem, const char *old_ca_pem) {
-    const char *end = old_ca_pem ? strstr(old_ca_pem, block_end) : NULL;
-    if (!end)
-        return xstrdup(ca_pem);
-    int len = (int)(end - old_ca_pem + (ptrdiff_t)strlen(block_end));
-    return xasprintf("%s%.*s", ca_pem, len, old_ca_pem);
+    cleanup_free char *old = first_of(old_ca_pem);
+    return xasprintf("%s%s", ca_pem, str_or_empty(old));
 }
 
 int owncert_make(const char *service_ns, const char *service, const char *old_ca_pem, usec_t now,

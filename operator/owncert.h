@@ -16,6 +16,9 @@ void owncert_done(struct owncert *cert);
 /* Whether both are the same certificate and authorities. */
 bool owncert_equal(const struct owncert *a, const struct owncert *b);
 
+/* Whether who trusts bundle's authorities trusts cert too, for it being by one of them. */
+bool owncert_trusted(const struct owncert *cert, const struct owncert *bundle);
+
 /* For a Service (both NULL: for localhost only), valid for a year from now (wall time). old_ca_pem: what is
  * trusted today, or NULL. 0 or -EIO. */
 int owncert_make(const char *service_ns, const char *service, const char *old_ca_pem, usec_t now,

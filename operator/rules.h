@@ -59,6 +59,9 @@ void resource_list_add_own(struct resource_list *list);
  * config is the file's name. */
 void resource_list_guess(struct resource_list *list, const struct rules *rules, const char *config,
                          rules_complain_fn *note, void *arg);
+struct resource;
+/* Adds one of the cluster's; its texts are copied. */
+void resource_list_put(struct resource_list *list, const struct resource *resource);
 /* Adds those of an APIResourceList, of an object with a list "resources" like it, or of an array of them;
  * subresources are passed over. -EINVAL. */
 int resource_list_add(struct resource_list *list, const json_t *value, struct err *err);

@@ -11,14 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum {
-    CONCERNED_MAX = 20,
-    CONCERNED_SERIES = 1000,
-    SELECTOR_MAX = 64 * 1024,
-    VERSIONS_MAX = 500,
-    NAMES_MAX = 5000,
-    PAGE = 500
-};
+enum { CONCERNED_MAX = 20, CONCERNED_SERIES = 1000, SELECTOR_MAX = 64 * 1024, NAMES_MAX = 5000, PAGE = 500 };
 
 /* ---- Prometheus ---- */
 
@@ -131,65 +124,33 @@ static json_t *get(struct asker *asker, const char *path, struct err *err) {
     return value;
 }
 
-static int add_version(struct asker *asker, const char *path, struct resource_list *list, struct err *err) {
-    json_t *value = get(asker, path, err);
-    int ret = value ? resource_list_add(list, value, err) : err->code;
-
-    json_decref(value);
-    return ret;
-}
-
-/* An APIService whose server is down must not hide the others: the original leaves it out, too. */
 struct discovering {
-    struct asker *asker;
     struct resource_list *list;
     rules_complain_fn *complain;
     void *arg;
-    int versions;
 };
 
-static void add_group_version(struct discovering *d, const char *group_version) {
-    cleanup_free char *path = xasprintf("/apis/%s", group_version);
-    struct err err = {0};
+static void add_resource(void *arg, const struct resource *resource) {
+    const struct discovering *d = arg;
 
-    if (d->versions++ < VERSIONS_MAX && add_version(d->asker, path, d->list, &err) < 0) {
-        err_wrap(&err, "left out");
-        d->complain(d->arg, &err);
-    }
+    resource_list_put(d->list, resource);
 }
 
-/* The preferred version first: what it has counts. */
-static void add_group(struct discovering *d, const json_t *group) {
-    const char *preferred =
-        json_string_value(json_object_get(json_object_get(group, "preferredVersion"), "groupVersion"));
-    const json_t *version;
-    size_t i;
+/* An APIService whose server is down must not hide the others: the original leaves it out, too. */
+static void tell_broken(void *arg, const char *api_version) {
+    const struct discovering *d = arg;
+    struct err err = {0};
 
-    if (preferred)
-        add_group_version(d, preferred);
-    json_array_foreach(json_object_get(group, "versions"), i, version) {
-        const char *text = json_string_value(json_object_get(version, "groupVersion"));
-        if (text && !str_eq(text, preferred))
-            add_group_version(d, text);
-    }
+    err_set(&err, -EAGAIN, "left out: /apis/%s: the API server behind it does not answer", api_version);
+    d->complain(d->arg, &err);
 }
 
 int rules_ask_resources(struct asker *asker, struct resource_list *list, rules_complain_fn *complain,
                         void *arg, struct err *err) {
-    struct discovering d = {asker, list, complain, arg, 0};
-    json_t *groups, *group;
-    size_t i;
+    struct discovering d = {list, complain, arg};
 
     list->from = "the cluster's";
-    int ret = add_version(asker, "/api/v1", list, err);
-    if (ret < 0)
-        return ret;
-    groups = get(asker, "/apis", err);
-    if (!groups)
-        return err->code;
-    json_array_foreach(json_object_get(groups, "groups"), i, group) add_group(&d, group);
-    json_decref(groups);
-    return 0;
+    return asker_discover(asker, add_resource, tell_broken, &d, err);
 }
 
 /* ---- names ---- */

@@ -1,4 +1,5 @@
 /* The cluster's resources, for the mapping of labels: from its discovery, or those that every cluster has. */
+#include "api/client/discovery.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/rules.h"
@@ -146,6 +147,22 @@ void resource_list_add_own(struct resource_list *list) {
 
 /* ---- from discovery ---- */
 
+static const char *singular_of(struct resource_list *list, const char *singular, const char *kind) {
+    return *singular ? arena_strdup(&list->arena, singular) : lower(&list->arena, kind);
+}
+
+void resource_list_put(struct resource_list *list, const struct resource *resource) {
+    struct arena *arena = &list->arena;
+
+    put(list, (struct cluster_resource){
+                  .group = arena_strdup(arena, resource->group),
+                  .version = arena_strdup(arena, resource->version),
+                  .plural = arena_strdup(arena, resource->plural),
+                  .singular = singular_of(list, str_or_empty(resource->singular), resource->kind),
+                  .kind = arena_strdup(arena, resource->kind),
+                  .namespaced = resource->namespaced});
+}
+
 static const char *text_of(const json_t *object, const char *key) {
     return str_or_empty(json_string_value(json_object_get(object, key)));
 }
@@ -193,7 +210,7 @@ static int add_element(struct resource_list *list, const json_t *element, const 
     set_version(list, element, whole, &resource);
     resource.plural = arena_strdup(&list->arena, name);
     resource.kind = arena_strdup(&list->arena, kind);
-    resource.singular = *singular ? arena_strdup(&list->arena, singular) : lower(&list->arena, kind);
+    resource.singular = singular_of(list, singular, kind);
     if (!is_there(list, &resource))
         put(list, resource);
     return 0;

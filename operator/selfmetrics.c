@@ -1,60 +1,77 @@
 /* The operator's own metrics, by Prometheus' naming conventions. */
-#include "operator/health.h"
+#include "operator/selfmetrics_internal.h"
 
 #include <inttypes.h>
 #include <malloc.h>
 
-static void head(struct buf *b, const char *name, const char *type, const char *help) {
+void selfmetrics_head(struct buf *b, const char *name, const char *type, const char *help) {
     buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void number(struct buf *b, const char *name, const char *type, const char *help, double value) {
-    head(b, name, type, help);
+void selfmetrics_number(struct buf *b, const char *name, const char *type, const char *help, double value) {
+    selfmetrics_head(b, name, type, help);
     buf_printf(b, "%s %.17g\n", name, value);
+}
+
+void selfmetrics_histogram(struct buf *b, const struct selfmetrics_histogram *histogram) {
+    const struct selfmetrics_histogram *h = histogram;
+    const char *comma = *h->labels ? "," : "", *open = *h->labels ? "{" : "", *close = *h->labels ? "}" : "";
+    uint64_t sum = 0;
+
+    for (int i = 0; i < h->buckets; i++) {
+        sum += h->counts[i];
+        if (i < h->buckets - 1)
+            buf_printf(b, "%s_bucket{%s%sle=\"%g\"} %" PRIu64 "\n", h->name, h->labels, comma, h->bounds[i],
+                       sum);
+    }
+    buf_printf(b, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", h->name, h->labels, comma, sum);
+    buf_printf(b, "%s_sum%s%s%s %.6f\n%s_count%s%s%s %" PRIu64 "\n", h->name, open, h->labels, close, h->sum,
+               h->name, open, h->labels, close, sum);
 }
 
 static void write_requests(const struct kube_stats *s, struct buf *b) {
     static const char *const verbs[] = {"get", "create", "patch", "apply", "delete", "watch"};
     static const char *const name = "trimtab_kube_request_duration_seconds";
-    uint64_t sum = 0;
 
-    head(b, "trimtab_kube_requests_total", "counter", "Requests to the kube-apiserver by verb.");
+    selfmetrics_head(b, "trimtab_kube_requests_total", "counter", "Requests to the kube-apiserver by verb.");
     for (size_t i = 0; i < sizeof(s->by_verb) / sizeof(s->by_verb[0]); i++)
         buf_printf(b, "trimtab_kube_requests_total{verb=\"%s\"} %" PRIu64 "\n", verbs[i], s->by_verb[i]);
-    head(b, "trimtab_kube_responses_total", "counter", "Answers of the kube-apiserver by class.");
+    selfmetrics_head(b, "trimtab_kube_responses_total", "counter", "Answers of the kube-apiserver by class.");
     for (int i = 1; i <= 5; i++)
         buf_printf(b, "trimtab_kube_responses_total{code=\"%dxx\"} %" PRIu64 "\n", i, s->by_class[i]);
     buf_printf(b, "trimtab_kube_responses_total{code=\"none\"} %" PRIu64 "\n", s->failed);
-    head(b, name, "histogram", "Time to the end of an answer.");
-    for (int i = 0; i < KUBE_LATENCY_BUCKETS; i++) {
-        sum += s->latency_count[i];
-        if (i < KUBE_LATENCY_BUCKETS - 1)
-            buf_printf(b, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, kube_latency_bounds[i], sum);
-    }
-    buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name, sum, name,
-               s->latency_sum, name, sum);
+    selfmetrics_head(b, name, "histogram", "Time to the end of an answer.");
+    selfmetrics_histogram(b, &(struct selfmetrics_histogram){.name = name,
+                                                             .labels = "",
+                                                             .bounds = kube_latency_bounds,
+                                                             .counts = s->latency_count,
+                                                             .buckets = KUBE_LATENCY_BUCKETS,
+                                                             .sum = s->latency_sum});
 }
 
 static void write_autoscaler(const struct autoscaler *autoscaler, struct buf *b) {
     struct autoscaler_stats s;
 
     autoscaler_stats(autoscaler, &s);
-    number(b, "trimtab_policies", "gauge", "Policies in memory.", (double)s.policies);
-    number(b, "trimtab_decisions_total", "counter", "Decisions made.", (double)s.decisions);
-    number(b, "trimtab_scale_writes_total", "counter", "Patches of a scale subresource.",
-           (double)s.scale_writes);
-    number(b, "trimtab_scale_conflicts_total", "counter", "Of these, answered 409 and decided again.",
-           (double)s.scale_conflicts);
-    number(b, "trimtab_scale_failures_total", "counter", "Of these, failed.", (double)s.scale_failures);
-    number(b, "trimtab_scale_reads_total", "counter", "Reads of a scale subresource.", (double)s.scale_reads);
-    number(b, "trimtab_status_writes_total", "counter", "Patches of a policy's status.",
-           (double)s.status_writes);
-    number(b, "trimtab_status_failures_total", "counter", "Of these, failed.", (double)s.status_failures);
-    number(b, "trimtab_events_total", "counter", "Events sent.", (double)s.events);
-    number(b, "trimtab_events_dropped_total", "counter", "Events not sent: repeated, or over the rate limit.",
-           (double)s.events_dropped);
-    number(b, "trimtab_decision_records_bytes", "gauge", "Memory of the last decisions that are kept.",
-           (double)s.record_bytes);
+    selfmetrics_number(b, "trimtab_policies", "gauge", "Policies in memory.", (double)s.policies);
+    selfmetrics_number(b, "trimtab_decisions_total", "counter", "Decisions made.", (double)s.decisions);
+    selfmetrics_number(b, "trimtab_scale_writes_total", "counter", "Patches of a scale subresource.",
+                       (double)s.scale_writes);
+    selfmetrics_number(b, "trimtab_scale_conflicts_total", "counter",
+                       "Of these, answered 409 and decided again.", (double)s.scale_conflicts);
+    selfmetrics_number(b, "trimtab_scale_failures_total", "counter", "Of these, failed.",
+                       (double)s.scale_failures);
+    selfmetrics_number(b, "trimtab_scale_reads_total", "counter", "Reads of a scale subresource.",
+                       (double)s.scale_reads);
+    selfmetrics_number(b, "trimtab_status_writes_total", "counter", "Patches of a policy's status.",
+                       (double)s.status_writes);
+    selfmetrics_number(b, "trimtab_status_failures_total", "counter", "Of these, failed.",
+                       (double)s.status_failures);
+    selfmetrics_number(b, "trimtab_events_total", "counter", "Events sent.", (double)s.events);
+    selfmetrics_number(b, "trimtab_events_dropped_total", "counter",
+                       "Events not sent: repeated, or over the rate limit.", (double)s.events_dropped);
+    selfmetrics_number(b, "trimtab_decision_records_bytes", "gauge",
+                       "Memory of the last decisions that are kept.", (double)s.record_bytes);
 }
 
 /* One family of samples over all informers. */
@@ -102,45 +119,32 @@ static void write_informers(const struct autoscaler *autoscaler, struct buf *b) 
 
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
         struct informer_family family = {.body = b, .name = families[i].name, .value = families[i].value};
-        head(b, families[i].name, families[i].type, families[i].help);
+        selfmetrics_head(b, families[i].name, families[i].type, families[i].help);
         autoscaler_each_informer(autoscaler, write_informer, &family);
     }
-}
-
-static void write_prometheus(const struct metric_source *source, struct buf *b) {
-    struct prometheus_stats s;
-
-    prometheus_stats(source, &s);
-    number(b, "trimtab_prometheus_queries_total", "counter", "Queries sent.", (double)s.queries);
-    number(b, "trimtab_prometheus_failures_total", "counter", "Queries without a usable answer.",
-           (double)s.failures);
-    number(b, "trimtab_prometheus_distinct_queries", "gauge", "Different queries that are followed.",
-           s.distinct);
-    number(b, "trimtab_prometheus_in_flight", "gauge", "Queries under way.", s.in_flight);
-    number(b, "trimtab_prometheus_last_success_timestamp_seconds", "gauge", "Time of the last good answer.",
-           (double)s.last_success / (double)USEC_PER_SEC);
 }
 
 static void write_metricsapi(const struct metric_source *source, struct buf *b) {
     struct metricsapi_stats s;
 
     metricsapi_stats(source, &s);
-    number(b, "trimtab_metrics_api_requests_total", "counter",
-           "Requests for metrics to the cluster's metrics APIs.", (double)s.requests);
-    number(b, "trimtab_metrics_api_failures_total", "counter", "Of these, without a usable answer.",
-           (double)s.failures);
-    number(b, "trimtab_metrics_api_followed", "gauge", "Different things that are asked for regularly.",
-           (double)s.followed);
+    selfmetrics_number(b, "trimtab_metrics_api_requests_total", "counter",
+                       "Requests for metrics to the cluster's metrics APIs.", (double)s.requests);
+    selfmetrics_number(b, "trimtab_metrics_api_failures_total", "counter",
+                       "Of these, without a usable answer.", (double)s.failures);
+    selfmetrics_number(b, "trimtab_metrics_api_followed", "gauge",
+                       "Different things that are asked for regularly.", (double)s.followed);
 }
 
 void selfmetrics_write(const struct health *health, struct buf *body) {
     write_autoscaler(health->autoscaler, body);
     write_informers(health->autoscaler, body);
     write_requests(kube_stats(health->kube), body);
-    if (health->prometheus)
-        write_prometheus(health->prometheus, body);
     write_metricsapi(health->metricsapi, body);
-    number(body, "trimtab_loop_lag_seconds", "gauge", "Longest turn of the loop since the last scrape.",
-           (double)loop_take_lag(health->loop) / (double)USEC_PER_SEC);
-    number(body, "trimtab_heap_bytes", "gauge", "Bytes of the heap in use.", (double)mallinfo2().uordblks);
+    selfmetrics_write_serving(health->serving, body);
+    selfmetrics_number(body, "trimtab_loop_lag_seconds", "gauge",
+                       "Longest turn of the loop since the last scrape.",
+                       (double)loop_take_lag(health->loop) / (double)USEC_PER_SEC);
+    selfmetrics_number(body, "trimtab_heap_bytes", "gauge", "Bytes of the heap in use.",
+                       (double)mallinfo2().uordblks);
 }

@@ -67,12 +67,13 @@ static void take_turn(void *arg) {
 }
 
 /* Another certificate of ours. The one in force stays until those who call us have heard of the new
- * authority, where it is one that they trust. */
-static void change_to(struct servingcert *c, const struct owncert *cert, bool wait) {
+ * authority, if they go on trusting the old one meanwhile. */
+static void change_to(struct servingcert *c, const struct owncert *cert) {
+    bool wait = owncert_trusted(&c->now, cert) && c->not_after > clock_wall() + switch_after;
     if (c->apiservices)
         apiservices_set_ca(c->apiservices, cert->ca_pem);
     copy(&c->next, cert);
-    if (wait && c->not_after > clock_wall() + switch_after)
+    if (wait)
         loop_timer_set(c->turn, switch_after);
     else
         take_turn(c);
@@ -82,7 +83,7 @@ static void on_secret(void *arg, const struct owncert *cert) {
     struct servingcert *c = arg;
     if (c->shared && owncert_equal(cert, c->next.ca_pem ? &c->next : &c->now))
         return;
-    change_to(c, cert, c->shared);
+    change_to(c, cert);
     c->shared = true;
 }
 
@@ -144,7 +145,7 @@ static void renew_alone(struct servingcert *c) {
     if (make(c, &cert) < 0)
         return;
     save(c, &cert);
-    change_to(c, &cert, true);
+    change_to(c, &cert);
 }
 
 /* The first of ours. With a Secret its authority is told to nobody: another replica's may be the one that

@@ -22,10 +22,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cases_basic  # noqa: E402, F401
 import cases_apiserver  # noqa: E402, F401
 import cases_prometheus  # noqa: E402, F401
+import cases_sources  # noqa: E402, F401
 import cases_policies  # noqa: E402, F401
 import cases_rivals  # noqa: E402, F401
 import cases_metrics  # noqa: E402, F401
 import cases_explain  # noqa: E402, F401
+import cases_serving  # noqa: E402, F401
 import cases_process  # noqa: E402, F401
 from case import TESTS, run_one  # noqa: E402
 from world import World, binary  # noqa: E402

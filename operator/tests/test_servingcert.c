@@ -250,6 +250,30 @@ static void one_for_another_service_is_made_anew(void **state) {
     assert_true(certificate_is_for(w->servers[0].cert, "trimtab.ns.svc"));
 }
 
+static void a_deleted_secret_comes_back(void **state) {
+    struct world *w = *state;
+    start(w, 0, &in_secret);
+    fake_loop_run(w->loop, SEC);
+    cleanup_free char *before = secret_text(w, "tls.crt");
+    fake_object_set(&w->kube, SECRET, NULL);
+    fake_loop_run(w->loop, SEC);
+    cleanup_free char *after = secret_text(w, "tls.crt");
+    assert_string_equal(after, before);
+    assert_serves_secret(w, 0);
+    assert_int_equal(w->servers[0].sets, 2);
+}
+
+/* Those who call us trust the new one only, so waiting would keep them out. */
+static void an_exchanged_one_serves_at_once(void **state) {
+    struct world *w = *state;
+    start(w, 0, &in_secret);
+    fake_loop_run(w->loop, SEC);
+    put_secret(w, 0, "trimtab", "cert-manager");
+    fake_loop_run(w->loop, SEC);
+    assert_serves_secret(w, 0);
+    assert_bundle_is_secrets(w);
+}
+
 static void somebody_elses_is_used_but_not_written(void **state) {
     struct world *w = *state;
     put_secret(w, 300 * DAY, "trimtab", "cert-manager");
@@ -382,6 +406,8 @@ int main(void) {
         T(it_is_renewed_after_two_thirds),
         T(one_that_has_ended_is_not_used),
         T(one_for_another_service_is_made_anew),
+        T(a_deleted_secret_comes_back),
+        T(an_exchanged_one_serves_at_once),
         T(somebody_elses_is_used_but_not_written),
         T(an_empty_secret_is_filled),
         T(memory_serves_while_the_secret_cannot_be_read),

@@ -1,0 +1,293 @@
+"""The metrics APIs of the operator itself, asked through the apiserver's aggregator by who asks them in a cluster."""
+
+import contextlib
+import http.client
+import json
+import ssl
+import subprocess
+
+from case import DEPLOYMENTS, POLICIES, test
+from cases_metrics import pods_of_web, use
+from cases_rivals import HPAS, hpa_controller
+from kubelet import Kubelet
+from metrics_adapter import APISERVICES
+from world import MERGE, free_port, stays, wait
+
+CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2"
+EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
+RESOURCE = "/apis/metrics.k8s.io/v1beta1"
+NAMES = ("v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io", "v1beta1.metrics.k8s.io")
+SECRETS = "/api/v1/namespaces/default/secrets"
+RULES = """rules:
+- seriesQuery: 'pod_load{namespace!="",pod!=""}'
+  resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+externalRules:
+- seriesQuery: 'queue_length{namespace!=""}'
+  resources: {overrides: {namespace: {resource: namespace}}}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (queue)
+"""
+POD_LOAD = f"{CUSTOM}/namespaces/default/pods/*/pod_load?labelSelector=app%3Dweb"
+
+
+class Serving:
+    """An operator with its secure port behind APIServices, in place of the one that the other tests use."""
+
+    def __init__(self, c, *flags):
+        self.c, self.port = c, free_port()
+        self.rules = c.world.folder / "served-rules.yaml"
+        self.rules.write_text(RULES)
+        self.kubelet = Kubelet(c.plane.server_tls())
+        c.world.operator.stop()
+        self.register()
+        self.operator = c.world.operator = c.operator = self.start(*flags)
+
+    def start(self, *flags):
+        return self.c.world.start_operator(
+            f"serving-{len(self.c.world.operators)}", f"--secure-port={self.port}", "--bind-address=127.0.0.1", f"--rules={self.rules}",
+            "--service=default/trimtab", "--cert-secret=default/trimtab-cert", f"--manage-apiservices={','.join(NAMES)}",
+            "--metrics-relist-interval=1s", "--metrics-max-age=1m", "--metrics-freshness=1s", "--metrics-max-stale=8s",
+            "--metric-resolution=5s", "--kubelet-use-node-status-port", "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-certificate-authority={self.c.plane.pki}/ca.crt", *flags)
+
+    def register(self):
+        """As the chart does; the Service leads to this machine."""
+        plane = self.c.plane
+        plane.api("POST", "/api/v1/namespaces/default/services",
+                  {"metadata": {"name": "trimtab"}, "spec": {"type": "ExternalName", "externalName": "localhost"}})
+        for name in NAMES:
+            version, group = name.split(".", 1)
+            plane.api("DELETE", f"{APISERVICES}/{name}")
+            plane.must("POST", APISERVICES, {
+                "metadata": {"name": name}, "spec": {"group": group, "version": version, "groupPriorityMinimum": 100,
+                                                     "versionPriority": 200 if version == "v1beta2" else 100,
+                                                     "service": {"name": "trimtab", "namespace": "default", "port": self.port}}})
+
+    def available(self):
+        def conditions(name):
+            status = self.c.plane.must("GET", f"{APISERVICES}/{name}").get("status", {})
+            return [(x["status"], x.get("message")) for x in status.get("conditions", ()) if x["type"] == "Available"]
+        wait(lambda: f"APIServices are available: {[conditions(n) for n in NAMES]}; {self.operator.tail()}",
+             lambda: all(conditions(n)[:1] and conditions(n)[0][0] == "True" for n in NAMES), 60)
+
+    def close(self):
+        code = self.operator.stop()
+        self.kubelet.stop()
+        for name in NAMES:
+            self.c.plane.api("DELETE", f"{APISERVICES}/{name}")
+        self.c.plane.api("DELETE", f"{SECRETS}/trimtab-cert")
+        self.c.world.operator = self.c.world.start_operator(f"operator-{len(self.c.world.operators)}")
+        assert code == 0, f"the serving operator ended with {code}"
+
+
+@contextlib.contextmanager
+def serving(c, *flags):
+    s = Serving(c, *flags)
+    try:
+        s.available()
+        yield s
+        s.operator.check()
+    finally:
+        s.close()
+
+
+def values(c, path, key=lambda item: item["describedObject"]["name"]):
+    """The values of a list by object; the status where there is none."""
+    status, answer = c.plane.api("GET", path)
+    return {key(i): i["value"] for i in answer["items"]} if status == 200 else f"{status} {answer.get('message')}"
+
+
+def gives(c, path, want, seconds=20, **how):
+    wait(lambda: f"{path}: {values(c, path, **how)}, wanted {want}; {c.operator.tail()}", lambda: values(c, path, **how) == want, seconds)
+
+
+def as_user(c, user, path):
+    """Status and message of a GET with this user's certificate."""
+    connection = http.client.HTTPSConnection("127.0.0.1", c.plane.port, context=c.plane.client_tls(user), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("message", "")
+
+
+def directly(port, path, method="GET", **headers):
+    """Past the aggregator, as nobody."""
+    context = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        return answer.status, json.loads(text) if text[:1] == "{" else text
+
+
+def kubectl(c, *arguments):
+    done = subprocess.run(["kubectl", "--kubeconfig", str(c.plane.folder / "admin.kubeconfig"), *arguments], capture_output=True,
+                          text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@test
+def serves_metrics_by_rules(c):
+    use(c, "pod_load", (3, 5.5))
+    c.world.exporter.values['queue_length{namespace="default",queue="orders"}'] = 12000
+    with serving(c) as s, pods_of_web(c):
+        gives(c, POD_LOAD, {"web-1": "3", "web-2": "5500m"})
+        gives(c, f"{EXTERNAL}/namespaces/default/queue_length", {"orders": "12k"}, key=lambda i: i["metricLabels"]["queue"])
+        listed = {r["name"] for r in c.plane.must("GET", CUSTOM)["resources"]}
+        assert {"pods/pod_load", "namespaces/pod_load"} <= listed, listed
+        status, answer = c.plane.api("GET", f"{CUSTOM}/namespaces/default/pods/*/none")
+        assert status == 404 and "could not find the metric none for pods" in answer["message"], answer
+        use(c, "pod_load", (7, 9))
+        gives(c, POD_LOAD, {"web-1": "7", "web-2": "9"})
+        # Discovery and OpenAPI as kubectl reads them.
+        assert "pods/pod_load" in kubectl(c, "get", "--raw", "/apis/custom.metrics.k8s.io/v1beta1")
+        assert "custom.metrics.k8s.io" in kubectl(c, "api-versions")
+        wait("kubectl explain knows podmetrics", lambda: "usage" in kubectl(c, "explain", "podmetrics.containers"), 60)
+        s.operator.check()
+
+
+@test
+def feeds_a_real_hpa(c):
+    """The controller of Kubernetes scales by our numbers, and lists nothing for it."""
+    c.delete(f"{POLICIES}/web")
+    use(c, "pod_load", 20)
+    metric = {"type": "Pods", "pods": {"metric": {"name": "pod_load"}, "target": {"type": "AverageValue", "averageValue": "10"}}}
+    with serving(c), pods_of_web(c):
+        gives(c, POD_LOAD, {"web-1": "20", "web-2": "20"})
+        c.plane.must("PATCH", f"{DEPLOYMENTS}/web/status", {"status": {"readyReplicas": 2}}, MERGE)
+        with hpa_controller(c):
+            c.create(HPAS, {"metadata": {"name": "web"}, "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 1, "maxReplicas": 6,
+                "metrics": [metric]}})
+            try:
+                c.expect(4, 60)
+            finally:
+                c.delete(f"{HPAS}/web")
+
+
+@test
+def feeds_its_own_policies_from_memory(c):
+    use(c, "pod_load", 10)
+    with serving(c), pods_of_web(c):
+        c.edit(metrics=[{"type": "Pods", "pods": {"metric": {"name": "pod_load"}, "target": {"type": "AverageValue", "averageValue": "10"}}}])
+        c.condition("ScalingActive", "True")
+        wait(lambda: c.status(), lambda: [m.get("origin") for m in c.status().get("metrics", ())] == ["rules"])
+        since = len(c.gate.requests)
+        use(c, "pod_load", 30)
+        c.expect(6)
+        assert not c.gate.asked(r"/apis/custom.metrics.k8s.io/.*/pods/", since), "asked the API for what is in memory"
+
+
+@test
+def asks_who_asks(c):
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    use(c, "pod_load", 1)
+    with serving(c) as s, pods_of_web(c):
+        gives(c, POD_LOAD, {"web-1": "1", "web-2": "1"})
+        c.plane.certificate("reader", "/CN=reader/O=team")
+        status, message = as_user(c, "reader", POD_LOAD)
+        assert status == 403 and 'User "reader" cannot get resource "pods/pod_load"' in message, (status, message)
+        rule = {"apiGroups": ["custom.metrics.k8s.io"], "resources": ["pods/pod_load"], "verbs": ["get"]}
+        c.create(f"{rbac}/namespaces/default/roles", {"metadata": {"name": "reader"}, "rules": [rule]})
+        c.create(f"{rbac}/namespaces/default/rolebindings", {
+            "metadata": {"name": "reader"}, "subjects": [{"kind": "Group", "name": "team", "apiGroup": rbac[6:-3]}],
+            "roleRef": {"apiGroup": rbac[6:-3], "kind": "Role", "name": "reader"}})
+        wait("the group's right counts", lambda: as_user(c, "reader", POD_LOAD)[0] == 200, 30)
+        # Nobody is who he says he is without the front proxy's certificate.
+        forged = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
+        status, answer = directly(s.port, POD_LOAD, **forged)
+        assert status == 403 and "system:anonymous" in answer["message"], (status, answer)
+        status, answer = directly(s.port, POD_LOAD, Authorization="Bearer nonsense")
+        assert status == 401 and answer["kind"] == "Status", (status, answer)
+        assert directly(s.port, "/readyz")[0] == 200
+        assert directly(s.port, POD_LOAD, method="POST")[0] == 405
+        assert directly(s.port, "/apis/" + "x" * 20000)[0] in (414, 431)
+        c.plane.api("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "asking"}})
+        token = c.plane.must("POST", "/api/v1/namespaces/default/serviceaccounts/asking/token",
+                             {"spec": {"expirationSeconds": 600}})["status"]["token"]
+        status, answer = directly(s.port, POD_LOAD, Authorization=f"Bearer {token}")
+        assert status == 403 and "system:serviceaccount:default:asking" in answer["message"], (status, answer)
+
+
+@test
+def rules_are_followed(c):
+    use(c, "pod_load", 2)
+    with serving(c) as s, pods_of_web(c):
+        gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
+        s.rules.write_text(RULES.replace("metricsQuery: sum(<<.Series>>", "metricsQuery: 10 * sum(<<.Series>>"))
+        gives(c, POD_LOAD, {"web-1": "20", "web-2": "20"})
+        s.rules.write_text(RULES.replace("<<.GroupBy>>", "<<.GroupBy"))
+        wait(s.operator.tail, lambda: "served-rules.yaml:4: rules[0].metricsQuery" in s.operator.text())
+        stays("the last good rules", lambda: values(c, POD_LOAD) == {"web-1": "20", "web-2": "20"}, 3)
+        s.rules.write_text(RULES)
+        gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
+        # A series that comes is found by who asks for it.
+        use(c, "other_load", 4)
+        s.rules.write_text(RULES.replace("pod_load{", "other_load{"))
+        gives(c, POD_LOAD.replace("pod_load", "other_load"), {"web-1": "4", "web-2": "4"})
+
+
+@test
+def last_value_while_prometheus_is_down(c):
+    use(c, "pod_load", 2)
+    with serving(c), pods_of_web(c):
+        gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
+        c.source_wire.mode("refuse")
+        stays("the last value", lambda: values(c, POD_LOAD) == {"web-1": "2", "web-2": "2"}, 5)
+        wait(lambda: values(c, POD_LOAD), lambda: str(values(c, POD_LOAD)).startswith("500 ") and "refused" in values(c, POD_LOAD))
+        c.source_wire.mode("pass")
+        gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"}, 40)
+
+
+@test
+def certificate_is_kept_and_renewed(c):
+    with serving(c) as s:
+        secret = c.plane.must("GET", f"{SECRETS}/trimtab-cert")
+        assert {"tls.crt", "tls.key", "ca.crt"} <= set(secret["data"]), secret["data"].keys()
+        s.operator.stop()
+        s.operator = c.world.operator = s.start()
+        s.available()
+        assert c.plane.must("GET", f"{SECRETS}/trimtab-cert")["data"] == secret["data"], "a start made another certificate"
+        # An administrator's mistake is put right.
+        c.plane.must("PATCH", f"{APISERVICES}/{NAMES[0]}", {"spec": {"caBundle": None}}, MERGE)
+        wait("the caBundle is back", lambda: c.plane.must("GET", f"{APISERVICES}/{NAMES[0]}")["spec"].get("caBundle"), 90)
+
+
+@contextlib.contextmanager
+def node(c, kubelet):
+    nodes = "/api/v1/nodes"
+    c.create(nodes, {"metadata": {"name": "n1"}})
+    c.plane.must("PATCH", f"{nodes}/n1/status", {"status": {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], "allocatable": {"cpu": "4", "memory": "8Gi"},
+        "capacity": {"cpu": "4", "memory": "8Gi"}, "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}},
+        "conditions": [{"type": "Ready", "status": "True"}]}}, MERGE)
+    try:
+        yield
+    finally:
+        c.delete(f"{nodes}/n1")
+
+
+@test
+def reads_the_kubelets(c):
+    with serving(c) as s, node(c, s.kubelet), pods_of_web(c):
+        s.kubelet.pods = [("default", "web-1"), ("default", "web-2")]
+        wait(lambda: kubectl(c, "top", "pods"), lambda: "web-2" in kubectl(c, "top", "pods"), 40)
+        usage = c.plane.must("GET", f"{RESOURCE}/namespaces/default/pods/web-1")["containers"][0]["usage"]
+        assert usage["cpu"].endswith("n") and abs(int(usage["cpu"][:-1]) - 5e8) < 5e7, usage
+        assert usage["memory"] == "256Mi", usage
+        top = kubectl(c, "top", "nodes")
+        assert "n1" in top and "25%" in top, top
+        assert "web-1" in kubectl(c, "top", "pods", "--containers", "-l", "app=web")
+        # A policy on cpu: half a core of one asked for, on each of two.
+        c.edit(metrics=[{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}])
+        c.condition("ScalingActive", "True", seconds=40)
+        wait(lambda: c.status(), lambda: [m.get("origin") for m in c.status().get("metrics", ())] == ["kubelet"], 40)
+        c.keeps(2)
+        s.kubelet.cores = 1.0
+        c.expect(4, 60)
+        # What is malformed is dropped whole, and what is known stays until it is too old.
+        s.kubelet.broken = "node_cpu_usage_seconds_total 1 2 3 4\n"
+        wait(lambda: kubectl(c, "top", "pods"), lambda: "web-1" not in kubectl(c, "top", "pods"), 60)
+        s.kubelet.broken = ""
+        wait(lambda: kubectl(c, "top", "pods"), lambda: "web-1" in kubectl(c, "top", "pods"), 60)

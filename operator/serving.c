@@ -1,0 +1,311 @@
+/* Builds the metrics side from the options, in the order in which its parts need one another. */
+#include "operator/serving.h"
+
+#include "base/str.h"
+#include "operator/version.h"
+#include <errno.h>
+#include <string.h>
+
+static const usec_t LOOK = USEC_PER_SEC;
+
+/* ---- where metrics come from ---- */
+
+static int start_sources(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+    cleanup_arena struct arena arena;
+
+    arena_init(&arena, 0);
+    struct prometheus_options fallback = options_prometheus(o, &arena);
+    const struct sources_world world = {.loop = s->world.loop,
+                                        .http = s->world.http,
+                                        .kube = s->world.kube,
+                                        .discovery = s->world.discovery,
+                                        .informers = s->world.informers,
+                                        .fallback = o->prometheus_url ? &fallback : NULL,
+                                        .write_status = !o->dry_run};
+    int ret = sources_new(&world, &s->sources, err);
+    return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
+}
+
+static int start_rules(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+
+    if (o->rules && o->rules_configmap)
+        return err_set(err, -EINVAL, "--rules and --rules-configmap: only one of the two can be given");
+    s->cache = querycache_new(s->world.loop,
+                              &(struct querycache_options){.freshness = o->freshness, .max_age = o->stale});
+    s->ruleset =
+        ruleset_new(s->world.loop, s->world.discovery, s->sources,
+                    &(struct ruleset_options){.relist = o->relist_interval, .max_age = o->metrics_max_age});
+    const struct ownmetrics_world own = {.loop = s->world.loop,
+                                         .discovery = s->world.discovery,
+                                         .informers = s->world.informers,
+                                         .sources = s->sources,
+                                         .ruleset = s->ruleset,
+                                         .cache = s->cache};
+    s->own = ownmetrics_new(&own);
+    if (!o->rules && !o->rules_configmap)
+        return 0;
+    return rulesfollow_new(s->world.loop, s->world.kube, s->ruleset,
+                           &(struct rulesfollow_place){o->rules, o->rules_configmap}, &s->rulesfollow, err);
+}
+
+static int start_remote(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+    const struct remote_options options = {.target = o->remote_adapter,
+                                           .ca_file = o->remote_ca_file,
+                                           .cert_file = o->remote_cert_file,
+                                           .key_file = o->remote_key_file,
+                                           .ourselves = s->world.config};
+
+    if (!o->remote_adapter || o->secure_port == 0)
+        return 0;
+    int ret = remote_new(s->world.loop, s->world.http, s->world.kube, &options, &s->remote, err);
+    return ret < 0 ? err_wrap(err, "--remote-adapter") : 0;
+}
+
+static int start_kubelets(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+    const struct kubelets_world world = {.loop = s->world.loop,
+                                         .http = s->world.http,
+                                         .kube = s->world.kube,
+                                         .discovery = s->world.discovery,
+                                         .informers = s->world.informers};
+    const struct kubelets_options options = {.resolution = o->metric_resolution,
+                                             .preferred_types = o->kubelet_address_types.items,
+                                             .port = (int)o->kubelet_port,
+                                             .use_node_status_port = o->kubelet_status_port,
+                                             .insecure_tls = o->kubelet_insecure_tls,
+                                             .ca_file = o->kubelet_ca_file,
+                                             .cert_file = o->kubelet_cert_file,
+                                             .key_file = o->kubelet_key_file,
+                                             .request_timeout = o->kubelet_timeout,
+                                             .node_selector = o->node_selector,
+                                             .deprecated_completely_insecure = o->kubelet_insecure};
+
+    if (!o->kubelet_metrics)
+        return 0;
+    return kubelets_new(&world, &options, &s->kubelets, err);
+}
+
+/* ---- ours before the cluster's ---- */
+
+static bool serves_resource(void *arg, const struct metric_spec *metric, const char *ns) {
+    const struct serving *s = arg;
+
+    (void)ns;
+    return s->kubelets && (str_eq(metric->metric, "cpu") || str_eq(metric->metric, "memory")) &&
+           kubelets_serves(s->kubelets);
+}
+
+static bool serves_custom(void *arg, const struct metric_spec *metric, const char *ns) {
+    const struct serving *s = arg;
+
+    return ownmetrics_defines(s->own, metric, ns);
+}
+
+static void on_rules(void *arg) {
+    struct serving *s = arg;
+
+    preferred_reconsider(s->custom);
+}
+
+/* Whether the kubelets have data changes rarely; it is looked at again and again. */
+static void on_look(void *arg) {
+    struct serving *s = arg;
+    bool serves = s->kubelets && kubelets_serves(s->kubelets);
+
+    if (serves != s->kubelets_serve) {
+        s->kubelets_serve = serves;
+        preferred_reconsider(s->resource);
+    }
+    loop_timer_set(s->look, LOOK);
+}
+
+static void start_preferred(struct serving *s) {
+    const struct preferred_options resource = {.first = s->kubelets ? kubelets_source(s->kubelets) : NULL,
+                                               .second = s->world.metricsapi,
+                                               .serves = serves_resource,
+                                               .arg = s},
+                                   custom = {.first = ownmetrics_source(s->own),
+                                             .second = s->world.metricsapi,
+                                             .serves = serves_custom,
+                                             .arg = s};
+
+    s->resource = preferred_new(&resource);
+    s->custom = preferred_new(&custom);
+    ruleset_on_change(s->ruleset, on_rules, s);
+    s->look = loop_timer_new(s->world.loop, on_look, s);
+    loop_timer_set(s->look, LOOK);
+}
+
+int serving_start(struct serving *serving, const struct serving_world *world, const struct options *options,
+                  struct err *err) {
+    *serving = (struct serving){.world = *world, .options = options, .started = loop_now(world->loop)};
+    int ret = start_sources(serving, err);
+    if (ret == 0)
+        ret = start_rules(serving, err);
+    if (ret == 0)
+        ret = start_kubelets(serving, err);
+    if (ret == 0)
+        ret = start_remote(serving, err);
+    if (ret == 0)
+        start_preferred(serving);
+    return ret;
+}
+
+/* ---- the secure port ---- */
+
+static int start_access(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+    const struct access_options options = {
+        .client_ca_file = o->client_ca_file,
+        .requestheader_client_ca_file = o->requestheader_ca_file,
+        .requestheader_allowed_names = o->requestheader_names.items,
+        .requestheader_username_headers = o->requestheader_users.items,
+        .requestheader_group_headers = o->requestheader_groups.items,
+        .requestheader_extra_headers_prefix = o->requestheader_extras.items,
+        .skip_lookup = o->skip_lookup,
+        .tolerate_lookup_failure = o->tolerate_lookup_failure,
+        .token_ttl = o->token_ttl,
+        .authorized_ttl = o->authorized_ttl,
+        .unauthorized_ttl = o->unauthorized_ttl,
+        .always_allow_paths = o->always_allow_paths.items,
+    };
+
+    int ret = access_new(s->world.loop, s->world.kube, s->server, &options, &s->access, err);
+    if (ret == 0)
+        metricsserver_set_access(s->metricsserver, s->access);
+    return ret;
+}
+
+/* "NAMESPACE/NAME" into its halves, in the options' arena; NULL stays NULL. */
+static int split_name(const char *flag, const char *text, struct arena *arena, const char **ret_ns,
+                      const char **ret_name, struct err *err) {
+    const char *slash = text ? strchr(text, '/') : NULL;
+
+    if (!text)
+        return 0;
+    if (!slash || slash == text || !slash[1] || strchr(slash + 1, '/'))
+        return err_set(err, -EINVAL, "--%s: \"%s\" is not of the form NAMESPACE/NAME", flag, text);
+    *ret_ns = arena_strndup(arena, text, (size_t)(slash - text));
+    *ret_name = arena_strdup(arena, slash + 1);
+    return 0;
+}
+
+static int start_certificate(struct serving *s, struct err *err) {
+    const struct options *o = s->options;
+    struct servingcert_options options = {.cert_file = o->tls_cert_file,
+                                          .key_file = o->tls_key_file,
+                                          .cert_dir = o->cert_dir,
+                                          .manage_apiservices = o->apiservices.count > 0,
+                                          .groups = o->apiservices.items};
+    cleanup_arena struct arena arena;
+
+    arena_init(&arena, 0);
+    if (!o->tls_cert_file != !o->tls_key_file)
+        return err_set(err, -EINVAL, "--tls-cert-file and --tls-private-key-file: both are needed, or none");
+    int ret = split_name("cert-secret", o->cert_secret, &arena, &options.secret_ns, &options.secret, err);
+    if (ret == 0)
+        ret = split_name("service", o->service, &arena, &options.service_ns, &options.service, err);
+    if (ret == 0 && o->apiservices.count && !o->service)
+        ret = err_set(err, -EINVAL, "--manage-apiservices: --service is needed, that they shall point at");
+    if (ret < 0)
+        return ret;
+    return servingcert_new(s->world.loop, s->world.kube, s->server, &options, &s->cert, err);
+}
+
+int serving_listen(struct serving *serving, metricsserver_health_fn *health, void *arg, struct err *err) {
+    struct serving *s = serving;
+    const struct options *o = s->options;
+
+    if (o->secure_port == 0)
+        return 0;
+    s->metricsserver = metricsserver_new(&(struct metricsserver_world){.loop = s->world.loop,
+                                                                       .ruleset = s->ruleset,
+                                                                       .own = s->own,
+                                                                       .kubelets = s->kubelets,
+                                                                       .remote = s->remote,
+                                                                       .version = TRIMTAB_VERSION,
+                                                                       .health = health,
+                                                                       .health_arg = arg});
+    const struct httpsserver_options options = {
+        .address = o->bind_address,
+        .port = (int)o->secure_port,
+        .tls_min_version = str_eq(o->tls_min_version, "VersionTLS13") ? 13 : 12,
+        .handler = metricsserver_handle,
+        .arg = s->metricsserver,
+    };
+    int ret = httpsserver_new(s->world.loop, &options, &s->server, err);
+    if (ret < 0)
+        return err_wrap(err, "--secure-port %d", (int)o->secure_port);
+    ret = start_access(s, err);
+    if (ret == 0)
+        ret = start_certificate(s, err);
+    if (ret == 0)
+        log_info(NULL, "metrics APIs on port %d", httpsserver_port(s->server));
+    return ret;
+}
+
+void serving_drain(struct serving *serving, usec_t limit, loop_fn *done, void *arg) {
+    if (serving->server)
+        httpsserver_drain(serving->server, limit, done, arg);
+    else
+        done(arg);
+}
+
+/* ---- health and end ---- */
+
+/* Kubelets that do not answer shall not keep the other two APIs from being reached for ever. */
+static const usec_t KUBELETS_WAIT = USEC_PER_MIN;
+
+static bool kubelets_wait(const struct serving *s) {
+    return s->kubelets && !kubelets_ready(s->kubelets) &&
+           loop_now(s->world.loop) - s->started < KUBELETS_WAIT;
+}
+
+static bool missing(struct buf *why, const char *what, const struct err *err) {
+    buf_printf(why, "%s%s%s\n", what, err && err->code ? ": " : "", err && err->code ? err_text(err) : "");
+    return false;
+}
+
+bool serving_ready(const struct serving *serving, struct buf *why) {
+    const struct serving *s = serving;
+    bool ready = true;
+
+    if (!ruleset_ready(s->ruleset))
+        ready = missing(why, "the series of the rules have not been listed yet",
+                        s->rulesfollow ? rulesfollow_error(s->rulesfollow) : NULL);
+    if (s->access && !access_ready(s->access))
+        ready = missing(why, "the front proxy's authority is not known yet", NULL);
+    if (s->cert && !servingcert_ready(s->cert))
+        ready = missing(why, "there is no serving certificate yet", servingcert_error(s->cert));
+    if (kubelets_wait(s))
+        ready = missing(why, "the kubelets have not been read twice yet", NULL);
+    return ready;
+}
+
+/* In the reverse order of the start; every part takes NULL. */
+void serving_close(struct serving *serving) {
+    struct serving *s = serving;
+
+    servingcert_free(steal_ptr(&s->cert));
+    httpsserver_free(steal_ptr(&s->server));
+    access_free(steal_ptr(&s->access));
+    metricsserver_free(steal_ptr(&s->metricsserver));
+}
+
+void serving_stop(struct serving *serving) {
+    struct serving *s = serving;
+
+    loop_timer_free(s->look);
+    remote_free(s->remote);
+    preferred_free(s->resource);
+    preferred_free(s->custom);
+    kubelets_free(s->kubelets);
+    rulesfollow_free(s->rulesfollow);
+    ownmetrics_free(s->own);
+    ruleset_free(s->ruleset);
+    querycache_free(s->cache);
+    sources_free(s->sources);
+}
