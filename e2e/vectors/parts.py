@@ -5,16 +5,13 @@ import contextlib
 import http.client
 import http.server
 import json
-import pathlib
 import re
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "faults"))
-from world import ROOT, Operator, Prometheus, free_port, wait  # noqa: E402
+from world import ROOT, Operator, Prometheus, free_port, wait
 
 RATE = re.compile(r"@RATE:([0-9.]+)@")
 MOMENT = time.time() - 200  # from which counters have been running

@@ -5,7 +5,7 @@ usage: vectors.py [--server trimtab|peer] [--record] [--keep] [--jobs N] [NAME..
 
 Each case has a Prometheus of its own, which scrapes one target every second, and a server with the case's rules before a real
 apiserver with the objects of cluster.json. What it answers must be what was recorded, or better where that is allowed
-(compare.py). --record writes what the real prometheus-adapter answers into the case instead; a new case needs config, exposition
+(compare.py). One server is also asked through the aggregator. --record writes what the real prometheus-adapter answers into the case instead; a new case needs config, exposition
 and "answers": [{"path": ...}]. One line a case, then the count.
 env: TRIMTAB (the binary; default build/asan/trimtab)
 """
@@ -23,7 +23,9 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "faults")]
+import aggregated  # noqa: E402
 import objects  # noqa: E402
 from compare import compare  # noqa: E402
 from parts import SERVERS, Gate, Scraped, free_port, wait  # noqa: E402
@@ -31,6 +33,7 @@ from world import ROOT, ControlPlane  # noqa: E402
 
 # The second folder has those that only a whole server can answer: the unit tests read the first.
 CASES = (ROOT / "adapter/tests/data/adapter", ROOT / "e2e/vectors/cases")
+BEHIND = "126-all-three-groups"  # which is also asked through the aggregator
 SCRAPES = 28  # seconds of scrapes that a rate needs
 
 
@@ -48,7 +51,7 @@ class Case:
 
     def serve(self, kind, plane):
         """Starts the server; whether it came up."""
-        self.kind = kind
+        self.kind, self.plane = kind, plane
         self.gate, self.port = Gate(self.scraped.prometheus.port), free_port()
         self.tls = plane.client_tls("admin")
         self.tls.verify_mode = ssl.CERT_NONE  # the server has made its certificate itself
@@ -56,7 +59,8 @@ class Case:
         wait(lambda: f"{self.name}: the server is ready: {self.server.text()[-600:]}", self.settled, 30)
         if self.server.process.poll() is not None:
             return False
-        time.sleep(1.5)  # the original is ready before it has listed any series
+        if kind == "peer":
+            time.sleep(1.5)  # it is ready before it has listed any series
         return True
 
     def settled(self):
@@ -97,6 +101,8 @@ class Case:
         for want in self.data["answers"]:
             for difference in compare(want["path"], want, self.ask(want["path"]), time.time(), self.rate):
                 wrong.append(f"{want['path']}: {difference}")
+        if self.name == BEHIND:
+            wrong += aggregated.check(self.plane, self.port)
         self.server.check()
         return wrong
 
