@@ -294,6 +294,21 @@ bool discovery_loaded(const struct discovery *discovery) {
     return discovery->loaded;
 }
 
+int discovery_failure(const struct discovery *discovery, struct err *err) {
+    for (int half = 0; half < HALF_COUNT; half++) {
+        const struct err *failure = &discovery->failure[half];
+        if (failure->code)
+            return err_set(err, failure->code, "%s", failure->text);
+    }
+    return 0;
+}
+
+void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
+    for (const struct group_version *gv = discovery->table.versions; gv; gv = gv->next)
+        if (gv->listed && gv->broken)
+            fn(arg, gv->api_version);
+}
+
 void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
     discovery_table_each(&discovery->table, fn, arg);
 }

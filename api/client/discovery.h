@@ -39,12 +39,18 @@ void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg);
 void discovery_follow_all(struct discovery *discovery);
 /* Whether a round of discovery_follow_all has been answered; once true it stays so. */
 bool discovery_loaded(const struct discovery *discovery);
+/* Why the last round failed: 0, or its code and text. */
+int discovery_failure(const struct discovery *discovery, struct err *err);
 /* Calls fn for each resource that can be got, subresources left out, in the order of the server's discovery:
  * the core group first, of each group the preferred version first. One that several versions have is told
  * once, of the first. The groups of the custom and external metrics APIs are left out: what they list are
  * metrics. Resources are borrowed until discovery_free, and equal ones give the same pointer. */
 typedef void discovery_fn(void *arg, const struct resource *resource);
 void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg);
+/* Calls fn for each "group/version" that the server lists and could not tell about, for another server behind
+ * it does not answer; what it had before counts on. */
+typedef void discovery_broken_fn(void *arg, const char *api_version);
+void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg);
 
 /* "/apis/apps/v1/namespaces/ns/deployments" (name NULL), ".../name" or ".../name/sub"; "/api/v1/…" for core.
  * ns NULL: all namespaces. Written into buf (the caller's). */

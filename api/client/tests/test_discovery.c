@@ -352,6 +352,11 @@ static void count_one(void *arg, const struct resource *resource) {
     ++*(int *)arg;
 }
 
+static void count_metrics(void *arg, const char *api_version) {
+    assert_string_not_equal(api_version, "apps/v1");
+    *(int *)arg += str_eq(api_version, "metrics.k8s.io/v1beta1");
+}
+
 static int count_all(const struct fixture *f) {
     int count = 0;
 
@@ -416,6 +421,28 @@ static void test_follow_all_of_older_server(void **state) {
     assert_int_equal(discovery_find(f->discovery, "example.org/v1", "Shop", &found, NULL), 0);
     assert_string_equal(found->singular, "shop");
     assert_true(count_all(f) > 20);
+    int broken = 0;
+    discovery_each_broken(f->discovery, count_metrics, &broken);
+    assert_int_equal(broken, 1);
+    assert_int_equal(discovery_failure(f->discovery, NULL), 0);
+}
+
+static void test_follow_all_fails(void **state) {
+    struct fixture *f = *state;
+    struct err err = {0};
+
+    route_document(f, "/api", "api-aggregated.json");
+    fake_http_route(f->fake, "/apis", (struct fake_reply){.code = -ECONNREFUSED});
+    assert_int_equal(discovery_failure(f->discovery, &err), 0);
+    discovery_follow_all(f->discovery);
+    turn_until(f->loop, &f->changed);
+    assert_false(discovery_loaded(f->discovery));
+    assert_int_equal(discovery_failure(f->discovery, &err), -ECONNREFUSED);
+    /* tried again by itself */
+    route_document(f, "/apis", "apis-aggregated.json");
+    f->changed = false;
+    turn_until(f->loop, &f->changed);
+    assert_true(discovery_loaded(f->discovery));
 }
 
 static void test_paths(void **state) {
@@ -462,6 +489,7 @@ int main(void) {
         cmocka_unit_test(test_each_in_order),
         cmocka_unit_test_setup_teardown(test_follow_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_follow_all_of_older_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_follow_all_fails, set_up, tear_down),
         cmocka_unit_test(test_paths),
     };
 
