@@ -26,13 +26,11 @@ struct prometheus {
     struct loop *loop;
     struct loop_timer *timer;
     struct promclient *client; /* whose limit of requests at once is the plan's too */
-    struct promclient *own;    /* that client where it was made here, else NULL */
     size_t max_response;
     usec_t interval;
     struct query_plan plan;
     struct map fetches; /* by key */
-    struct prometheus_stats stats;
-    char *outage; /* why the server is down; "" where it is not */
+    char *outage;       /* why the server is down; "" where it is not */
 };
 
 /* One query as it is asked for, whoever shares it. */
@@ -142,10 +140,6 @@ static void finish(struct fetch *f, enum plan_outcome outcome, usec_t hold) {
 
     plan_finish(&s->plan, &f->planned, outcome, hold, loop_now(s->loop));
     note_outage(s, f->message);
-    if (outcome == PLAN_ANSWERED)
-        s->stats.last_success = clock_wall();
-    else
-        s->stats.failures++;
     tell(f);
     arm(s);
 }
@@ -198,7 +192,6 @@ static int on_body(void *arg, const char *data, size_t len, struct err *err) {
 static void start(struct fetch *f) {
     struct prometheus *s = f->source;
 
-    s->stats.queries++;
     f->refused = false;
     f->reader = promjson_new(f->combine, s->max_response);
     f->call = promclient_start(s->client, &(struct promclient_request){.path = "/api/v1/query",
@@ -319,7 +312,7 @@ static void read_sample(struct metric_source *source, const struct metric_subscr
     staleness_apply(&sub->staleness, now, ret_sample);
 }
 
-struct metric_source *prometheus_on(struct loop *loop, struct promclient *client, usec_t interval) {
+struct metric_source *prometheus_new(struct loop *loop, struct promclient *client, usec_t interval) {
     static const struct metric_source_ops ops = {
         .name = "Prometheus", .subscribe = subscribe, .unsubscribe = unsubscribe, .read = read_sample};
     struct prometheus *s = XNEW(struct prometheus);
@@ -336,18 +329,6 @@ struct metric_source *prometheus_on(struct loop *loop, struct promclient *client
     return &s->head;
 }
 
-int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
-                   struct metric_source **ret_source, struct err *err) {
-    struct promclient *client;
-    int ret = promclient_new(loop, http, options, &client, err);
-
-    if (ret < 0)
-        return ret;
-    *ret_source = prometheus_on(loop, client, options->interval);
-    ((struct prometheus *)*ret_source)->own = client;
-    return 0;
-}
-
 void prometheus_free(struct metric_source *source) {
     struct prometheus *s = (struct prometheus *)source;
 
@@ -356,15 +337,10 @@ void prometheus_free(struct metric_source *source) {
     loop_timer_free(s->timer);
     plan_done(&s->plan);
     map_done(&s->fetches);
-    promclient_free(s->own);
     free(s->outage);
     free(s);
 }
 
-void prometheus_stats(const struct metric_source *source, struct prometheus_stats *ret_stats) {
-    const struct prometheus *s = (const struct prometheus *)source;
-
-    *ret_stats = s->stats;
-    ret_stats->distinct = (uint32_t)s->fetches.len;
-    ret_stats->in_flight = (uint32_t)s->plan.in_flight;
+uint32_t prometheus_distinct(const struct metric_source *source) {
+    return (uint32_t)((const struct prometheus *)source)->fetches.len;
 }

@@ -4,7 +4,6 @@
 #define ADAPTER_PROMETHEUS_H
 
 #include "api/types/metric_source.h"
-#include "net/http.h"
 #include "net/loop.h"
 
 struct prometheus_options {
@@ -23,22 +22,14 @@ struct prometheus_options {
     size_t max_response;        /* bytes; 0: 1 MiB */
 };
 
-struct prometheus_stats {
-    uint64_t queries, failures; /* since the start */
-    uint32_t distinct;          /* queries followed now */
-    uint32_t in_flight;
-    usec_t last_success; /* wall; 0: never */
-};
-
-/* A source on the loop, owned by the caller. The options are copied. -EINVAL names a bad option. */
-int prometheus_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
-                   struct metric_source **ret_source, struct err *err);
-/* The same on a client that others use too: borrowed, and freed later than the source. interval as in the
- * options. */
 struct promclient;
-struct metric_source *prometheus_on(struct loop *loop, struct promclient *client, usec_t interval);
+
+/* A source on the loop, owned by the caller; the client is borrowed, others may use it too. interval as in
+ * the options. */
+struct metric_source *prometheus_new(struct loop *loop, struct promclient *client, usec_t interval);
 /* All subscriptions must be gone. NULL is allowed. */
 void prometheus_free(struct metric_source *source);
-void prometheus_stats(const struct metric_source *source, struct prometheus_stats *ret_stats);
+/* How many different queries are followed. */
+uint32_t prometheus_distinct(const struct metric_source *source);
 
 #endif

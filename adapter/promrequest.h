@@ -4,6 +4,7 @@
 
 #include "adapter/prometheus.h"
 #include "api/client/file.h"
+#include "net/http.h"
 #include "net/url.h"
 
 struct prom_endpoint {

@@ -49,8 +49,7 @@ struct server *sources_find(const struct sources *sources, const char *ns, const
     if (!server) {
         nothing_found(sources, str_or_empty(ns), name, err);
     } else if (!server->client) {
-        cleanup_free char *title = server_title(server);
-        err_set(err, server->why.code, "%s: %s", title, err_text(&server->why));
+        err_set(err, server->why.code, "%s: %s", server->title, err_text(&server->why));
     }
     return server;
 }

@@ -37,6 +37,7 @@ struct server_watch {
 struct server {
     struct sources *sources;
     char *key;                              /* of its object, "" for the default one */
+    char *title;                            /* "MetricSource shop/mimir", "" for the default one */
     const struct promsource_object *object; /* one reference; NULL: the default one */
     struct server_secret secrets[PROMSOURCE_SECRETS_MAX];
     uint32_t secret_count;
@@ -125,8 +126,6 @@ void server_check_secrets(struct server *server);
 void server_stats(const struct server *server, struct promclient_stats *ret_stats);
 /* How many policies have a metric from it. */
 uint32_t server_policies(struct server *server);
-/* "MetricSource shop/mimir". Owned by the caller. */
-char *server_title(const struct server *server);
 
 /* ---- sources_wants.c ---- */
 

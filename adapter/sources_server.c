@@ -14,12 +14,6 @@
 
 enum { HEADERS_MAX = PROMSOURCE_MAP_MAX + 1, URL_MAX = 64 * 1024, MADE_OF_MAX = 8 * 1024 * 1024 };
 
-char *server_title(const struct server *server) {
-    if (!server->object)
-        return xstrdup("the server of --prometheus-url");
-    return xasprintf("%sMetricSource %s", server->object->meta.ns[0] ? "" : "Cluster", server->key);
-}
-
 static void free_secret(char *text) {
     if (text)
         explicit_bzero(text, strlen(text));
@@ -186,7 +180,7 @@ static void replace_client(struct server *server, struct promclient *client, use
     server->watch.probe = NULL;
     server->watch.asked = 0; /* a new one is asked at once */
     server->client = client;
-    server->pacer = client ? prometheus_on(all->world.loop, client, interval) : NULL;
+    server->pacer = client ? prometheus_new(all->world.loop, client, interval) : NULL;
     if (!client) {
         free_secret(server->made_of);
         server->made_of = NULL;
@@ -322,19 +316,21 @@ void server_check_secrets(struct server *server) {
 
 /* ---- life ---- */
 
-static struct server *make(struct sources *sources, const char *key) {
+static struct server *make(struct sources *sources, const struct promsource_object *object) {
     struct server *server = XNEW(struct server);
 
     server->sources = sources;
-    server->key = xstrdup(key);
+    server->object = object;
+    server->key = xstrdup(object ? object->meta.key : "");
+    server->title = object ? xasprintf("%sMetricSource %s", object->meta.ns[0] ? "" : "Cluster", server->key)
+                           : xstrdup("");
     err_set(&server->why, -EAGAIN, "it has just been created");
     return server;
 }
 
 struct server *server_new(struct sources *sources, const struct promsource_object *object) {
-    struct server *server = make(sources, object->meta.key);
+    struct server *server = make(sources, object);
 
-    server->object = object;
     server->watch.stored = json_incref(object->status_json);
     follow_secrets(server);
     return server;
@@ -347,9 +343,9 @@ int server_new_fallback(struct sources *sources, const struct prometheus_options
 
     if (ret < 0)
         return ret;
-    struct server *server = make(sources, "");
+    struct server *server = make(sources, NULL);
     server->client = client;
-    server->pacer = prometheus_on(sources->world.loop, client, options->interval);
+    server->pacer = prometheus_new(sources->world.loop, client, options->interval);
     err_clear(&server->why);
     *ret_server = server;
     return 0;
@@ -379,6 +375,7 @@ void server_free(struct server *server) {
     if (server->object)
         object_unref(&server->object->meta);
     free(server->key);
+    free(server->title);
     free(server);
 }
 

@@ -167,8 +167,7 @@ static void on_written(void *arg, const struct kube_reply *reply) {
         json_decref(w->stored);
         w->stored = json_incref(sent);
     } else if (reply->status != 404) { /* deleted: the watch will say so */
-        cleanup_free char *title = server_title(server);
-        log_warn(title, "writing its status: %s", err_text(&reply->err));
+        log_warn(server->title, "writing its status: %s", err_text(&reply->err));
     }
     json_decref(sent);
 }

@@ -150,14 +150,16 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
 static void read_sample(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
                         struct sample *ret_sample) {
     const struct want *w = sub->want;
+    struct sample s = {.quality = QUALITY_FAILED, .message = err_text(&w->why), .warning = ""};
 
     (void)source;
-    if (sub->inner)
-        w->pacer->ops->read(w->pacer, sub->inner, now, ret_sample);
-    else if (w->why.code == -EAGAIN)
-        *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
-    else
-        *ret_sample = (struct sample){.quality = QUALITY_FAILED, .message = err_text(&w->why), .warning = ""};
+    if (sub->inner) {
+        w->pacer->ops->read(w->pacer, sub->inner, now, &s);
+        s.origin = w->server->title;
+    } else if (w->why.code == -EAGAIN) {
+        s = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
+    }
+    *ret_sample = s;
 }
 
 void wants_init(struct sources *sources) {

@@ -1,6 +1,6 @@
 /* The source on the real loop and transport against a real Prometheus, which this program starts on a port
  * that the kernel chooses. */
-#include "adapter/prometheus.h"
+#include "adapter/promclient.h"
 
 #include "adapter/tests/prom_process.h"
 #include "base/cleanup.h"
@@ -23,6 +23,7 @@ struct live {
     struct prom_process prometheus;
     struct loop *loop;
     struct http *http;
+    struct promclient *client;
     struct metric_source *source;
 };
 
@@ -42,9 +43,14 @@ static struct live *live_new(const char *web_config) {
     return l;
 }
 
+static void disconnect_source(struct live *l) {
+    prometheus_free(steal_ptr(&l->source));
+    promclient_free(steal_ptr(&l->client));
+}
+
 static void live_free(struct live *l) {
     prom_process_done(&l->prometheus);
-    prometheus_free(l->source);
+    disconnect_source(l);
     http_curl_free(l->http);
     loop_free(l->loop);
     free(l);
@@ -53,8 +59,9 @@ static void live_free(struct live *l) {
 static void connect_source(struct live *l, const struct prometheus_options *options) {
     struct err err = {0};
 
-    if (prometheus_new(l->loop, l->http, options, &l->source, &err) < 0)
+    if (promclient_new(l->loop, l->http, options, &l->client, &err) < 0)
         fail_msg("%s", err.text);
+    l->source = prometheus_new(l->loop, l->client, options->interval);
 }
 
 static void count(void *arg) {
@@ -149,7 +156,7 @@ static void test_every_kind_of_answer(void **state) {
         connect_source(l, &(struct prometheus_options){.url = url, .use_get = get});
         ask_all_kinds(l);
         prom_process_stop(&l->prometheus);
-        prometheus_free(steal_ptr(&l->source));
+        disconnect_source(l);
     }
     live_free(l);
 }
@@ -225,7 +232,7 @@ static void test_tls(void **state) {
     ask_all_kinds(l);
     prom_process_put(&l->prometheus, "password", "wrong");
     want_none(l, "1", QUALITY_FAILED, "answered 401");
-    prometheus_free(steal_ptr(&l->source));
+    disconnect_source(l);
     o.server_name = "other.test";
     connect_source(l, &o);
     want_none(l, "1", QUALITY_FAILED, "Prometheus https://127.0.0.1:");

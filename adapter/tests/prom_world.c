@@ -83,21 +83,23 @@ struct world *world_new(const struct prometheus_options *options) {
     w->value = 5;
     w->loop = fake_loop_new();
     fake_http_init(&w->http, w->loop, serve, w);
-    if (prometheus_new(w->loop, &w->http.head, &o, &w->source, &err) < 0)
+    if (promclient_new(w->loop, &w->http.head, &o, &w->client, &err) < 0)
         fail_msg("%s", err.text);
+    w->source = prometheus_new(w->loop, w->client, o.interval);
     return w;
 }
 
 void world_free(struct world *w) {
-    struct prometheus_stats stats;
+    struct promclient_stats stats;
 
     for (int i = 0; i < w->count; i++)
         world_leave(&w->followers[i]);
-    prometheus_stats(w->source, &stats);
-    assert_int_equal(stats.distinct, 0);
+    promclient_stats(w->client, &stats);
+    assert_int_equal(prometheus_distinct(w->source), 0);
     assert_int_equal(stats.in_flight, 0);
     assert_int_equal(w->http.in_flight, 0);
     prometheus_free(w->source);
+    promclient_free(w->client);
     fake_loop_free(w->loop);
     free(w);
 }

@@ -3,7 +3,7 @@
 #ifndef ADAPTER_TESTS_PROM_WORLD_H
 #define ADAPTER_TESTS_PROM_WORLD_H
 
-#include "adapter/prometheus.h"
+#include "adapter/promclient.h"
 #include "adapter/tests/fake_http.h"
 #include "net/tests/fake_loop.h"
 
@@ -25,6 +25,7 @@ struct follower {
 struct world {
     struct loop *loop;
     struct fake_http http;
+    struct promclient *client;
     struct metric_source *source;
     struct follower followers[FOLLOWERS_MAX];
     int count;

@@ -62,7 +62,7 @@ static void test_what_answers_read_as(void **state) {
 static void test_policies_share_a_fetch(void **state) {
     (void)state;
     struct world *w = world_new(NULL);
-    struct prometheus_stats stats;
+    struct promclient_stats stats;
 
     for (int i = 0; i < 10; i++)
         world_follow(w, "value", COMBINE_NONE, (i + 1) * SEC);
@@ -70,9 +70,9 @@ static void test_policies_share_a_fetch(void **state) {
     assert_in_range(w->http.started, 8, 11);
     for (int i = 0; i < 10; i++)
         assert_in_range(w->followers[i].told, w->http.started - 1, w->http.started);
-    prometheus_stats(w->source, &stats);
-    assert_int_equal(stats.distinct, 1);
-    assert_int_equal(stats.queries, w->http.started);
+    promclient_stats(w->client, &stats);
+    assert_int_equal(prometheus_distinct(w->source), 1);
+    assert_int_equal(stats.requests, w->http.started);
     assert_true(stats.last_success > 0);
 
     world_leave(&w->followers[0]); /* the one who wanted every second */
@@ -432,10 +432,10 @@ static void test_bad_options(void **state) {
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct metric_source *source = NULL;
+        struct promclient *client = NULL;
         struct err err = {0};
-        assert_int_equal(prometheus_new(NULL, NULL, &cases[i].options, &source, &err), -EINVAL);
-        assert_null(source);
+        assert_int_equal(promclient_new(NULL, NULL, &cases[i].options, &client, &err), -EINVAL);
+        assert_null(client);
         if (!strstr(err.text, cases[i].text) || strstr(err.text, "hunter2"))
             fail_msg("%zu: %s", i, err.text);
     }

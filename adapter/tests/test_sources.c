@@ -29,6 +29,7 @@ static void test_one_comes_changes_and_goes(void **state) {
     assert_int_equal(cluster_read(f).quality, QUALITY_PENDING);
     cluster_run(SEC);
     cluster_expect(f, 1);
+    assert_string_equal(cluster_read(f).origin, "MetricSource shop/mimir");
     int before = f->told;
     cluster_put("shop", "mimir", s2);
     cluster_run(SEC);
@@ -51,6 +52,7 @@ static void test_the_default_server(void **state) {
     cluster_run(SEC);
     cluster_expect(f, 7);
     cluster_expect(g, 7);
+    assert_string_equal(cluster_read(f).origin, "");
     assert_int_equal(c.http.started, 1); /* both share a fetch */
     cluster_end();
     cluster_begin(NULL);
