@@ -23,8 +23,8 @@ struct querycache *querycache_new(struct loop *loop, const struct querycache_opt
     return cache;
 }
 
-static void wait_end(struct querycache_wait *wait) {
-    subscribers_remove(&wait->query->waits, &wait->head);
+static void wait_end(struct cached_query *q, struct querycache_wait *wait) {
+    subscribers_remove(&q->waits, &wait->head);
     loop_timer_free(wait->timer);
     free(wait);
 }
@@ -35,7 +35,7 @@ static void wait_answer(struct querycache_wait *wait, const struct err *err) {
     querycache_fn *fn = wait->fn;
     void *arg = wait->arg;
 
-    wait_end(wait);
+    wait_end(q, wait);
     cached_query_answer(q, fn, arg, err);
 }
 
@@ -81,7 +81,7 @@ struct querycache_wait *querycache_ask(struct querycache *cache, struct promclie
 
 void querycache_cancel(struct querycache_wait *wait) {
     if (wait)
-        wait_end(wait);
+        wait_end(wait->query, wait);
 }
 
 static void on_refetched(void *arg) {
@@ -126,7 +126,7 @@ static void abandon(struct cached_query *q) {
         struct querycache_wait *wait = (struct querycache_wait *)q->waits.first;
         querycache_fn *fn = wait->fn;
         void *arg = wait->arg;
-        wait_end(wait);
+        wait_end(q, wait);
         fn(arg, NULL, &err);
     }
     while (q->follows.first) {
@@ -167,7 +167,7 @@ void querycache_forget(struct querycache *cache, struct promclient *client) {
 /* Without a word: the whole cache goes. */
 static void end_silently(struct cached_query *q) {
     while (q->waits.first)
-        wait_end((struct querycache_wait *)q->waits.first);
+        wait_end(q, (struct querycache_wait *)q->waits.first);
     while (q->follows.first) {
         struct querycache_follow *follow = (struct querycache_follow *)q->follows.first;
         subscribers_remove(&q->follows, &follow->head);

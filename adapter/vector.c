@@ -107,9 +107,7 @@ static uint32_t hash_of(const char *ns, const char *value) {
 }
 
 static bool is(const struct vector_sample *s, const char *label, const char *value) {
-    const char *have = label ? vector_label(s, label) : NULL;
-
-    return !label || (have && strcmp(have, value) == 0);
+    return !label || str_eq(vector_label(s, label), value);
 }
 
 /* The slot of these values, or the free one where they would go. ns counts where the index has its label. */

@@ -208,20 +208,25 @@ static void intersect(struct widen_set *set, const struct widen_set *inner) {
     set->count = kept;
 }
 
-/* Behind the name of an aggregation. A name as label could make elements meet that are not the same. */
+/* Behind the name of an aggregation: by before or after what is aggregated. */
+static bool take_by_and_over(struct widener *w, struct widen_set *ret_by, struct widen_value *ret_over) {
+    bool before = widen_take_keyword(w, "by");
+
+    if (before && !widen_by(w, ret_by))
+        return false;
+    if (!widen_take(w, "(") || !take_expression(w, PREC_OR, ret_over) || !widen_take(w, ")"))
+        return false;
+    return before || (widen_take_keyword(w, "by") && widen_by(w, ret_by));
+}
+
+/* The name as one of the labels could make elements meet that are not the same. */
 static bool take_aggregation(struct widener *w, struct widen_value *ret_value) {
     struct widen_set by;
     struct widen_value over;
-    bool before = widen_take_keyword(w, "by");
 
-    if (before && !widen_by(w, &by))
+    if (!take_by_and_over(w, &by, &over) || over.range || over.shape == SHAPE_NUMBER)
         return false;
-    if (!widen_take(w, "(") || !take_expression(w, PREC_OR, &over) || !widen_take(w, ")"))
-        return false;
-    if (!before && (!widen_take_keyword(w, "by") || !widen_by(w, &by)))
-        return false;
-    if (over.range || over.shape == SHAPE_NUMBER || !widen_set_has(&by, w->labels->object) ||
-        widen_set_has(&by, "__name__"))
+    if (!widen_set_has(&by, w->labels->object) || widen_set_has(&by, "__name__"))
         return false;
     if (over.shape == SHAPE_OBJECTS)
         intersect(&by, &over.labels);

@@ -161,11 +161,11 @@ static void test_steady_reader(void **state) {
     fake_loop_run(w->loop, SEC);
     assert_int_equal(u.told, 1);
     for (int i = 0; i < 600; i++) {
-        w->value = (double)(loop_now(w->loop) / SEC);
+        w->value = (double)loop_now(w->loop) / 1e6;
         assert_true(ask(&u, "x"));
         assert_int_equal(u.code, 0);
         if (i > 20)
-            assert_true((double)(loop_now(w->loop) / SEC) - u.value <= 11);
+            assert_true((double)loop_now(w->loop) / 1e6 - u.value <= 11);
         assert_true(stats(w).oldest < 10 * SEC);
         fake_loop_run(w->loop, SEC);
     }
