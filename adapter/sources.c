@@ -72,8 +72,9 @@ void sources_on_change(struct sources *sources, loop_fn *fn, void *arg) {
     sources->listeners[sources->listener_count++].arg = arg;
 }
 
-void sources_replaced(struct sources *sources, struct metric_source *pacer, struct promclient *client) {
-    wants_bind(sources);
+void sources_replaced(struct sources *sources, const char *name, struct metric_source *pacer,
+                      struct promclient *client) {
+    wants_bind(sources, name);
     for (uint32_t i = 0; i < sources->listener_count; i++)
         sources->listeners[i].fn(sources->listeners[i].arg);
     prometheus_free(pacer);
@@ -84,7 +85,7 @@ void sources_replaced(struct sources *sources, struct metric_source *pacer, stru
 
 static void remove_server(struct sources *sources, struct server *server) {
     map_remove(&sources->servers, server->key);
-    sources_replaced(sources, NULL, NULL);
+    sources_replaced(sources, server->object->meta.name, NULL, NULL);
     server_free(server);
 }
 
@@ -146,7 +147,7 @@ static void on_tick(void *arg) {
 
     news |= settle(&sources->kinds[KIND_CLUSTER]);
     if (news)
-        sources_replaced(sources, NULL, NULL);
+        sources_replaced(sources, NULL, NULL, NULL);
     while (map_next(&sources->servers, &it, NULL, &server)) {
         server_check_secrets(server);
         server_watch_tick(server);

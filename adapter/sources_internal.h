@@ -103,9 +103,10 @@ struct sources {
 /* The server that a name means in a namespace, usable or not; NULL: err says that there is none, or -EAGAIN
  * that it is not known yet. */
 struct server *sources_find(const struct sources *sources, const char *ns, const char *name, struct err *err);
-/* Moves everyone to the servers that their names mean now, tells the listeners, and only then lets go of what
- * a server had before (both may be NULL). */
-void sources_replaced(struct sources *sources, struct metric_source *pacer, struct promclient *client);
+/* What name means may be another server now (NULL: any name): moves those who want it, tells the listeners,
+ * and only then lets go of what a server had before (both may be NULL). */
+void sources_replaced(struct sources *sources, const char *name, struct metric_source *pacer,
+                      struct promclient *client);
 
 /* ---- sources_server.c ---- */
 
@@ -131,8 +132,8 @@ uint32_t server_policies(struct server *server);
 
 void wants_init(struct sources *sources);
 void wants_done(struct sources *sources);
-/* Binds all anew; those to whom that makes a difference are told on a later turn. */
-void wants_bind(struct sources *sources);
+/* Binds those who want name (NULL: all) anew; whom that makes a difference to are told on a later turn. */
+void wants_bind(struct sources *sources, const char *name);
 
 /* ---- sources_status.c ---- */
 

@@ -185,7 +185,7 @@ static void replace_client(struct server *server, struct promclient *client, use
         free_secret(server->made_of);
         server->made_of = NULL;
     }
-    sources_replaced(all, old_pacer, old);
+    sources_replaced(all, server->object->meta.name, old_pacer, old);
 }
 
 static void unusable(struct server *server, const char *reason, const struct err *why) {

@@ -53,14 +53,14 @@ static bool bind_one(struct want *w) {
     return true;
 }
 
-void wants_bind(struct sources *sources) {
+void wants_bind(struct sources *sources, const char *name) {
     struct map_iter it = {0};
     void *value;
 
     sources->uses++;
     while (map_next(&sources->wants, &it, NULL, &value)) {
         struct want *w = value;
-        if (!bind_one(w) || w->changed)
+        if ((name && !str_eq(name, w->name)) || !bind_one(w) || w->changed)
             continue;
         w->changed = true;
         w->next_changed = sources->changed;
