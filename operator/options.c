@@ -125,7 +125,7 @@ const struct option option_table[] = {
      .help = "key of that certificate"},
     {"kubelet-metrics", OPTION_BOOL, AT(kubelet_metrics), "true",
      .help = "read cpu and memory from the kubelets, and serve metrics.k8s.io from it"},
-    {"metric-resolution", OPTION_DURATION, AT(metric_resolution), "15s", .min = 5 * USEC_PER_SEC,
+    {"metric-resolution", OPTION_DURATION, AT(metric_resolution), "15s", .min = 10 * USEC_PER_SEC,
      .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how often each kubelet is read"},
     {"kubelet-request-timeout", OPTION_DURATION, AT(kubelet_timeout), "10s", .min = 100 * USEC_PER_MSEC,
      .max = 10 * USEC_PER_MIN, .argument = "DURATION", .help = "how long a kubelet may take to answer"},

@@ -29,7 +29,7 @@ def patience():
 def wait(what, function, seconds=20, every=0.1):
     """Until function gives something true, which is returned. It may take seconds on an idle machine; who waits for what
     comes loses nothing by waiting longer, so that a machine that stalls for a while fails no test."""
-    seconds = max(60, round(seconds * patience()))
+    seconds = min(max(60, round(seconds * patience())), 150)
     end = time.monotonic() + seconds
     while True:
         last = function()
