@@ -1,0 +1,258 @@
+/* Requests of metrics.k8s.io that Prometheus answers: the objects that are asked for, a question for each of
+ * their namespaces and for cpu and memory, and the answer when the last one is in. */
+#include "adapter/resourcerules_internal.h"
+
+#include "adapter/resourceobjects.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct resourcerules {
+    struct resourcerules_world world;
+    struct informer *pods, *nodes; /* NULL: not followed (yet) */
+    struct resourcerules_call *calls;
+};
+
+/* A question that is out. */
+struct asked {
+    struct resourcerules_call *call;
+    struct resource_question question;
+    struct querycache_wait *wait;
+};
+
+struct resourcerules_call {
+    struct resourcerules *all;
+    struct resourcerules_call *next, **at;
+    struct metrics_route route; /* name, ns and resource alone, in arena */
+    metrics_answer_fn *fn;
+    void *arg;
+    struct arena arena;
+    struct measured *objects;
+    uint32_t count, cap;
+    struct map by_key;  /* struct measured */
+    struct map by_text; /* struct asked: namespaces may share a question */
+    usec_t window;
+    uint32_t waits; /* questions that are out */
+    bool inside;    /* in resourcerules_answer */
+};
+
+/* Following pods and nodes. */
+
+static void on_object(void *arg, enum informer_change change, const struct object *old,
+                      const struct object *new_) {
+    (void)arg;
+    (void)change;
+    (void)old;
+    (void)new_;
+}
+
+static struct informer *follow(struct resourcerules *all, const char *kind, enum object_type type) {
+    const struct resource *resource;
+
+    if (discovery_find(all->world.discovery, "v1", kind, &resource, NULL) < 0)
+        return NULL;
+    return informers_open(all->world.informers, resource, type, on_object, all);
+}
+
+bool resourcerules_serve(const struct resourcerules *all) {
+    const struct rules *rules = ruleset_rules(all->world.ruleset);
+    return rules && rules->has_resource;
+}
+
+/* The rules have changed, or discovery knows more. */
+static void on_change(void *arg) {
+    struct resourcerules *all = arg;
+
+    if (!resourcerules_serve(all))
+        return;
+    if (!all->pods)
+        all->pods = follow(all, "Pod", OBJECT_POD);
+    if (!all->nodes)
+        all->nodes = follow(all, "Node", OBJECT_NODE);
+}
+
+struct resourcerules *resourcerules_new(const struct resourcerules_world *world) {
+    struct resourcerules *all = XNEW(struct resourcerules);
+
+    all->world = *world;
+    ruleset_on_change(world->ruleset, on_change, all);
+    discovery_on_change(world->discovery, on_change, all);
+    on_change(all);
+    return all;
+}
+
+void resourcerules_free(struct resourcerules *all) {
+    if (!all)
+        return;
+    while (all->calls)
+        resourcerules_cancel(all->calls);
+    informer_close(all->pods);
+    informer_close(all->nodes);
+    free(all);
+}
+
+/* A request. */
+
+static void call_free(struct resourcerules_call *call) {
+    if (call->at) {
+        *call->at = call->next;
+        if (call->next)
+            call->next->at = call->at;
+    }
+    for (uint32_t i = 0; i < call->count; i++)
+        object_unref(call->objects[i].object);
+    free(call->objects);
+    map_done(&call->by_key);
+    map_done(&call->by_text);
+    arena_done(&call->arena);
+    free(call);
+}
+
+void resourcerules_cancel(struct resourcerules_call *call) {
+    struct map_iter it = {0};
+    void *asked;
+
+    if (!call)
+        return;
+    while (map_next(&call->by_text, &it, NULL, &asked))
+        querycache_cancel(((struct asked *)asked)->wait);
+    call_free(call);
+}
+
+static void give_answer(struct resourcerules_call *call) {
+    struct metrics_object *objects = ARENA_ARRAY(&call->arena, struct metrics_object, call->count + 1);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < call->count; i++)
+        count += resource_values_object(&call->objects[i], call->window, &call->arena, &objects[count]);
+    resource_answer(&call->route, /* exists= */ call->count > 0, objects, count, call->fn, call->arg);
+}
+
+/* One question less; the last one answers. Inside resourcerules_answer, that does the rest. */
+static void arrived(struct resourcerules_call *call) {
+    if (--call->waits || call->inside)
+        return;
+    give_answer(call);
+    call_free(call);
+}
+
+/* What fails is left out, as the original has it; why is in the health of the server that was asked. */
+static void on_vector(void *arg, const struct vector *vector, const struct err *err) {
+    struct asked *asked = arg;
+    struct resourcerules_call *call = asked->call;
+
+    asked->wait = NULL;
+    if (vector)
+        resource_values_take(&asked->question, vector, &call->by_key, &call->arena);
+    else
+        log_debug("resourceRules", "%s", err_text(err));
+    arrived(call);
+}
+
+static void ask(struct resourcerules_call *call, struct promclient *client,
+                const struct resource_question *question) {
+    if (map_get(&call->by_text, question->text))
+        return;
+    struct asked *asked = ARENA_NEW(&call->arena, struct asked);
+    *asked = (struct asked){.call = call, .question = *question};
+    map_put(&call->by_text, asked->question.text, asked);
+    call->waits++;
+    struct querycache_wait *wait =
+        querycache_ask(call->all->world.cache, client, question->text, on_vector, asked);
+    if (wait)
+        asked->wait = wait;
+}
+
+static void ask_group(struct resourcerules_call *call, const struct resource_group *group) {
+    const struct resourcerules_world *world = &call->all->world;
+    struct resource_question question;
+    struct err err = {0};
+
+    struct promclient *client = sources_client(world->sources, NULL, NULL, &err);
+    for (int of = 0; client && of < OF_COUNT; of++) {
+        if (resource_question_write(world->ruleset, group, (enum resource_of)of, &call->arena, &question,
+                                    &err) < 0)
+            break;
+        ask(call, client, &question);
+    }
+    if (err.code)
+        log_debug("resourceRules", "%s", err_text(&err));
+}
+
+static int by_namespace(const void *a, const void *b) {
+    return strcmp(((const struct measured *)a)->object->ns, ((const struct measured *)b)->object->ns);
+}
+
+/* Group by group, in the order of their namespaces. */
+static void ask_all(struct resourcerules_call *call) {
+    bool pods = resource_route_is_pods(&call->route);
+    const char **names = ARENA_ARRAY(&call->arena, const char *, call->count + 1);
+    uint32_t end;
+
+    qsort(call->objects, call->count, sizeof(*call->objects), by_namespace);
+    for (uint32_t i = 0; i < call->count; i++) {
+        names[i] = call->objects[i].object->name;
+        map_put(&call->by_key, call->objects[i].object->key, &call->objects[i]);
+    }
+    for (uint32_t i = 0; i < call->count; i = end) {
+        const char *ns = call->objects[i].object->ns;
+        for (end = i; end < call->count && strcmp(call->objects[end].object->ns, ns) == 0;)
+            end++;
+        ask_group(call,
+                  &(struct resource_group){pods ? ns : NULL, names + i, end - i, pods && !call->route.ns});
+    }
+}
+
+static void add_object(void *arg, const struct object *object) {
+    struct resourcerules_call *call = arg;
+
+    if (call->count == call->cap) {
+        call->cap = call->cap ? call->cap * 2 : 64;
+        call->objects = xrealloc(call->objects, call->cap * sizeof(*call->objects));
+    }
+    call->objects[call->count++] = (struct measured){.object = object_ref(object)};
+}
+
+static struct resourcerules_call *call_new(struct resourcerules *all, const struct metrics_route *route) {
+    struct resourcerules_call *call = XNEW(struct resourcerules_call);
+    const struct rules *rules = ruleset_rules(all->world.ruleset);
+
+    call->all = all;
+    arena_init(&call->arena, 16384);
+    call->route.api = route->api;
+    call->route.resource = arena_strdup(&call->arena, route->resource);
+    call->route.ns = route->ns ? arena_strdup(&call->arena, route->ns) : NULL;
+    call->route.name = route->name ? arena_strdup(&call->arena, route->name) : NULL;
+    call->window = rules ? rules->window : 0;
+    call->next = all->calls;
+    call->at = &all->calls;
+    if (call->next)
+        call->next->at = &call->next;
+    all->calls = call;
+    return call;
+}
+
+struct resourcerules_call *resourcerules_answer(struct resourcerules *all, const struct metrics_route *route,
+                                                metrics_answer_fn *fn, void *arg) {
+    const struct resource_informers informers = {all->pods, all->nodes};
+    struct resourcerules_call *call = call_new(all, route);
+
+    call->fn = fn;
+    call->arg = arg;
+    call->inside = true;
+    bool known = resource_objects_each(route, &informers, add_object, call);
+    if (known && call->count)
+        ask_all(call);
+    call->inside = false;
+    if (call->waits)
+        return call;
+    if (known)
+        give_answer(call);
+    else
+        resource_answer_unknown(fn, arg);
+    call_free(call);
+    return NULL;
+}

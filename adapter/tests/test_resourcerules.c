@@ -1,0 +1,413 @@
+/* resourceRules: which queries a request becomes, and what their answers come to. The informers, the sources
+ * and the cache are in the test's hands; rules, templates and widening are real. */
+#include "adapter/resourcerules.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { OBJECTS = 8, ASKED = 16 };
+
+/* What prometheus-adapter's own manifests have, and one that cannot be widened. */
+#define RULES(containers)                                                                                    \
+    "resourceRules:\n"                                                                                       \
+    "  cpu:\n"                                                                                               \
+    "    containerQuery: " containers "\n"                                                                   \
+    "    nodeQuery: sum(cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)\n"                                        \
+    "    resources: {overrides: {node: {resource: node}, namespace: {resource: namespace}, pod: {resource: " \
+    "pod}}}\n"                                                                                               \
+    "    containerLabel: container\n"                                                                        \
+    "  memory:\n"                                                                                            \
+    "    containerQuery: sum(mem{<<.LabelMatchers>>}) by (<<.GroupBy>>)\n"                                   \
+    "    nodeQuery: sum(mem{<<.LabelMatchers>>}) by (<<.GroupBy>>)\n"                                        \
+    "    resources: {overrides: {node: {resource: node}, namespace: {resource: namespace}, pod: {resource: " \
+    "pod}}}\n"                                                                                               \
+    "    containerLabel: container\n"                                                                        \
+    "  window: 3m\n"
+static const char usual[] = RULES("sum(cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)");
+static const char narrow[] = RULES("topk(5, cpu{<<.LabelMatchers>>})");
+
+static const struct cluster_resource resources[] = {
+    {.group = "", .version = "v1", .plural = "pods", .singular = "pod", .kind = "Pod", .namespaced = true},
+    {.group = "", .version = "v1", .plural = "nodes", .singular = "node", .kind = "Node"},
+    {.group = "", .version = "v1", .plural = "namespaces", .singular = "namespace", .kind = "Namespace"},
+};
+static const struct cluster_resources cluster = {resources, 3};
+
+/* ---- in place of the informers, the rules, the sources and the cache ---- */
+
+struct informer {
+    enum object_type type;
+};
+
+struct question {
+    char *text;
+    querycache_fn *fn;
+    void *arg;
+};
+
+static struct world {
+    struct informer pods, nodes;
+    bool synced, no_server;
+    struct str_pool pool;
+    const struct object *objects[OBJECTS];
+    struct rules *rules;
+    struct resourcerules *all;
+    bool inside; /* the cache answers from memory */
+    struct question asked[ASKED];
+    int asked_count;
+    struct buf log; /* of the queries, and of the answer */
+    struct buf answer;
+} w;
+
+struct informer *informers_open(struct informers *all, const struct resource *resource, enum object_type type,
+                                informer_fn *fn, void *arg) {
+    struct informer *informer = type == OBJECT_POD ? &w.pods : &w.nodes;
+
+    (void)all;
+    (void)resource;
+    (void)fn;
+    (void)arg;
+    informer->type = type;
+    return informer;
+}
+
+void informer_close(struct informer *informer) {
+    (void)informer;
+}
+
+bool informer_synced(const struct informer *informer) {
+    (void)informer;
+    return w.synced;
+}
+
+void informer_each(const struct informer *informer, informer_each_fn *fn, void *arg) {
+    for (int i = 0; i < OBJECTS; i++)
+        if (w.objects[i] && w.objects[i]->type == informer->type)
+            fn(arg, w.objects[i]);
+}
+
+const struct object *informer_get(const struct informer *informer, const char *ns, const char *name) {
+    for (int i = 0; i < OBJECTS; i++)
+        if (w.objects[i] && w.objects[i]->type == informer->type && str_eq(w.objects[i]->ns, ns) &&
+            str_eq(w.objects[i]->name, name))
+            return w.objects[i];
+    return NULL;
+}
+
+void informer_select(const struct informer *informer, const char *ns, const struct selector *selector,
+                     informer_each_fn *fn, void *arg) {
+    for (int i = 0; i < OBJECTS; i++)
+        if (w.objects[i] && w.objects[i]->type == informer->type && str_eq(w.objects[i]->ns, ns) &&
+            selector_matches(selector, w.objects[i]->labels))
+            fn(arg, w.objects[i]);
+}
+
+int discovery_find(struct discovery *discovery, const char *api_version, const char *kind,
+                   const struct resource **ret_resource, struct err *err) {
+    static const struct resource any;
+
+    (void)discovery;
+    (void)api_version;
+    (void)kind;
+    (void)err;
+    *ret_resource = &any;
+    return 0;
+}
+
+void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg) {
+    (void)discovery;
+    (void)fn;
+    (void)arg;
+}
+
+void ruleset_on_change(struct ruleset *ruleset, loop_fn *fn, void *arg) {
+    (void)ruleset;
+    (void)fn;
+    (void)arg;
+}
+
+const struct rules *ruleset_rules(const struct ruleset *ruleset) {
+    (void)ruleset;
+    return w.rules;
+}
+
+const struct cluster_resources *ruleset_resources(const struct ruleset *ruleset) {
+    (void)ruleset;
+    return &cluster;
+}
+
+struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
+                                  struct err *err) {
+    static char client;
+
+    (void)sources;
+    assert_null(ns);
+    assert_null(name);
+    if (!w.no_server)
+        return (struct promclient *)(void *)&client;
+    err_set(err, -ENOENT, "there is no server");
+    return NULL;
+}
+
+static void add_sample(struct vector *vector, const char *ns, const char *pod, const char *container,
+                       double value) {
+    struct series_label labels[3];
+    uint32_t count = 0;
+
+    if (container)
+        labels[count++] = (struct series_label){vector_word(vector, "container", 9),
+                                                vector_word(vector, container, strlen(container))};
+    if (ns)
+        labels[count++] =
+            (struct series_label){vector_word(vector, "namespace", 9), vector_word(vector, ns, strlen(ns))};
+    const char *label = container ? "pod" : "node";
+    labels[count++] = (struct series_label){vector_word(vector, label, strlen(label)),
+                                            vector_word(vector, pod, strlen(pod))};
+    const struct vector_sample sample = {
+        .value = value, .at = 1000 * USEC_PER_SEC, .label_count = count, .labels = labels};
+    vector_add(vector, &sample);
+}
+
+static void add_nodes(struct vector *vector, bool cpu) {
+    add_sample(vector, NULL, "node-0", NULL, cpu ? 1.5 : 4096);
+    add_sample(vector, NULL, "node-0", NULL, 77); /* the first one counts */
+    add_sample(vector, NULL, "node-2", NULL, 1);
+}
+
+/* shop: the namespace, or NULL where the answer is of it alone. */
+static void add_shop(struct vector *vector, const char *shop, bool cpu) {
+    add_sample(vector, shop, "web", "app", cpu ? 0.2509 : 1000.9);
+    add_sample(vector, shop, "web", "app", cpu ? NAN : -1);
+    if (cpu)
+        add_sample(vector, shop, "web", "side", 1);
+    else
+        add_sample(vector, shop, "half", "app", 1);
+    add_sample(vector, shop, "stray", "app", 9);
+}
+
+/* What the server knows, whatever it is asked for of it: more than that is dropped. */
+static void answer_query(const struct question *question) {
+    bool cpu = strstr(question->text, "cpu"), pods = strstr(question->text, "namespace");
+    bool all = strstr(question->text, "by (pod,container,namespace)");
+    struct vector *vector = vector_new();
+    struct err err = {0};
+
+    if (!pods)
+        add_nodes(vector, cpu);
+    if (all || strstr(question->text, "namespace=\"shop\""))
+        add_shop(vector, all ? "shop" : NULL, cpu);
+    if (all || strstr(question->text, "namespace=\"bank\""))
+        add_sample(vector, all ? "bank" : NULL, "web", "app", cpu ? 2 : 3);
+    vector_seal(vector, 0);
+    question->fn(question->arg, vector, &err);
+    vector_free(vector);
+}
+
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
+                                       querycache_fn *fn, void *arg) {
+    struct question *question = &w.asked[w.asked_count++];
+
+    (void)cache;
+    (void)client;
+    assert_true(w.asked_count < ASKED);
+    buf_printf(&w.log, "%s\n", query);
+    *question = (struct question){xstrdup(query), fn, arg};
+    if (!w.inside)
+        return (struct querycache_wait *)(void *)question;
+    answer_query(question);
+    return NULL;
+}
+
+void querycache_cancel(struct querycache_wait *wait) {
+    if (wait)
+        ((struct question *)(void *)wait)->fn = NULL;
+}
+
+/* ---- the world ---- */
+
+static void put(int at, enum object_type type, const char *ns, const char *name) {
+    struct object *o = object_new(type, &w.pool, &(struct object_names){.ns = ns, .name = name});
+
+    if (type == OBJECT_POD)
+        ((struct pod *)o)->phase = POD_RUNNING;
+    w.objects[at] = o;
+}
+
+static void world_begin(const char *rules) {
+    struct err err = {0};
+
+    w = (struct world){.synced = true, .inside = true};
+    str_pool_init(&w.pool);
+    buf_init(&w.log, 65536);
+    buf_init(&w.answer, 65536);
+    if (rules_read("rules.yaml", rules, strlen(rules), &w.rules, &err) < 0)
+        fail_msg("%s", err.text);
+    put(0, OBJECT_POD, "shop", "web");
+    put(1, OBJECT_POD, "shop", "half");
+    put(2, OBJECT_POD, "bank", "web");
+    put(3, OBJECT_NODE, "", "node-0");
+    put(4, OBJECT_NODE, "", "node-1");
+    w.all = resourcerules_new(&(struct resourcerules_world){0});
+    assert_true(resourcerules_serve(w.all));
+}
+
+static void forget_questions(void) {
+    for (int i = 0; i < w.asked_count; i++)
+        free(w.asked[i].text);
+    w.asked_count = 0;
+}
+
+static void world_end(void) {
+    resourcerules_free(w.all);
+    forget_questions();
+    for (int i = 0; i < OBJECTS; i++)
+        object_unref(w.objects[i]);
+    rules_free(w.rules);
+    str_pool_done(&w.pool);
+    buf_done(&w.log);
+    buf_done(&w.answer);
+}
+
+static void note(void *arg, const struct metrics_answer *answer) {
+    (void)arg;
+    buf_printf(&w.answer, "%d", answer->status);
+    if (answer->status != 200)
+        buf_printf(&w.answer, " %s", answer->message);
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const struct metrics_object *o = &answer->objects[i];
+        buf_printf(&w.answer, "%s%s/%s", i ? " | " : " ", o->ns, o->name);
+        for (uint32_t j = 0; j < o->usage_count; j++)
+            buf_printf(&w.answer, " %s=%" PRId64 "n/%" PRId64, o->usages[j].name, o->usages[j].cpu_nano,
+                       o->usages[j].memory_bytes);
+        assert_int_equal(o->window, 180 * USEC_PER_SEC);
+        assert_int_equal(o->at, 1000 * USEC_PER_SEC);
+    }
+}
+
+/* Asks; true: the answer is to come. */
+static bool ask(const char *path, struct resourcerules_call **ret_call) {
+    cleanup_free char *whole = xasprintf("/apis/metrics.k8s.io/v1beta1/%s", path);
+    cleanup_arena struct arena arena;
+    struct metrics_route route;
+
+    forget_questions();
+    buf_reset(&w.log);
+    buf_reset(&w.answer);
+    arena_init(&arena, 0);
+    assert_int_equal(metrics_route_read(whole, &arena, &route, NULL), 0);
+    *ret_call = resourcerules_answer(w.all, &route, note, NULL);
+    return *ret_call;
+}
+
+static void expect(const char *path, const char *want, const char *queries) {
+    struct resourcerules_call *call;
+
+    assert_false(ask(path, &call));
+    assert_string_equal(w.answer.data, want);
+    assert_string_equal(w.log.data ? w.log.data : "", queries);
+}
+
+#define SHOP_QUERIES                                                                                         \
+    "sum(cpu{namespace=\"shop\"}) by (pod,container)\nsum(mem{namespace=\"shop\"}) by (pod,container)\n"
+#define SHOP_WEB "shop/web app=250000000n/1000 side=1000000000n/0"
+
+static void asks_once_for_a_namespace(void **state) {
+    (void)state;
+    world_begin(usual);
+    expect("namespaces/shop/pods", "200 " SHOP_WEB, SHOP_QUERIES);
+    expect("namespaces/shop/pods/web", "200 " SHOP_WEB, SHOP_QUERIES);
+    expect("namespaces/shop/pods/half", "404 podmetrics.metrics.k8s.io \"shop/half\" not found",
+           SHOP_QUERIES);
+    expect("namespaces/shop/pods/none", "404 pods \"none\" not found", "");
+    expect("namespaces/none/pods", "200", "");
+    world_end();
+}
+
+static void asks_twice_for_all_namespaces(void **state) {
+    (void)state;
+    world_begin(usual);
+    assert_false(ask("pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200 bank/web app=2000000000n/3 | " SHOP_WEB);
+    assert_int_equal(w.asked_count, 2);
+    assert_null(strstr(w.log.data, "shop"));
+    assert_null(strstr(w.log.data, "web"));
+    world_end();
+}
+
+static void names_pods_where_it_must(void **state) {
+    (void)state;
+    world_begin(narrow);
+    assert_false(ask("pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200 bank/web app=2000000000n/3 | " SHOP_WEB);
+    assert_int_equal(w.asked_count, 3);
+    assert_non_null(strstr(w.log.data, "topk(5, cpu{namespace=\"shop\",pod=~\"web|half\"})"));
+    assert_non_null(strstr(w.log.data, "topk(5, cpu{namespace=\"bank\",pod=\"web\"})"));
+    world_end();
+}
+
+static void asks_for_nodes(void **state) {
+    (void)state;
+    world_begin(usual);
+    expect("nodes", "200 /node-0 =1500000000n/4096", "sum(cpu{}) by (node)\nsum(mem{}) by (node)\n");
+    expect("nodes/node-2", "404 nodes \"node-2\" not found", "");
+    world_end();
+}
+
+static void waits_for_the_last_answer(void **state) {
+    struct resourcerules_call *call;
+
+    (void)state;
+    world_begin(usual);
+    w.inside = false;
+    assert_true(ask("namespaces/shop/pods", &call));
+    assert_int_equal(w.asked_count, 2);
+    answer_query(&w.asked[1]);
+    assert_int_equal(w.answer.len, 0);
+    answer_query(&w.asked[0]);
+    assert_string_equal(w.answer.data, "200 " SHOP_WEB);
+
+    /* A query that fails leaves its pods out. */
+    assert_true(ask("namespaces/shop/pods", &call));
+    answer_query(&w.asked[1]);
+    struct err err = {0};
+    err_set(&err, -ETIMEDOUT, "timed out");
+    w.asked[0].fn(w.asked[0].arg, NULL, &err);
+    assert_string_equal(w.answer.data, "200");
+
+    assert_true(ask("namespaces/shop/pods", &call));
+    answer_query(&w.asked[1]);
+    resourcerules_cancel(call);
+    assert_null(w.asked[0].fn);
+    assert_true(ask("pods", &call)); /* ended with the world */
+    world_end();
+}
+
+static void says_what_it_lacks(void **state) {
+    (void)state;
+    world_begin(usual);
+    w.no_server = true;
+    expect("namespaces/shop/pods", "200", "");
+    w.synced = false;
+    expect("namespaces/shop/pods", "503 the cluster's pods and nodes are not known yet", "");
+    world_end();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asks_once_for_a_namespace), cmocka_unit_test(asks_twice_for_all_namespaces),
+        cmocka_unit_test(names_pods_where_it_must),  cmocka_unit_test(asks_for_nodes),
+        cmocka_unit_test(waits_for_the_last_answer), cmocka_unit_test(says_what_it_lacks),
+    };
+    return cmocka_run_group_tests_name("resourcerules", tests, NULL, NULL);
+}
