@@ -10,6 +10,7 @@ env: TRIMTAB (the binary; default build/asan/trimtab)
 
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,7 @@ def main():
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     keep = "--keep" in sys.argv
     chosen = [t for t in TESTS if not words or any(w in t.__name__ for w in words)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     folder = tempfile.mkdtemp(prefix="trimtab-faults-")
     start = time.monotonic()
     world = World(folder)
