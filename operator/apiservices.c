@@ -69,10 +69,12 @@ static void write_item(struct apiservice *item, enum kube_verb verb, const char 
     json_decref(body);
 }
 
+/* Of one group the version with the higher number is what clients take. */
 static int version_priority(const char *name) {
     return str_starts(name, "v1beta2.custom.metrics.") ? NEW_PRIORITY : PRIORITY;
 }
 
+/* Group and version are in the name. */
 static void create(struct apiservice *item) {
     const struct apiservices *all = item->all;
     const char *dot = strchr(item->name, '.');
@@ -113,6 +115,7 @@ static void settle(struct apiservice *item) {
 
 /* --- following --- */
 
+/* Whose it is tells the Service that it points at; one without a Service is the apiserver's own. */
 static enum seen judge(struct apiservice *item, const char *ns, const char *name) {
     const struct apiservices *all = item->all;
     if (str_eq(ns, all->service_ns) && str_eq(name, all->service))
@@ -124,6 +127,7 @@ static enum seen judge(struct apiservice *item, const char *ns, const char *name
     return SEEN_OTHERS;
 }
 
+/* Whatever was wrong before is judged anew. */
 static void on_object(void *arg, const json_t *object) {
     struct apiservice *item = arg;
     const json_t *spec = json_object_get(object, "spec"), *service = json_object_get(spec, "service");

@@ -39,6 +39,7 @@ static int wrap(struct certsecret *s) {
     return err_wrap(&s->err, "Secret %s/%s", s->options.ns, s->options.name);
 }
 
+/* A conflict is no failure: another replica was faster, and what it wrote is about to be seen. */
 static void on_written(void *arg, const struct kube_reply *reply) {
     struct certsecret *s = arg;
     s->call = NULL;
@@ -56,6 +57,7 @@ static void set_base64(json_t *data, const char *key, const char *text) {
     json_object_set_new(data, key, json_string(encoded));
 }
 
+/* The whole object, or a merge patch that holds for the version seen only. */
 static json_t *to_json(const struct certsecret *s, const struct owncert *cert) {
     json_t *data = json_object();
     set_base64(data, "tls.crt", cert->serving.cert_pem);
@@ -108,6 +110,7 @@ static void make_again(struct certsecret *s, usec_t now) {
         write_new(s, NULL);
 }
 
+/* Good ones are served while they last, also past their time of renewal, which may fail for long. */
 static void judge_cert(struct certsecret *s, usec_t now) {
     bool good = owncert_check(&s->cert, s->options.service_ns, s->options.service, now, &s->err) == 0;
     usec_t left = good ? owncert_due(&s->cert) - now : 0;
@@ -147,6 +150,7 @@ static char *from_base64(const json_t *data, const char *key) {
     return text;
 }
 
+/* One that holds nothing was put there for us to fill. */
 static enum seen judge(const struct certsecret *s, const json_t *metadata) {
     const char *maker = json_string_value(json_object_get(json_object_get(metadata, "labels"), label));
     bool empty = !s->cert.serving.cert_pem || !s->cert.serving.cert_pem[0];

@@ -32,6 +32,7 @@ static void service_name(const char *ns, const char *service, char *out) {
         snprintf(out, NAME_MAX_LEN, "localhost");
 }
 
+/* All names by which clients in the cluster may call the Service, and those of this machine. */
 static int sign(const struct certificate *ca, const char *ns, const char *service, usec_t now,
                 struct certificate *ret_serving, struct err *err) {
     char in_ns[NAME_MAX_LEN] = "", svc[NAME_MAX_LEN] = "", whole[NAME_MAX_LEN] = "";
@@ -80,6 +81,7 @@ int owncert_make(const char *service_ns, const char *service, const char *old_ca
     return 0;
 }
 
+/* Checked in the order in which the mistakes are made. */
 int owncert_check(const struct owncert *cert, const char *service_ns, const char *service, usec_t now,
                   struct err *err) {
     const struct certificate *serving = &cert->serving;

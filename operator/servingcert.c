@@ -79,6 +79,7 @@ static void change_to(struct servingcert *c, const struct owncert *cert) {
         take_turn(c);
 }
 
+/* May tell again what is in force, or waits for its turn. */
 static void on_secret(void *arg, const struct owncert *cert) {
     struct servingcert *c = arg;
     if (c->shared && owncert_equal(cert, c->next.ca_pem ? &c->next : &c->now))
@@ -108,6 +109,7 @@ static int write_in(const struct servingcert *c, const char *name, const char *t
     return 0;
 }
 
+/* Where it cannot be kept it serves all the same; the next start makes another one. */
 static void save(struct servingcert *c, const struct owncert *cert) {
     if (!c->cert_dir || (mkdir(c->cert_dir, 0700) < 0 && errno != EEXIST))
         return;
@@ -132,6 +134,7 @@ static bool load(struct servingcert *c, struct owncert *ret_cert) {
     return true;
 }
 
+/* The authority before is trusted on, for those who have not heard of the new one. */
 static int make(struct servingcert *c, struct owncert *ret_cert) {
     return owncert_make(c->service_ns, c->service, c->now.ca_pem, clock_wall(), ret_cert, &c->err);
 }

@@ -99,6 +99,19 @@ static void our_bundle_is_kept_right(void **state) {
     assert_bundle(w, CUSTOM, "another CA");
 }
 
+static void one_write_at_a_time(void **state) {
+    struct world *w = *state;
+    fake_loop_run(w->loop, SEC);
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, USEC_PER_MSEC); /* while that is being written */
+    apiservices_set_ca(w->services, "another CA");
+    assert_int_equal(w->kube.calls, 2);
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "another CA");
+    assert_bundle(w, CUSTOM2, "another CA");
+    assert_int_equal(w->kube.started, 4);
+}
+
 static void those_of_others_are_left_alone(void **state) {
     struct world *w = *state;
     put(w, "monitoring", "prometheus-adapter", "b2xk");
@@ -157,9 +170,13 @@ static void what_cannot_be_read_is_told(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(missing_ones_are_created),          T(our_bundle_is_kept_right),
-        T(those_of_others_are_left_alone),    T(an_administrators_bundle_stays),
-        T(failures_are_told_and_tried_again), T(what_cannot_be_read_is_told),
+        T(missing_ones_are_created),
+        T(our_bundle_is_kept_right),
+        T(one_write_at_a_time),
+        T(those_of_others_are_left_alone),
+        T(an_administrators_bundle_stays),
+        T(failures_are_told_and_tried_again),
+        T(what_cannot_be_read_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
