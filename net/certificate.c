@@ -38,6 +38,7 @@ void certificate_done(struct certificate *certificate) {
 
 /* --- reading --- */
 
+/* Of a text of several it is the first. */
 static X509 *read_cert(const char *pem) {
     cleanup_bio BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
     X509 *cert = openssl->PEM_read_bio_X509(bio, NULL, NULL, NULL);
@@ -53,6 +54,7 @@ static EVP_PKEY *read_key(const char *pem) {
     return key;
 }
 
+/* ASN.1 times are UTC. */
 static usec_t to_usec(const ASN1_TIME *time) {
     struct tm tm = {0};
     return openssl->ASN1_TIME_to_tm(time, &tm) == 1 ? (usec_t)timegm(&tm) * USEC_PER_SEC : 0;
@@ -132,6 +134,7 @@ static bool set_times(X509 *cert, const struct certificate_request *request) {
            openssl->ASN1_TIME_set(openssl->X509_getm_notAfter(cert), to);
 }
 
+/* value is written as in OpenSSL's configuration files. */
 static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value) {
     X509V3_CTX ctx;
     openssl->X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
@@ -181,6 +184,7 @@ static int list_names(const char *const *names, struct buf *out, struct err *err
     return 0;
 }
 
+/* For servers only: such a certificate is no way in to any other API. */
 static int add_server_extensions(X509 *cert, X509 *issuer, const char *const *names, struct err *err) {
     cleanup_buf struct buf list;
     buf_init(&list, 64 * 1024);

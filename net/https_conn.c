@@ -29,11 +29,13 @@ static bool waits(struct https_conn *conn, int result) {
     return conn->want_in || conn->want_out;
 }
 
+/* Only marks it: finish, further up the stack, frees it. */
 static enum progress die(struct https_conn *conn) {
     conn->state = HTTPS_DEAD;
     return STUCK;
 }
 
+/* Each state has its own time; what it is for tells on_late. */
 static void enter(struct https_conn *conn, enum https_state state, usec_t limit) {
     conn->state = state;
     loop_timer_set(conn->timer, limit);
@@ -103,6 +105,7 @@ static enum progress refuse_plain(struct https_conn *conn) {
     return begin_linger(conn);
 }
 
+/* Who the peer is holds for the connection: it is found out once, with the authorities of this moment. */
 static enum progress step_handshake(struct https_conn *conn) {
     openssl->ERR_clear_error();
     int result = openssl->SSL_accept(conn->ssl);
@@ -130,6 +133,7 @@ static int read_piece(struct https_conn *conn) {
     return waits(conn, n) ? 0 : -ECONNRESET;
 }
 
+/* The handler may answer inside the call, or free the server: nothing is touched behind it. */
 static enum progress call_handler(struct https_conn *conn) {
     struct httpsserver *server = conn->server;
     const char *method = https_wire_method(&conn->wire);
@@ -152,6 +156,7 @@ static enum progress call_handler(struct https_conn *conn) {
     return ON;
 }
 
+/* What came in behind the last request goes before what is in the socket. */
 static enum progress step_request(struct https_conn *conn) {
     bool from_pending = conn->pending.len > 0, begun = conn->wire.begun;
     int n = from_pending ? (int)conn->pending.len : read_piece(conn);
@@ -184,6 +189,7 @@ static enum progress step_handler(struct https_conn *conn) {
 
 /* --- answers --- */
 
+/* Memory of an answer is not kept for the next: most connections are idle. */
 static enum progress answered(struct https_conn *conn) {
     buf_done(&conn->head);
     buf_done(&conn->body);
@@ -208,6 +214,7 @@ static const char *next_piece(struct https_conn *conn, size_t *ret_len) {
     return conn->server->scratch;
 }
 
+/* The peer's time begins anew with each piece that it takes. */
 static enum progress step_answer(struct https_conn *conn) {
     size_t len;
     const char *piece = next_piece(conn, &len);
@@ -272,6 +279,8 @@ static void on_ready(void *arg) {
     finish(conn);
 }
 
+/* The state has lasted too long. Only the handler's delay is told to the peer: the others are the peer's own.
+ */
 static void on_late(void *arg) {
     static const struct https_answer late = {.status = 504, .content_type = "text/plain; charset=utf-8"};
     struct https_conn *conn = arg;
@@ -297,9 +306,9 @@ static void on_late(void *arg) {
 /* Outside of a step only this answer is written: the next request would call the handler inside its caller.
  */
 void https_answer(struct https_exchange *exchange, const struct https_answer *answer, struct buf *body) {
-    struct https_conn *conn = (struct https_conn *)exchange;
+    struct https_conn *conn = (struct https_conn *)exchange; /* its first member */
     conn->exchange = (struct https_exchange){0};
-    conn->close |= answer->close || conn->server->draining;
+    conn->close |= answer->close;
     conn->body = *body;
     buf_init(body, body->max);
     conn->sent = 0;
@@ -323,6 +332,7 @@ void https_on_gone(struct https_exchange *exchange, loop_fn *fn, void *arg) {
 
 /* --- from the server --- */
 
+/* An IPv4 peer of a socket of both families is told as IPv4. */
 static void read_address(struct https_conn *conn) {
     union {
         struct sockaddr any;

@@ -26,6 +26,7 @@ static uint32_t mark(const struct https_wire *wire) {
     return (uint32_t)wire->text.len;
 }
 
+/* Counted before it is kept, so that text never passes its maximum. */
 static int add_header_text(struct https_wire *wire, const char *at, size_t len) {
     wire->header_len += len;
     if (wire->header_len > HTTPS_MAX_HEADER)
@@ -44,6 +45,7 @@ static int on_url(http_parser *parser, const char *at, size_t len) {
     return 0;
 }
 
+/* A name that comes in pieces goes on; one behind a value, or behind the target, begins a line. */
 static int on_name(http_parser *parser, const char *at, size_t len) {
     struct https_wire *wire = parser->data;
     if (wire->part != HTTPS_WIRE_NAME) {
@@ -68,6 +70,7 @@ static int on_value(http_parser *parser, const char *at, size_t len) {
     return add_header_text(wire, at, len);
 }
 
+/* http-parser would go on with the body; we do not. */
 static int on_head(http_parser *parser) {
     struct https_wire *wire = parser->data;
     end_text(wire);

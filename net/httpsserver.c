@@ -11,6 +11,7 @@
 
 enum { MAX_CONNECTIONS = 1024 };
 
+/* Refused by closing: there is no way to say more before the handshake. */
 static void on_connection(void *arg, int fd) {
     struct httpsserver *server = arg;
     if (!server->tls || server->stats.connections >= server->options.max_connections) {
@@ -22,6 +23,7 @@ static void on_connection(void *arg, int fd) {
     https_conn_new(server, fd);
 }
 
+/* By a timer, and so never inside a connection's own step. */
 static void call_drained(void *arg) {
     struct httpsserver *server = arg;
     loop_timer_cancel(server->drained);

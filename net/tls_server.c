@@ -15,6 +15,7 @@ enum { MAX_ORGANIZATIONS = 64 };
  * bounds what a peer can ask for. */
 static const unsigned char alpn[] = "\x08http/1.1";
 
+/* Who offers protocols, but not ours, is refused (RFC 7301, 3.2); who offers none speaks HTTP/1.1. */
 static int select_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
                            const unsigned char *in, unsigned in_len, void *arg) {
     unsigned char *chosen;
@@ -89,6 +90,7 @@ int tls_store_new(const char *ca_pem, X509_STORE **ret_store, struct err *err) {
     return 0;
 }
 
+/* As a certificate of a client: one that is for servers only is none. */
 static bool verifies(X509_STORE *store, X509 *cert, STACK_OF(X509) * chain) {
     X509_STORE_CTX *ctx = openssl->X509_STORE_CTX_new();
     bool ok = ctx && openssl->X509_STORE_CTX_init(ctx, store, cert, chain) == 1 &&
@@ -119,6 +121,7 @@ static char *common_name(X509_NAME *subject) {
     return text;
 }
 
+/* A user's groups, to Kubernetes. */
 static char **organizations(X509_NAME *subject) {
     char **all = xcalloc(MAX_ORGANIZATIONS + 1, sizeof(*all));
     int at = -1;

@@ -19,6 +19,9 @@ void peer_make_ca(struct peer_cert *ret_ca);
 /* A certificate by ca. san is as in OpenSSL's configuration: "DNS:localhost,IP:127.0.0.1". */
 void peer_make_cert(const struct peer_cert *ca, const char *name, const char *san,
                     struct peer_cert *ret_cert);
+/* The same with organizations (NULL-terminated, or NULL) in its subject. */
+void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
+                    const char *san, struct peer_cert *ret_cert);
 void peer_cert_done(struct peer_cert *cert);
 
 struct peer_options {

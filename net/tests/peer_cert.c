@@ -62,8 +62,18 @@ void peer_make_ca(struct peer_cert *ret_ca) {
     EVP_PKEY_free(key);
 }
 
+static void add_organization(X509 *cert, const char *organization) {
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "O", MBSTRING_UTF8,
+                               (const unsigned char *)organization, -1, -1, 0);
+}
+
 void peer_make_cert(const struct peer_cert *ca, const char *name, const char *san,
                     struct peer_cert *ret_cert) {
+    peer_make_user(ca, name, NULL, san, ret_cert);
+}
+
+void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
+                    const char *san, struct peer_cert *ret_cert) {
     BIO *bio = BIO_new_mem_buf(ca->cert_pem, -1);
     X509 *issuer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
@@ -72,6 +82,8 @@ void peer_make_cert(const struct peer_cert *ca, const char *name, const char *sa
     BIO_free(bio);
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = new_cert(name, key);
+    for (const char *const *o = organizations; o && *o; o++)
+        add_organization(cert, *o);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer));
     add_extension(cert, issuer, NID_subject_alt_name, san);
     X509_sign(cert, issuer_key, EVP_sha256());

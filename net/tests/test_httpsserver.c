@@ -1,6 +1,7 @@
 /* The TLS server over real sockets: requests, headers, certificates, limits, and everything that ends. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/certificate.h"
 #include "net/httpsserver.h"
 #include "net/tests/https_client.h"
 #include <errno.h>
@@ -38,10 +39,12 @@ static void note(struct fixture *f, const struct https_request *request) {
     https_header(request, "x-remote-group", note_header, f);
     https_header_prefix(request, "X-Remote-Extra-", note_header, f);
     size_t len = strlen(f->seen);
-    if (peer)
-        snprintf(f->seen + len, sizeof(f->seen) - len, " peer=%s front=%d client=%d org=%s",
-                 peer->common_name, peer->verified[HTTPS_CA_FRONT_PROXY], peer->verified[HTTPS_CA_CLIENT],
-                 str_or_empty(peer->organizations[0]));
+    if (!peer)
+        return;
+    snprintf(f->seen + len, sizeof(f->seen) - len, " peer=%s front=%d client=%d", peer->common_name,
+             peer->verified[HTTPS_CA_FRONT_PROXY], peer->verified[HTTPS_CA_CLIENT]);
+    for (const char *const *o = peer->organizations; *o; o++)
+        note_header(f, "org", *o);
 }
 
 static void reply(struct https_exchange *exchange, int status, const char *text) {
@@ -143,7 +146,7 @@ static bool ask(struct fixture *f, const char *request, struct buf *answer) {
     struct client client;
     buf_init(answer, ANSWER_MAX);
     open_client(f, &client);
-    client_put(&client, request);
+    assert_true(client_put(&client, request)); /* it is let finish, so that it reads the answer */
     bool closed = !client_take(&client, answer, NULL);
     client_close(&client);
     return closed;
@@ -271,12 +274,19 @@ static void an_answer_may_come_later(void **state) {
 
 static void a_certificate_is_told_by_its_authority(void **state) {
     struct fixture *f = *state;
+    static const char *const organizations[] = {"system:masters", "dev, ops", NULL};
     struct peer_cert front_ca, client_ca, front, client, stranger;
+    struct certificate server_only;
     struct err err = {0};
     peer_make_ca(&front_ca);
     peer_make_ca(&client_ca);
     peer_make_cert(&front_ca, "front-proxy-client", "DNS:x", &front);
-    peer_make_cert(&client_ca, "alice", "DNS:x", &client);
+    peer_make_user(&client_ca, "alice", organizations, "DNS:x", &client);
+    struct certificate issuer = {.cert_pem = client_ca.cert_pem, .key_pem = client_ca.key_pem};
+    struct certificate_request request = {
+        .common_name = "server", .now = clock_wall(), .lifetime = USEC_PER_HOUR};
+    assert_int_equal(certificate_issue(&issuer, &request, &server_only, &err), 0);
+    struct peer_cert no_client = {.cert_pem = server_only.cert_pem, .key_pem = server_only.key_pem};
     peer_make_cert(&f->ca, "mallory", "DNS:x", &stranger);
     assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_FRONT_PROXY, front_ca.cert_pem, &err), 0);
     assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, client_ca.cert_pem, &err), 0);
@@ -284,12 +294,13 @@ static void a_certificate_is_told_by_its_authority(void **state) {
         const struct peer_cert *cert;
         const char *seen;
     } cases[] = {
-        {&front, "GET / peer=front-proxy-client front=1 client=0 org="},
-        {&client, "GET / peer=alice front=0 client=1 org="},
+        {&front, "GET / peer=front-proxy-client front=1 client=0"},
+        {&client, "GET / peer=alice front=0 client=1 org=system:masters org=dev, ops"},
         {&stranger, "GET /"},
+        {&no_client, "GET /"}, /* by the right authority, but for servers only */
         {NULL, "GET /"},
     };
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
             cleanup_buf struct buf answer;
             struct client c;
@@ -301,6 +312,7 @@ static void a_certificate_is_told_by_its_authority(void **state) {
             client_close(&c);
         }
     }
+    certificate_done(&server_only);
     peer_cert_done(&front_ca);
     peer_cert_done(&client_ca);
     peer_cert_done(&front);
