@@ -136,40 +136,39 @@ static const char *const *finish_groups(struct identity_draft *d) {
 
 /* Values of one key keep their order. */
 static int by_key(const void *a, const void *b) {
-    const struct draft_value *x = *(const struct draft_value *const *)a;
-    const struct draft_value *y = *(const struct draft_value *const *)b;
+    const struct draft_value *x = a, *y = b;
     int ret = strcmp(x->key, y->key);
 
     return ret ? ret : (x->at > y->at) - (x->at < y->at);
 }
 
-/* The values of one key that lie in sorted[0], …; *at goes past them. */
-static const char *const *values_of(struct arena *arena, struct draft_value *const *sorted, size_t n,
+/* The values of the key at sorted[*at]; *at goes past them. */
+static const char *const *values_of(struct arena *arena, const struct draft_value *sorted, size_t n,
                                     size_t *at) {
     size_t end = *at;
 
-    while (end < n && strcmp(sorted[end]->key, sorted[*at]->key) == 0)
+    while (end < n && strcmp(sorted[end].key, sorted[*at].key) == 0)
         end++;
     const char **values = ARENA_ARRAY(arena, const char *, end - *at + 1);
     for (size_t i = 0; *at < end; i++, ++*at)
-        values[i] = sorted[*at]->value;
+        values[i] = sorted[*at].value;
     return values;
 }
 
 static const struct identity_extra *finish_extra(struct identity_draft *d) {
     size_t n = count(d->extra), out = 0;
-    struct draft_value **sorted = ARENA_ARRAY(&d->arena, struct draft_value *, n + 1);
+    struct draft_value *sorted = ARENA_ARRAY(&d->arena, struct draft_value, n + 1);
     struct identity_extra *extra = ARENA_ARRAY(&d->arena, struct identity_extra, n + 1);
 
     n = 0;
-    for (struct draft_value *v = d->extra; v; v = v->next) {
-        v->at = n;
-        sorted[n++] = v;
+    for (const struct draft_value *v = d->extra; v; v = v->next, n++) {
+        sorted[n] = *v;
+        sorted[n].at = n;
     }
     if (n > 1)
         qsort(sorted, n, sizeof(sorted[0]), by_key);
     for (size_t i = 0; i < n; out++) {
-        extra[out].key = sorted[i]->key;
+        extra[out].key = sorted[i].key;
         extra[out].values = values_of(&d->arena, sorted, n, &i);
     }
     return extra;

@@ -15,9 +15,9 @@ json_t *access_subject_question(const struct identity *identity, const struct ac
 
 /* Reads an answered TokenReview: *ret_identity with one reference, or NULL where it is not authenticated.
  * -EBADMSG: it is no answer; -EACCES: the apiserver could not tell, in its words. */
-int access_token_answer(const json_t *review, struct access_identity **ret_identity, struct err *err);
+int access_token_answer(const json_t *answer, struct access_identity **ret_identity, struct err *err);
 /* Reads an answered SubjectAccessReview; *ret_reason is borrowed, "" where none is given. -EBADMSG. */
-int access_subject_answer(const json_t *review, bool *ret_allowed, const char **ret_reason, struct err *err);
+int access_subject_answer(const json_t *answer, bool *ret_allowed, const char **ret_reason, struct err *err);
 
 /* Appends what tells one question from others: equal keys, equal SubjectAccessReviews. */
 void access_question_key(const struct access_identity *identity, const struct access_action *action,

@@ -344,8 +344,10 @@ void remote_free(struct remote *r) {
     if (!r)
         return;
     remote_lists_stop(r);
-    while (r->calls)
-        remote_cancel(r->calls);
+    for (struct remote_call *call = r->calls, *next; call; call = next) {
+        next = call->next;
+        remote_cancel(call);
+    }
     tls_unref(r->tls);
     file_followed_done(&r->ca);
     file_followed_done(&r->token);

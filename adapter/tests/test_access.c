@@ -248,27 +248,27 @@ static void test_token(void **state) {
 /* 401 only where the apiserver says so; whatever else goes wrong is its or our fault. */
 static void test_token_answers(void **state) {
     static const struct {
-        int status;
         const char *text;
+        int status;
         enum access_verdict want;
     } cases[] = {
-        {201, "{\"status\":{\"authenticated\":false,\"error\":\"expired\"}}", ACCESS_UNAUTHENTICATED},
-        {201, "{\"status\":{}}", ACCESS_UNAUTHENTICATED},
-        {201, "{}", ACCESS_FAILED},
-        {201, "[]", ACCESS_FAILED},
-        {201, "{\"status\":", ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true}}", ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true,\"error\":\"half\",\"user\":{\"username\":\"a\"}}}",
+        {"{\"status\":{\"authenticated\":false,\"error\":\"expired\"}}", 201, ACCESS_UNAUTHENTICATED},
+        {"{\"status\":{}}", 201, ACCESS_UNAUTHENTICATED},
+        {"{}", 201, ACCESS_FAILED},
+        {"[]", 201, ACCESS_FAILED},
+        {"{\"status\":", 201, ACCESS_FAILED},
+        {"{\"status\":{\"authenticated\":true}}", 201, ACCESS_FAILED},
+        {"{\"status\":{\"authenticated\":true,\"error\":\"half\",\"user\":{\"username\":\"a\"}}}", 201,
          ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"\"}}}", ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true,\"user\":{\"username\":5}}}", ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"a\",\"groups\":[1]}}}",
+        {"{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"\"}}}", 201, ACCESS_FAILED},
+        {"{\"status\":{\"authenticated\":true,\"user\":{\"username\":5}}}", 201, ACCESS_FAILED},
+        {"{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"a\",\"groups\":[1]}}}", 201,
          ACCESS_FAILED},
-        {201, "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"a\",\"extra\":{\"k\":\"v\"}}}}",
+        {"{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"a\",\"extra\":{\"k\":\"v\"}}}}", 201,
          ACCESS_FAILED},
-        {403, "nobody may review", ACCESS_FAILED},
-        {500, "oops", ACCESS_FAILED},
-        {0, "connection refused", ACCESS_FAILED},
+        {"nobody may review", 403, ACCESS_FAILED},
+        {"oops", 500, ACCESS_FAILED},
+        {"connection refused", 0, ACCESS_FAILED},
     };
     struct world *w = *state;
 
@@ -290,21 +290,21 @@ static void test_token_answers(void **state) {
 
 static void test_subject_answers(void **state) {
     static const struct {
-        int status;
         const char *text;
+        int status;
         enum access_verdict want;
     } cases[] = {
-        {201, "{\"status\":{\"allowed\":true}}", ACCESS_ALLOWED},
-        {200, "{\"status\":{\"allowed\":true,\"denied\":false}}", ACCESS_ALLOWED},
-        {201, "{\"status\":{\"allowed\":false}}", ACCESS_FORBIDDEN},
-        {201, "{\"status\":{\"allowed\":false,\"denied\":true}}", ACCESS_FORBIDDEN},
-        {201, "{\"status\":{\"allowed\":true,\"denied\":true}}", ACCESS_FAILED},
-        {201, "{\"status\":{\"allowed\":\"true\"}}", ACCESS_FAILED},
-        {201, "{\"status\":{}}", ACCESS_FAILED},
-        {201, "{}", ACCESS_FAILED},
-        {201, "", ACCESS_FAILED},
-        {403, "nobody may review", ACCESS_FAILED},
-        {0, "connection refused", ACCESS_FAILED},
+        {"{\"status\":{\"allowed\":true}}", 201, ACCESS_ALLOWED},
+        {"{\"status\":{\"allowed\":true,\"denied\":false}}", 200, ACCESS_ALLOWED},
+        {"{\"status\":{\"allowed\":false}}", 201, ACCESS_FORBIDDEN},
+        {"{\"status\":{\"allowed\":false,\"denied\":true}}", 201, ACCESS_FORBIDDEN},
+        {"{\"status\":{\"allowed\":true,\"denied\":true}}", 201, ACCESS_FAILED},
+        {"{\"status\":{\"allowed\":\"true\"}}", 201, ACCESS_FAILED},
+        {"{\"status\":{}}", 201, ACCESS_FAILED},
+        {"{}", 201, ACCESS_FAILED},
+        {"", 201, ACCESS_FAILED},
+        {"nobody may review", 403, ACCESS_FAILED},
+        {"connection refused", 0, ACCESS_FAILED},
     };
     struct world *w = *state;
 
