@@ -30,6 +30,7 @@ struct served_request {
     /* What it waits for; at most one of them. */
     struct access_check *check;
     struct ownmetrics_call *own;
+    struct resourcerules_call *resource;
     struct remote_call *remote;
 };
 
@@ -62,6 +63,7 @@ static void count(const struct served_request *r, int status) {
 static void request_free(struct served_request *r) {
     access_cancel(r->check);
     ownmetrics_cancel(r->own);
+    resourcerules_cancel(r->resource);
     remote_cancel(r->remote);
     r->server->stats.waiting--;
     arena_done(&r->arena);
@@ -127,7 +129,26 @@ static void ask_own(struct served_request *r) {
 }
 
 static void on_resource(void *arg, const struct metrics_answer *values) {
-    answer_values(arg, values);
+    struct served_request *r = arg;
+
+    r->resource = NULL;
+    answer_values(r, values);
+}
+
+/* resourceRules of the configuration in force win over the kubelets. */
+static void ask_resource(struct served_request *r) {
+    const struct metricsserver_world *w = &r->server->world;
+
+    if (resourcerules_serve(w->resourcerules)) {
+        struct resourcerules_call *call =
+            resourcerules_answer(w->resourcerules, &r->served.route, on_resource, r);
+        if (call)
+            r->resource = call;
+    } else if (w->kubelets) {
+        kubelets_answer(w->kubelets, &r->served.route, on_resource, r);
+    } else {
+        answer_status(r, 404, "NotFound", "the server could not find the requested resource");
+    }
 }
 
 /* ---- another adapter's ---- */
@@ -163,18 +184,17 @@ static void answer_metric(struct served_request *r, const struct identity *ident
         ask_remote(r, identity);
     else if (r->kind != SERVED_RESOURCE)
         ask_own(r);
-    else if (w->kubelets)
-        kubelets_answer(w->kubelets, &r->served.route, on_resource, r);
     else
-        answer_status(r, 404, "NotFound", "the server could not find the requested resource");
+        ask_resource(r);
 }
 
 /* ---- everything else ---- */
 
 static void answer_document(struct served_request *r) {
     const struct metricsserver_world *w = &r->server->world;
-    struct apidocs docs = {
-        .registry = ruleset_registry(w->ruleset), .resource = w->kubelets != NULL, .version = w->version};
+    struct apidocs docs = {.registry = ruleset_registry(w->ruleset),
+                           .resource = w->kubelets || resourcerules_serve(w->resourcerules),
+                           .version = w->version};
     const char *type = json_content;
     cleanup_buf struct buf body;
 

@@ -7,6 +7,7 @@
 #include "adapter/kubelets.h"
 #include "adapter/ownmetrics.h"
 #include "adapter/remote.h"
+#include "adapter/resourcerules.h"
 
 struct metricsserver;
 
@@ -19,7 +20,8 @@ struct metricsserver_world {
     struct access *access;
     struct ruleset *ruleset;
     struct ownmetrics *own;
-    struct kubelets *kubelets; /* metrics.k8s.io from the kubelets */
+    struct kubelets *kubelets;           /* metrics.k8s.io from the kubelets */
+    struct resourcerules *resourcerules; /* … or from Prometheus, where the rules in force say so */
     struct resourcerules
         *resourcerules; /* … or from Prometheus, where the rules in force have resourceRules */
     struct remote *remote;

@@ -44,6 +44,13 @@ static int start_rules(struct serving *s, struct err *err) {
                                          .ruleset = s->ruleset,
                                          .cache = s->cache};
     s->own = ownmetrics_new(&own);
+    const struct resourcerules_world resource = {.loop = s->world.loop,
+                                                 .discovery = s->world.discovery,
+                                                 .informers = s->world.informers,
+                                                 .sources = s->sources,
+                                                 .ruleset = s->ruleset,
+                                                 .cache = s->cache};
+    s->resourcerules = resourcerules_new(&resource);
     if (!o->rules && !o->rules_configmap)
         return 0;
     return rulesfollow_new(s->world.loop, s->world.kube, s->ruleset,
@@ -225,6 +232,7 @@ int serving_listen(struct serving *serving, metricsserver_health_fn *health, voi
                                                                        .ruleset = s->ruleset,
                                                                        .own = s->own,
                                                                        .kubelets = s->kubelets,
+                                                                       .resourcerules = s->resourcerules,
                                                                        .remote = s->remote,
                                                                        .version = TRIMTAB_VERSION,
                                                                        .health = health,
@@ -260,8 +268,12 @@ void serving_drain(struct serving *serving, usec_t limit, loop_fn *done, void *a
 static const usec_t KUBELETS_WAIT = USEC_PER_MIN;
 
 static bool kubelets_wait(const struct serving *s) {
-    return s->kubelets && !kubelets_ready(s->kubelets) &&
-           loop_now(s->world.loop) - s->started < KUBELETS_WAIT;
+    struct kubelets_stats stats = {0};
+
+    if (!s->kubelets || kubelets_ready(s->kubelets) || loop_now(s->world.loop) - s->started >= KUBELETS_WAIT)
+        return false;
+    kubelets_stats(s->kubelets, &stats);
+    return stats.nodes > 0;
 }
 
 static bool missing(struct buf *why, const char *what, const struct err *err) {
@@ -304,6 +316,7 @@ void serving_stop(struct serving *serving) {
     preferred_free(s->custom);
     kubelets_free(s->kubelets);
     rulesfollow_free(s->rulesfollow);
+    resourcerules_free(s->resourcerules);
     ownmetrics_free(s->own);
     ruleset_free(s->ruleset);
     querycache_free(s->cache);

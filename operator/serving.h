@@ -10,6 +10,7 @@
 #include "adapter/preferred.h"
 #include "adapter/querycache.h"
 #include "adapter/remote.h"
+#include "adapter/resourcerules.h"
 #include "adapter/ruleset.h"
 #include "adapter/sources.h"
 #include "operator/options.h"
@@ -37,6 +38,7 @@ struct serving {
     struct rulesfollow *rulesfollow;
     struct ownmetrics *own;
     struct kubelets *kubelets;
+    struct resourcerules *resourcerules;
     struct metric_source *resource, *custom; /* ours before the cluster's */
     struct remote *remote;
     struct metricsserver *metricsserver;

@@ -235,7 +235,7 @@ def last_value_while_prometheus_is_down(c):
         gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
         c.source_wire.mode("refuse")
         stays("the last value", lambda: values(c, POD_LOAD) == {"web-1": "2", "web-2": "2"}, 5)
-        wait(lambda: values(c, POD_LOAD), lambda: str(values(c, POD_LOAD)).startswith("500 ") and "refused" in values(c, POD_LOAD))
+        wait(lambda: values(c, POD_LOAD), lambda: str(values(c, POD_LOAD)).startswith("500 ") and "Prometheus http" in values(c, POD_LOAD))
         c.source_wire.mode("pass")
         gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"}, 40)
 
