@@ -11,7 +11,7 @@ struct widen_labels {
     const char *object; /* the label that the objects' names are in */
     const char *ns;     /* the label of the namespace; NULL: the query has none */
     /* What stands in the matchers that may go: the name or "a|b|c", and the namespace. NULL: whatever does;
-     * then a selector with more than one matcher on that label is not touched. */
+     * then a selector with a second = or =~ on that label is not touched. */
     const char *object_value, *ns_value;
 };
 

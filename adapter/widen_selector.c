@@ -129,20 +129,20 @@ static bool asks_for_names(const struct matcher *m, const char *value) {
 }
 
 /* Marks the matchers on label that the request brought; false where there are none, or it is not clear which
- * they are. A second matcher may stay where the request's own value is known: it is asked of each series
- * alone. */
+ * they are: of two that ask for names, the template may have one of its own, for which others get nothing.
+ * What else is asked of the label (pod!="") may stay: it is asked of each series alone. */
 static bool leave_out(struct selector *s, const char *label, const char *value, bool regex_too) {
-    uint32_t of_label = 0, out = 0;
+    uint32_t positive = 0, out = 0;
 
     for (uint32_t i = 0; i < s->count; i++) {
         struct matcher *m = &s->matchers[i];
         if (strcmp(m->name, label) != 0)
             continue;
-        of_label++;
+        positive += !m->negative;
         m->out = asks_for_names(m, value) && (regex_too || !m->regex);
         out += m->out;
     }
-    return out && (value || of_label == 1);
+    return out && (value || positive == 1);
 }
 
 /* A selector must ask for something that is not empty; this is certain. */
