@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* What follows a first failure is its consequence, and would only hide it. */
 int jsonfeed_fail(struct jsonfeed *feed, int code, const char *text) {
     if (!feed->failure.code)
         err_set(&feed->failure, code, "%s", text);
@@ -19,6 +20,7 @@ int jsonfeed_wrong(struct jsonfeed *feed, const char *text) {
 static int on_open(struct jsonfeed *f, enum jsonfeed_kind kind) {
     const struct jsonfeed_grammar *g = f->grammar;
 
+    /* yajl keeps a stack of its own, a bit a level: this bounds both. */
     if (f->depth + 1 >= JSONFEED_DEPTH_MAX)
         return jsonfeed_fail(f, -E2BIG, "the answer is nested too deeply");
     for (size_t i = 0; i < g->opening_count; i++) {
@@ -39,10 +41,11 @@ static int on_close(void *ctx) {
     int left = f->place;
 
     f->place = f->places[--f->depth];
-    f->field = 0;
+    f->field = 0; /* its value is over: the next thing here is a name, or the end */
     return f->grammar->leave(f->arg, left);
 }
 
+/* The tables are short: looking through them costs less than hashing the name would. */
 static int on_key(void *ctx, const unsigned char *key, size_t len) {
     struct jsonfeed *f = ctx;
     const struct jsonfeed_grammar *g = f->grammar;
@@ -112,6 +115,7 @@ static int said(const struct jsonfeed *f, struct err *err) {
 }
 
 int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct err *err) {
+    /* What fits is read first, so that a malformed beginning is called so, and not too large. */
     size_t room = feed->max_bytes - feed->bytes;
     size_t taken = len < room ? len : room;
 

@@ -17,6 +17,7 @@ struct querycache *querycache_new(struct loop *loop, const struct querycache_opt
     o->keep = o->keep > 0 ? o->keep : 5 * USEC_PER_MIN;
     o->wait = o->wait > 0 ? o->wait : 10 * USEC_PER_SEC;
     o->max_age = o->max_age > 0 ? o->max_age : 2 * USEC_PER_MIN;
+    /* What is fresh can always be shown. */
     o->max_age = o->max_age > o->freshness ? o->max_age : o->freshness;
     o->max_bytes = o->max_bytes ? o->max_bytes : (size_t)64 << 20;
     o->max_queries = o->max_queries ? o->max_queries : 20 * 1000;
@@ -29,7 +30,7 @@ static void wait_end(struct cached_query *q, struct querycache_wait *wait) {
     free(wait);
 }
 
-/* Ends the wait and answers; err as in cached_query_answer. */
+/* Ends the wait and answers, in this order: the callback may end the query. err as in cached_query_answer. */
 static void wait_answer(struct querycache_wait *wait, const struct err *err) {
     struct cached_query *q = wait->query;
     querycache_fn *fn = wait->fn;
@@ -43,6 +44,7 @@ static void on_fetched(void *arg) {
     wait_answer(arg, NULL);
 }
 
+/* The fetch goes on for those who came later. */
 static void on_impatient(void *arg) {
     struct querycache_wait *wait = arg;
     const struct cached_query *q = wait->query;
@@ -84,6 +86,7 @@ void querycache_cancel(struct querycache_wait *wait) {
         wait_end(wait->query, wait);
 }
 
+/* Those who follow are told each failure, those who wait only one that matters to them. */
 static void on_refetched(void *arg) {
     const struct querycache_follow *follow = arg;
     struct cached_query *q = follow->query;
@@ -137,6 +140,7 @@ static void abandon(struct cached_query *q) {
     }
 }
 
+/* Of an origin that cannot be found any more: whoever asks meanwhile gets a new one. */
 static void origin_free(struct cached_origin *origin, void (*end)(struct cached_query *q)) {
     struct map_iter it = {0};
     void *value;

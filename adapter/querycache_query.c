@@ -43,7 +43,7 @@ static void list_remove(struct cached_query *q) {
 }
 
 void cached_query_touch(struct cached_query *q) {
-    if (q->gone || !q->newer)
+    if (q->gone || !q->newer) /* it is in no list, or the newest already */
         return;
     list_remove(q);
     list_add(q);
@@ -65,6 +65,7 @@ void cached_query_release(struct cached_query *q) {
 void cached_query_drop(struct cached_query *q) {
     struct querycache *cache = q->cache;
 
+    /* The text is the key, so the memory goes last. */
     cached_query_hold(q);
     map_remove(&q->origin->queries, q->text);
     list_remove(q);
@@ -84,7 +85,6 @@ static bool wanted_by_somebody(const struct cached_query *q) {
 void cached_query_evict(struct querycache *cache, const struct cached_query *except) {
     const struct querycache_options *o = &cache->options;
     struct querycache_stats *s = &cache->stats;
-
     struct cached_query *newer, *q = cache->oldest;
 
     for (int skipped = 0; q && skipped < EVICT_SKIP_MAX; q = newer) {
@@ -124,14 +124,18 @@ bool cached_query_ready(const struct cached_query *q) {
     return fresh(q) || (q->err && (now_of(q) < q->retry_at || q->failures >= PATIENCE_LOST));
 }
 
+static bool usable(const struct cached_query *q) {
+    return q->vector && now_of(q) - q->fetched < q->cache->options.max_age;
+}
+
 void cached_query_answer(struct cached_query *q, querycache_fn *fn, void *arg, const struct err *err) {
     static const struct err none = {0};
-    bool usable = q->vector && now_of(q) - q->fetched < q->cache->options.max_age;
 
+    /* A refresh that failed takes nothing from an answer that is still fresh. */
     if (!err)
         err = fresh(q) || !q->err ? &none : q->err;
     cached_query_hold(q);
-    fn(arg, usable ? q->vector : NULL, err);
+    fn(arg, usable(q) ? q->vector : NULL, err);
     cached_query_release(q);
 }
 
@@ -149,9 +153,9 @@ void cached_query_schedule(struct cached_query *q) {
     usec_t interval = subscribers_interval(&q->follows);
     usec_t at = now_of(q); /* nobody wants it: it goes */
 
-    if (q->call)
+    if (q->call) /* its end schedules again */
         return;
-    if (q->err)
+    if (q->err) /* whoever wants it, and however often */
         at = q->retry_at;
     else if (asked_lately(q))
         at = refresh_at(q);
@@ -164,6 +168,7 @@ void cached_query_hasten(struct cached_query *q) {
     usec_t interval = subscribers_interval(&q->follows);
     usec_t soon = q->started + (interval < JOIN_MAX ? interval : JOIN_MAX);
 
+    /* A failure is told when it is tried again. */
     if (q->err || q->call)
         cached_query_schedule(q);
     else if (!q->vector)
@@ -188,9 +193,13 @@ static void take_vector(struct cached_query *q, struct vector *vector) {
     q->failures = 0;
 }
 
+/* The last good answer stays as long as it may be shown. */
 static void take_failure(struct cached_query *q, const struct err *err) {
     usec_t pause = BACKOFF_MIN << (q->failures < 8 ? q->failures : 8);
 
+    if (!usable(q))
+        vector_free(steal_ptr(&q->vector));
+    account(q);
     pause = pause < BACKOFF_MAX ? pause : BACKOFF_MAX;
     q->cache->stats.failures++;
     if (!q->err)
@@ -225,6 +234,7 @@ static void on_done(void *arg, const struct err *err) {
         take_vector(q, vector);
     else
         take_failure(q, &failure);
+    /* Those who are told may drop the query, and with it free the client: so everything else comes first. */
     cached_query_schedule(q);
     cached_query_evict(cache, q);
     tell(q);
@@ -259,6 +269,7 @@ void cached_query_fetch(struct cached_query *q) {
 static void on_timer(void *arg) {
     struct cached_query *q = arg;
 
+    /* Only now is it looked whether anyone still wants it: asking does not touch timers. */
     if (asked_lately(q) || wanted_by_somebody(q))
         cached_query_fetch(q);
     else

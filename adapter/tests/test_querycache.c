@@ -271,6 +271,9 @@ static void test_last_good_answer_until_too_old(void **state) {
     fake_loop_run(w->loop, SEC);
     assert_int_equal(u.code, -ECONNREFUSED);
     assert_false(u.has_vector);
+    fake_loop_run(w->loop, 11 * SEC);
+    assert_int_equal(stats(w).oldest, 0); /* and its memory is given back */
+    ask(&u, "x");
     /* It is back. */
     w->reply = NULL;
     w->value = 8;
