@@ -150,7 +150,7 @@ static void on_http_done(void *arg, const struct http_reply *reply) {
     if (reply->status == 0) {
         note_down(r, reply, loop_now(r->loop) - call->started);
         buf_reset(&call->body);
-        err_wrap(&err, "%s", r->url);
+        err_wrap(&err, "the remote adapter");
     } else {
         note_up(r, reply);
         err_clear(&err);

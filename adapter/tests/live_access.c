@@ -1,6 +1,7 @@
 /* Who may ask, over real TLS and with a real apiserver's verdicts: KUBECONFIG is an administrator's,
  * CONTROL_PLANE the state of e2e/cluster/control-plane.sh, whose authorities and certificates are used. */
 #include "adapter/access.h"
+#include "adapter/remote.h"
 #include "api/client/file.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -216,6 +217,55 @@ static void test_configmap_changes(void **state) {
     assert_non_null(strstr(a.text, "User \"carol\""));
 }
 
+static void on_remote(void *arg, const struct remote_answer *answer, const struct err *err) {
+    struct answer *a = arg;
+
+    a->done = true;
+    a->status = answer->status;
+    snprintf(a->text, sizeof(a->text), "%s", err->code ? err->text : answer->body->data);
+    print_message("        %d %s\n", a->status, a->text);
+}
+
+static struct answer pass_on(struct live *l, struct remote *remote, const struct identity *who) {
+    struct answer a = {0};
+
+    remote_get(remote, "/apis/custom.metrics.k8s.io/x", NULL, who, on_remote, &a);
+    turn_until(l, &a.done);
+    return a;
+}
+
+/* Our own server in the part of another adapter: whoever is forwarded to it is who asks there. */
+static void test_passed_on(void **state) {
+    static const char *const groups[] = {"live-access", "a b", NULL}, *const values[] = {"1", NULL};
+    static const struct identity_extra extra[] = {{"example.com/key", values}, {0}};
+    const struct identity alice = {"alice", "7", groups, extra};
+    struct live *l = *state;
+    cleanup_free char *target = xasprintf("https://127.0.0.1:%d", httpsserver_port(l->server));
+    struct remote_options options = {
+        .target = target, .ca_file = l->ca, .cert_file = l->front, .key_file = l->front_key};
+    struct remote *remote;
+
+    assert_int_equal(remote_new(l->loop, l->http, l->kube, &options, &remote, NULL), 0);
+    struct answer a = pass_on(l, remote, &alice);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.text, "alice");
+    remote_free(remote);
+    /* as ourselves: the administrator's certificate */
+    options.cert_file = options.key_file = NULL;
+    options.ourselves = l->config;
+    assert_int_equal(remote_new(l->loop, l->http, l->kube, &options, &remote, NULL), 0);
+    a = pass_on(l, remote, &alice);
+    assert_int_equal(a.status, 200);
+    assert_string_not_equal(a.text, "alice");
+    remote_free(remote);
+    /* by another authority it is not to be verified */
+    options.ca_file = l->front;
+    assert_int_equal(remote_new(l->loop, l->http, l->kube, &options, &remote, NULL), 0);
+    a = pass_on(l, remote, &alice);
+    assert_int_equal(a.status, 0);
+    remote_free(remote);
+}
+
 static char *pki(const char *name) {
     return xasprintf("%s/pki/%s", getenv("CONTROL_PLANE"), name);
 }
@@ -289,11 +339,9 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_front_proxy),
-        cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_configmap_changes),
+        cmocka_unit_test(test_front_proxy), cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_open),
+        cmocka_unit_test(test_passed_on),   cmocka_unit_test(test_configmap_changes),
     };
 
     if (!getenv("CONTROL_PLANE")) {

@@ -312,7 +312,7 @@ static void test_down(void **state) {
     err_set(&w->metric.err, -ECONNREFUSED, "connection refused");
     t = get(w, METRIC, NULL);
     assert_int_equal(t->err.code, -ECONNREFUSED);
-    assert_string_equal(t->err.text, "https://prom.monitoring.svc:443: connection refused");
+    assert_string_equal(t->err.text, "the remote adapter: connection refused");
     fake_loop_run(w->loop, USEC_PER_MIN);
     assert_true(has(w, ROUTE_CUSTOM, "pods", "queue"));
     assert_int_equal(stats(w).entries, 3);
