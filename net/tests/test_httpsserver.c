@@ -374,7 +374,7 @@ static void slow_peers_are_dropped(void **state) {
     struct fixture *f = *state;
     cleanup_buf struct buf answer;
     buf_init(&answer, ANSWER_MAX);
-    start(f, &(struct httpsserver_options){.slow_timeout = 200 * USEC_PER_MSEC});
+    start(f, &(struct httpsserver_options){.slow_timeout = 500 * USEC_PER_MSEC});
     struct client mute = {.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))}, half, greedy;
     assert_false(client_take(&mute, &answer, NULL)); /* no handshake */
     open_client(f, &half);
@@ -383,7 +383,7 @@ static void slow_peers_are_dropped(void **state) {
     open_client(f, &greedy);
     client_put(&greedy, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     client_wait(f->loop,
-                600 * USEC_PER_MSEC); /* it does not read: its answer must not lie in memory for ever */
+                1200 * USEC_PER_MSEC); /* it does not read: its answer must not lie in memory for ever */
     assert_int_equal(stats(f).connections, 0);
     assert_int_equal(stats(f).handshakes_failed, 1);
     client_take(&greedy, &answer, NULL);
@@ -397,7 +397,7 @@ static void slow_peers_are_dropped(void **state) {
 static void a_request_has_a_time(void **state) {
     struct fixture *f = *state;
     struct client client;
-    start(f, &(struct httpsserver_options){.slow_timeout = 200 * USEC_PER_MSEC});
+    start(f, &(struct httpsserver_options){.slow_timeout = 500 * USEC_PER_MSEC});
     open_client(f, &client);
     bool sent = client_put(&client, "GET / HTTP/1.1\r\nX: ");
     for (int i = 0; i < 1000 && sent && stats(f).connections == 1; i++) {
@@ -413,7 +413,7 @@ static void idle_connections_are_closed(void **state) {
     cleanup_buf struct buf answer, rest;
     struct client client;
     buf_init(&rest, ANSWER_MAX);
-    start(f, &(struct httpsserver_options){.idle_timeout = 100 * USEC_PER_MSEC});
+    start(f, &(struct httpsserver_options){.idle_timeout = 300 * USEC_PER_MSEC});
     open_client(f, &client);
     say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
     assert_false(client_take(&client, &rest, NULL));
