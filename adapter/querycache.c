@@ -5,6 +5,8 @@
 #include <errno.h>
 
 static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
+/* Who follows keeps out of step with the scrape behind the query, see docs/decisions/006. */
+enum { DRIFT = 32 };
 
 struct querycache *querycache_new(struct loop *loop, const struct querycache_options *options) {
     struct querycache *cache = XNEW(struct querycache);
@@ -102,6 +104,7 @@ struct querycache_follow *querycache_follow(struct querycache *cache, struct pro
 
     interval = interval > 0 ? interval : cache->options.freshness;
     interval = interval > INTERVAL_MIN ? interval : INTERVAL_MIN;
+    interval += interval / DRIFT;
     *follow = (struct querycache_follow){.query = q, .fn = fn, .arg = arg};
     follow->head = (struct subscriber){.interval = interval, .changed = on_refetched, .arg = follow};
     subscribers_add(&q->follows, &follow->head);
