@@ -176,8 +176,6 @@ static void ask_remote(struct served_request *r, const struct identity *identity
 }
 
 static void answer_metric(struct served_request *r, const struct identity *identity) {
-    const struct metricsserver_world *w = &r->server->world;
-
     if (r->served.wrong < 0)
         answer_status(r, 400, "BadRequest", err_text(&r->wrong));
     else if (r->kind != SERVED_RESOURCE && is_remote(r))

@@ -22,8 +22,6 @@ struct metricsserver_world {
     struct ownmetrics *own;
     struct kubelets *kubelets;           /* metrics.k8s.io from the kubelets */
     struct resourcerules *resourcerules; /* … or from Prometheus, where the rules in force say so */
-    struct resourcerules
-        *resourcerules; /* … or from Prometheus, where the rules in force have resourceRules */
     struct remote *remote;
     const char *version; /* of the program, for /version */
     metricsserver_health_fn *health;
