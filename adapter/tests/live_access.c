@@ -5,15 +5,10 @@
 #include "api/client/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include "net/http_curl.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 #define PAUSE (USEC_PER_MSEC * 20)
 #define PATIENCE (15 * USEC_PER_SEC)

@@ -4,16 +4,11 @@
 #include "adapter/tests/fake_https.h"
 #include "api/client/tests/fake_cluster.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include "net/tests/fake_loop.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 #define SEC USEC_PER_SEC
 #define CONFIGMAP "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"

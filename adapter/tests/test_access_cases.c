@@ -5,14 +5,9 @@
 #include "adapter/access_review.h"
 #include "api/types/tests/cases.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 static const char *text_of(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));

@@ -1,13 +1,8 @@
 /* What is sent to a remote adapter, and what its lists are taken for. */
 #include "adapter/remote_forward.h"
 #include "adapter/remote_list.h"
+#include "base/tests/cm.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 static const char *const no_texts[] = {NULL};
 static const struct identity_extra no_extra = {0};

@@ -1,10 +1,6 @@
 /* Waits after failures. */
 #include "base/backoff.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
+#include "base/tests/cm.h"
 
 static void test_doubles_up_to_its_limit(void **state) {
     static const usec_t at_most[] = {100, 200, 400, 800, 1000, 1000, 1000};

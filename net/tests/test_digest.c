@@ -1,11 +1,6 @@
 /* Digests: equal for equal texts and keys, and HMAC-SHA-256 as RFC 4231 has it. */
+#include "base/tests/cm.h"
 #include "net/digest.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 /* A key that is filled up with zeros is the same key to HMAC: RFC 4231, test case 2. */
 static void test_known(void **state) {

@@ -2,18 +2,13 @@
  * text is good here where it begins with "good"; the real reader is tested elsewhere. */
 #include "api/client/tests/fake_cluster.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include "net/tests/fake_loop.h"
 #include "operator/rulesfollow.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 #define SEC USEC_PER_SEC
 #define FILE_PLACE(path) (&(struct rulesfollow_place){.file = (path)})

@@ -1,16 +1,10 @@
 /* Requests answered by timers of the simulated loop, and watches that a test drives. */
 #include "api/client/tests/fake_cluster.h"
-
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 struct kube_call {
     struct kube *kube;

@@ -3,15 +3,10 @@
 #include "api/client/kubeobject.h"
 #include "api/client/tests/fake_cluster.h"
 #include "base/str.h"
+#include "base/tests/cm.h"
 #include "net/tests/fake_loop.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-/* cmocka wants the ones above first */
-#include <cmocka.h>
 
 #define OBJECT(version) "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"" version "\"}}"
 #define SEC USEC_PER_SEC
