@@ -101,6 +101,7 @@ static void answer_values(struct served_request *r, const struct metrics_answer 
     unsigned offered = 1U << ACCEPT_JSON;
     cleanup_buf struct buf body;
 
+    buf_init(&body, BODY_MAX);
     if (r->kind == SERVED_RESOURCE)
         offered |= 1U << ACCEPT_TABLE;
     enum accepted accepted = accept_read(r->accept, offered);
@@ -108,7 +109,6 @@ static void answer_values(struct served_request *r, const struct metrics_answer 
         answer_status(r, 406, "NotAcceptable", "only application/json is served");
         return;
     }
-    buf_init(&body, BODY_MAX);
     metrics_write_answer(&body, &r->served.route, values, accepted == ACCEPT_TABLE, clock_wall());
     answer(r, values->status, json_content, &body);
 }
@@ -196,9 +196,9 @@ static void answer_document(struct served_request *r) {
     const char *type = json_content;
     cleanup_buf struct buf body;
 
+    buf_init(&body, BODY_MAX);
     if (w->remote)
         docs.others = remote_entries(w->remote, &docs.other_count);
-    buf_init(&body, BODY_MAX);
     int status = apidocs_write(&docs, r->served.path, r->accept, &body, &type);
     if (status == 200)
         answer(r, status, type, &body);
