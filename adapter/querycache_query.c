@@ -11,7 +11,7 @@ static const usec_t BACKOFF_MIN = USEC_PER_SEC;
 static const usec_t BACKOFF_MAX = 10 * USEC_PER_SEC;
 enum { PATIENCE_LOST = 2 };
 /* How much of the freshness a refresh comes early at least, and is spread over. */
-enum { LEAD = 20, LEAD_MOST = 2 };
+enum { LEAD = 40, LEAD_MOST = 2 };
 /* Somebody new who follows is told at the latest so long after the fetch before. */
 static const usec_t JOIN_MAX = USEC_PER_SEC;
 /* The largest answer, as a part of all. */
