@@ -172,19 +172,53 @@ static void answer_values(struct ownmetrics_call *call, const struct metrics_val
                                           .values = values});
 }
 
-static void answer_objects(struct ownmetrics_call *call, const struct vector *vector) {
-    const struct own_names *names = &call->names;
-    struct metrics_value *values = ARENA_ARRAY(&call->arena, struct metrics_value, names->count + 1);
+/* The values of the names that have one, in their order, into values; their number. */
+static uint32_t join(const struct own_query *query, const struct own_names *names,
+                     const struct vector *vector, struct metrics_value *values) {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < names->count; i++) {
-        const struct vector_sample *sample = vector_find(vector, call->query->label, names->names[i]);
+        const struct vector_sample *sample = vector_find(vector, query->label, names->names[i]);
         if (!sample || !put_value(&values[count], sample, /* nan_counts= */ true))
             continue;
-        values[count].ns = call->route.ns;
+        values[count].ns = query->ns;
         values[count].name = names->names[i];
         count++;
     }
+    return count;
+}
+
+/* Dashboards and HPAs ask for the same list again and again between two answers of Prometheus. */
+static const struct own_joined *join_list(struct own_query *query, const struct own_names *names,
+                                          const struct vector *vector) {
+    struct own_joined *j = &query->joined;
+
+    if (j->serial == names->serial && j->vector == vector && j->fetched == vector->fetched)
+        return j;
+    if (names->count > j->cap) {
+        free(j->values);
+        j->values = xcalloc(names->count, sizeof(*j->values));
+        j->cap = names->count;
+    }
+    j->serial = names->serial;
+    j->vector = vector;
+    j->fetched = vector->fetched;
+    j->count = join(query, names, vector, j->values);
+    return j;
+}
+
+static void answer_objects(struct ownmetrics_call *call, const struct vector *vector) {
+    const struct own_names *names = &call->names;
+    struct metrics_value *values = NULL;
+    const struct own_joined *joined;
+
+    if (names->serial) {
+        joined = join_list(call->query, names, vector);
+        answer_values(call, joined->values, joined->count);
+        return;
+    }
+    values = ARENA_ARRAY(&call->arena, struct metrics_value, names->count + 1);
+    uint32_t count = join(call->query, names, vector, values);
     if (!count && call->route.name)
         refuse_object(call);
     else
@@ -288,13 +322,6 @@ static bool find_rule(struct ownmetrics_call *call) {
     return true;
 }
 
-static void take_name(struct ownmetrics_call *call) {
-    const char **names = ARENA_ARRAY(&call->arena, const char *, 1);
-
-    names[0] = call->route.name;
-    call->names = (struct own_names){.count = 1, .names = names};
-}
-
 static bool find_objects(struct ownmetrics_call *call) {
     const struct metrics_route *r = &call->route;
     struct err err = {0};
@@ -303,11 +330,11 @@ static bool find_objects(struct ownmetrics_call *call) {
     if (call->query->external)
         return true;
     if (r->name) {
-        take_name(call);
+        call->names = (struct own_names){.count = 1, .names = &call->route.name};
         return true;
     }
-    const struct own_wanted wanted = {&call->query->resource, r->ns, &r->labels};
-    int ret = own_objects_list(call->own->objects, &wanted, &call->arena, &call->names, &err);
+    const struct own_wanted wanted = {&call->query->resource, r->ns, &r->labels, r->labels_text};
+    int ret = own_objects_list(call->own->objects, &wanted, &call->names, &err);
     if (ret == -EAGAIN && !is_late(call))
         wait_for(call, WAITS_FOR_ANOTHER_TURN);
     else if (ret < 0)
@@ -324,6 +351,16 @@ static void refuse_question(struct ownmetrics_call *call, const struct promclien
         refuse_unknown(call);
     else
         fail(call, "unable to fetch metrics", err_text(err));
+}
+
+/* They are the list's, which may change meanwhile. */
+static void keep_names(struct ownmetrics_call *call) {
+    const struct own_names *from = &call->names;
+    const char **names = ARENA_ARRAY(&call->arena, const char *, from->count + 1);
+
+    for (uint32_t i = 0; i < from->count; i++)
+        names[i] = arena_strdup(&call->arena, from->names[i]);
+    call->names = (struct own_names){.count = from->count, .names = names};
 }
 
 static void ask_server(struct ownmetrics_call *call) {
@@ -343,8 +380,10 @@ static void ask_server(struct ownmetrics_call *call) {
     wait_for(call, WAITS_FOR_VALUES);
     struct querycache_wait *wait =
         querycache_ask(own->world.cache, question.client, question.text, on_values, call);
-    if (wait) /* else it has been answered, and the call may be gone */
-        call->wait = wait;
+    if (!wait) /* it has been answered, and the call may be gone */
+        return;
+    call->wait = wait;
+    keep_names(call);
 }
 
 static void step(struct ownmetrics_call *call) {
@@ -386,8 +425,6 @@ static void copy_route(struct ownmetrics_call *call) {
     r->labels = copy_selector(arena, &r->labels);
     r->metric_labels = copy_selector(arena, &r->metric_labels);
     r->fields = (struct selector){0}; /* not looked at here */
-    if (r->name && call->names.count)
-        take_name(call);
 }
 
 struct ownmetrics_call *ownmetrics_ask(struct ownmetrics *own, const struct metrics_route *route,

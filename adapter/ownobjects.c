@@ -1,4 +1,5 @@
-/* An informer for each resource that is asked for. */
+/* An informer for each resource that is asked for, and lists of names that are kept until an object comes,
+ * goes or changes its labels: sorting them for each request would be most of its work. */
 #include "adapter/ownobjects.h"
 
 #include "base/mem.h"
@@ -8,11 +9,24 @@
 
 static const usec_t IDLE_MAX = 10 * USEC_PER_MIN, IDLE_LOOK = USEC_PER_MIN;
 
+/* Of each resource; selectors come from whoever asks. */
+enum { LISTS_MAX = 256 };
+static const size_t KEY_MAX = (size_t)64 << 10;
+
+/* The sorted names that a namespace and a selector come to. */
+struct list {
+    struct arena arena;
+    char *key;
+    struct own_names names;
+};
+
 struct followed {
     struct followed *next;
     const struct resource *resource; /* discovery's */
     struct informer *informer;
     usec_t asked;
+    struct map lists; /* as long as nothing changes */
+    bool changed;
 };
 
 struct own_objects {
@@ -21,7 +35,32 @@ struct own_objects {
     struct informers *informers;
     struct loop_timer *idle; /* pending while anything is followed */
     struct followed *first;
+    struct buf key;
+    uint64_t serial; /* of the list that was made last */
 };
+
+static void list_free(struct list *list) {
+    arena_done(&list->arena);
+    free(list->key);
+    free(list);
+}
+
+static void forget_lists(struct followed *f) {
+    struct map_iter it = {0};
+    void *list = NULL;
+
+    while (map_next(&f->lists, &it, NULL, &list))
+        list_free(list);
+    map_done(&f->lists);
+    map_init(&f->lists);
+    f->changed = false;
+}
+
+static void unfollow(struct followed *f) {
+    informer_close(f->informer);
+    forget_lists(f);
+    free(f);
+}
 
 /* What nobody asks for any more is let go, with its memory and its watch. */
 static void on_idle(void *arg) {
@@ -35,8 +74,7 @@ static void on_idle(void *arg) {
             continue;
         }
         *at = f->next;
-        informer_close(f->informer);
-        free(f);
+        unfollow(f);
     }
     if (objects->first)
         loop_timer_set(objects->idle, IDLE_LOOK);
@@ -48,6 +86,7 @@ struct own_objects *own_objects_new(struct loop *loop, struct discovery *discove
 
     *objects = (struct own_objects){.loop = loop, .discovery = discovery, .informers = informers};
     objects->idle = loop_timer_new(loop, on_idle, objects);
+    buf_init(&objects->key, KEY_MAX);
     return objects;
 }
 
@@ -57,17 +96,20 @@ void own_objects_free(struct own_objects *objects) {
     while (objects->first) {
         struct followed *f = objects->first;
         objects->first = f->next;
-        informer_close(f->informer);
-        free(f);
+        unfollow(f);
     }
     loop_timer_free(objects->idle);
+    buf_done(&objects->key);
     free(objects);
 }
 
 static void on_object(void *arg, enum informer_change change, const struct object *old,
                       const struct object *new_) {
-    /* Objects are looked at when they are asked for. */
-    (void)arg, (void)change, (void)old, (void)new_;
+    struct followed *f = arg;
+
+    /* The lists go when they are asked for: somebody may be using one. */
+    if (change != INFORMER_MODIFIED || !labels_equal(old->labels, new_->labels))
+        f->changed = true;
 }
 
 static struct followed *follow(struct own_objects *objects, const struct resource *resource) {
@@ -114,17 +156,13 @@ struct found {
     uint32_t count, cap;
 };
 
-/* Counted first, so that the names stand in one piece of the arena. */
-static void count_object(void *arg, const struct object *object) {
-    struct found *found = arg;
-
-    (void)object;
-    found->cap++;
-}
-
 static void take_object(void *arg, const struct object *object) {
     struct found *found = arg;
 
+    if (found->count == found->cap) {
+        found->cap = found->cap ? found->cap * 2 : 64;
+        found->names = xrealloc(found->names, found->cap * sizeof(*found->names));
+    }
     found->names[found->count++] = object->name;
 }
 
@@ -132,10 +170,37 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-int own_objects_list(struct own_objects *objects, const struct own_wanted *wanted, struct arena *arena,
-                     struct own_names *ret_names, struct err *err) {
-    const struct resource *resource = NULL;
+static struct list *new_list(struct own_objects *objects, const struct followed *f, const char *ns,
+                             const struct selector *selector) {
+    struct list *list = XNEW(struct list);
     struct found found = {0};
+
+    arena_init(&list->arena, 0);
+    list->key = xstrdup(objects->key.data);
+    informer_select(f->informer, ns, selector, take_object, &found);
+    if (found.count)
+        qsort(found.names, found.count, sizeof(*found.names), compare_names);
+    const char **names = ARENA_ARRAY(&list->arena, const char *, found.count + 1);
+    for (uint32_t i = 0; i < found.count; i++)
+        names[i] = arena_strdup(&list->arena, found.names[i]);
+    free(found.names);
+    list->names = (struct own_names){.count = found.count, .names = names, .serial = ++objects->serial};
+    return list;
+}
+
+/* No namespace has a slash in its name. */
+static int write_key(struct own_objects *objects, const char *ns, const struct own_wanted *wanted) {
+    buf_reset(&objects->key);
+    int ret = buf_puts(&objects->key, ns);
+    if (ret == 0)
+        ret = buf_puts(&objects->key, "/");
+    return ret < 0 ? ret : buf_puts(&objects->key, str_or_empty(wanted->labels_text));
+}
+
+int own_objects_list(struct own_objects *objects, const struct own_wanted *wanted,
+                     struct own_names *ret_names, struct err *err) {
+    const char *ns = wanted->resource->namespaced ? str_or_empty(wanted->ns) : "";
+    const struct resource *resource = NULL;
 
     int ret = find_resource(objects, wanted->resource, &resource, err);
     if (ret < 0)
@@ -145,13 +210,15 @@ int own_objects_list(struct own_objects *objects, const struct own_wanted *wante
     ret = check(f->informer, err);
     if (ret < 0)
         return ret;
-    const char *ns = wanted->resource->namespaced ? str_or_empty(wanted->ns) : "";
-    informer_select(f->informer, ns, wanted->labels, count_object, &found);
-    found.names = ARENA_ARRAY(arena, const char *, found.cap + 1);
-    informer_select(f->informer, ns, wanted->labels, take_object, &found);
-    qsort(found.names, found.count, sizeof(*found.names), compare_names);
-    for (uint32_t i = 0; i < found.count; i++)
-        found.names[i] = arena_strdup(arena, found.names[i]);
-    *ret_names = (struct own_names){.count = found.count, .names = found.names};
+    if (write_key(objects, ns, wanted) < 0)
+        return err_set(err, -E2BIG, "the selector is too long");
+    if (f->changed || f->lists.len >= LISTS_MAX)
+        forget_lists(f);
+    struct list *list = map_get(&f->lists, objects->key.data);
+    if (!list) {
+        list = new_list(objects, f, ns, wanted->labels);
+        map_put(&f->lists, list->key, list);
+    }
+    *ret_names = list->names;
     return 0;
 }

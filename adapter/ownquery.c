@@ -51,6 +51,7 @@ void own_query_unref(struct own_query *query) {
     if (!query || --query->refs)
         return;
     arena_done(&query->arena);
+    free(query->joined.values);
     free(query);
 }
 

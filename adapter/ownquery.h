@@ -3,8 +3,18 @@
 #ifndef ADAPTER_OWNQUERY_H
 #define ADAPTER_OWNQUERY_H
 
-#include "adapter/metricsroute.h"
+#include "adapter/metricsanswer.h"
 #include "adapter/registry.h"
+#include "adapter/vector.h"
+
+/* The values of a list of objects, kept as long as neither the list nor the answer is another one. */
+struct own_joined {
+    uint64_t serial; /* of the list; 0: there are none */
+    const struct vector *vector;
+    usec_t fetched; /* by this an answer is told from another one in its place */
+    uint32_t count, cap;
+    struct metrics_value *values; /* names are the list's */
+};
 
 /* How requests for a metric, in a namespace and with a selector of its labels, are asked for; by whatever
  * names of objects. Counted, and itself independent of the rules, but for rule and series. */
@@ -24,6 +34,7 @@ struct own_query {
     const char *series;
     struct selector selector; /* of the metric's labels, as it is put into the query */
     const char *ns;           /* NULL: none */
+    struct own_joined joined; /* of the list that was asked for last */
 };
 
 struct own_queries;

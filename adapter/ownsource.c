@@ -246,18 +246,16 @@ static int find_route(struct own_feed *f, struct err *err) {
     return ret;
 }
 
-static int find_names(struct own_feed *f, struct arena *arena, struct own_names *ret_names, struct err *err) {
+static int find_names(struct own_feed *f, struct own_names *ret_names, struct err *err) {
     static const struct selector all;
     struct ownmetrics *own = f->source->own;
 
     if (f->query->text || f->query->external)
         return 0;
-    const struct own_wanted wanted = {&f->query->resource, f->route.ns, &all};
+    const struct own_wanted wanted = {&f->query->resource, f->route.ns, &all, /* labels_text= */ NULL};
     if (f->question.type == METRIC_PODS)
-        return own_objects_list(own->objects, &wanted, arena, ret_names, err);
-    const char **names = ARENA_ARRAY(arena, const char *, 1);
-    names[0] = f->route.name;
-    *ret_names = (struct own_names){.count = 1, .names = names};
+        return own_objects_list(own->objects, &wanted, ret_names, err);
+    *ret_names = (struct own_names){.count = 1, .names = &f->route.name};
     return 0;
 }
 
@@ -294,16 +292,14 @@ static void follow(struct own_feed *f, const struct own_question *question) {
 /* Follows the query that there is to follow now; -EAGAIN: it is not known yet. */
 static int find_question(struct own_feed *f, struct err *err) {
     cleanup_own_question struct own_question question = {0};
-    cleanup_arena struct arena arena;
     struct own_names names = {0};
 
-    arena_init(&arena, 0);
     buf_init(&question.scratch, 1);
     int ret = find_route(f, err);
     if (ret == 0)
         ret = find_query(f, err);
     if (ret == 0)
-        ret = find_names(f, &arena, &names, err);
+        ret = find_names(f, &names, err);
     if (ret == 0)
         ret = own_question_init(&question, f->source->own, f->query, &names, err);
     if (ret == 0)
