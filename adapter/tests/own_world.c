@@ -72,11 +72,41 @@ struct informer *informers_open(struct informers *all, const struct resource *re
                                 informer_fn *fn, void *arg) {
     struct informer *i = get_informer(all, resource->plural, resource->group, resource->version);
 
-    (void)fn, (void)arg;
+    i->fn = fn;
+    i->arg = arg;
     i->type = type;
     i->open++;
     i->opened++;
     return i;
+}
+
+static struct object **find_object(const struct informer *informer, const char *name) {
+    struct object **o = informer->objects;
+
+    while (*o && !str_eq((*o)->name, name))
+        o++;
+    assert_non_null(*o);
+    return o;
+}
+
+void own_world_delete(struct informer *informer, const char *name) {
+    struct object **at = find_object(informer, name);
+    struct object *gone = *at;
+
+    for (; *at; at++)
+        at[0] = at[1];
+    informer->fn(informer->arg, INFORMER_DELETED, gone, NULL);
+    object_unref(gone);
+}
+
+void own_world_relabel(struct informer *informer, const char *name, const char *like) {
+    struct object **at = find_object(informer, name), *old = *at;
+    const struct object_names names = {.ns = old->ns, .name = old->name, .resource_version = "2"};
+
+    *at = object_new(OBJECT_META, old->pool, &names);
+    (*at)->labels = labels_ref((*find_object(informer, like))->labels);
+    informer->fn(informer->arg, INFORMER_MODIFIED, old, *at);
+    object_unref(old);
 }
 
 void informer_close(struct informer *informer) {

@@ -19,6 +19,8 @@ struct informer {
     struct err err;
     struct object **objects; /* the cluster's, ended by NULL; owned */
     int opened;
+    informer_fn *fn; /* of the one who opened it last */
+    void *arg;
 };
 struct informers {
     const json_t *cluster;
@@ -27,6 +29,10 @@ struct informers {
 };
 /* The informer of a resource of the core group, whether it has been opened or not. */
 struct informer *own_world_informer(struct informers *all, const char *plural);
+
+/* The object of that name goes, or has other labels (of another object) from now on; it is told. */
+void own_world_delete(struct informer *informer, const char *name);
+void own_world_relabel(struct informer *informer, const char *name, const char *like);
 
 /* In place of adapter/ruleset.c: what a test puts here. */
 struct ruleset {

@@ -161,6 +161,44 @@ static void test_one_query_for_all_objects(void **state) {
     own_world_free(w);
 }
 
+static void test_lists_follow_the_objects(void **state) {
+    struct own_world *w = world_new(
+        OWN_VECTOR(POD("web-1", "1") "," POD("web-2", "2") "," POD("web-3", "3") "," POD("db-0", "4")));
+    struct informer *pods = own_world_informer(&w->informers, "pods");
+    struct asker a, b;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        get(&a, w, PODS "*/depth?labelSelector=app%3Dweb");
+        expect(&a, 200, "web-1=1000 web-2=2000 web-3=3000");
+        get(&a, w, PODS "*/depth");
+        expect(&a, 200, "db-0=4000 web-1=1000 web-2=2000 web-3=3000");
+    }
+    own_world_delete(pods, "web-2");
+    get(&a, w, PODS "*/depth?labelSelector=app%3Dweb");
+    expect(&a, 200, "web-1=1000 web-3=3000");
+    own_world_relabel(pods, "web-1", "db-0");
+    get(&a, w, PODS "*/depth?labelSelector=app%3Dweb");
+    expect(&a, 200, "web-3=3000");
+    /* Another answer to the same list. */
+    w->body = OWN_VECTOR(POD("web-3", "5"));
+    fake_loop_run(w->loop, USEC_PER_MIN);
+    get(&a, w, PODS "*/depth?labelSelector=app%3Dweb");
+    expect(&a, 200, "web-3=5000");
+    /* One that waits has its own copy. */
+    ask(&a, w, PODS "*/depth?labelSelector=app%3Dweb&metricLabelSelector=verb");
+    own_world_delete(pods, "web-3");
+    get(&b, w, PODS "*/depth?labelSelector=app%3Dweb");
+    expect(&a, 200, "web-3=5000");
+    expect(&b, 404, "the server could not find the metric depth for pods");
+    for (int i = 0; i < 600; i++) {
+        cleanup_free char *path = xasprintf(PODS "*/depth?labelSelector=app%%21%%3Dx%d", i);
+        get(&a, w, path);
+        assert_int_equal(a.status, 200);
+    }
+    own_world_free(w);
+}
+
 static void test_names_in_a_query_that_needs_them(void **state) {
     struct own_world *w = world_new(OWN_VECTOR(POD("web-1", "7")));
     struct asker a;
@@ -449,6 +487,7 @@ static void test_many_kinds_of_requests(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_query_for_all_objects),
+        cmocka_unit_test(test_lists_follow_the_objects),
         cmocka_unit_test(test_names_in_a_query_that_needs_them),
         cmocka_unit_test(test_selectors_are_queries_of_their_own),
         cmocka_unit_test(test_external),
