@@ -234,9 +234,10 @@ class Process:
 
 
 class Lab:
-    """A control plane with KWOK nodes and the parts a bench asks for. Use as a context manager."""
+    """A control plane with KWOK nodes and the parts a bench asks for. Use as a context manager.
+    controllers=False: an API server and etcd alone."""
 
-    def __init__(self, nodes=4, audit=False):
+    def __init__(self, nodes=4, audit=False, controllers=True):
         self.dir = tempfile.mkdtemp(prefix="trimtab-bench-")
         self.processes = []
         env = dict(os.environ)
@@ -250,7 +251,8 @@ class Lab:
         say("starting a control plane")
         self.script = os.path.join(ROOT, "e2e", "cluster", "control-plane.sh")
         try:
-            subprocess.run([self.script, "up", self.dir, "--nodes", str(nodes)], check=True, env=env, stdout=subprocess.DEVNULL)
+            parts = ["--nodes", str(nodes)] if controllers else ["--no-kcm"]
+            subprocess.run([self.script, "up", self.dir, *parts], check=True, env=env, stdout=subprocess.DEVNULL)
             self.kubeconfig = os.path.join(self.dir, "admin.kubeconfig")
             self.kube = Kube(self.kubeconfig)
             self.kubectl("apply", "-f", os.path.join(ROOT, "crds", "autoscalingpolicies.yaml"))
