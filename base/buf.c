@@ -24,13 +24,10 @@ void buf_reset(struct buf *b) {
     b->data[0] = '\0';
 }
 
-/* Makes room for len more bytes and the NUL. */
-static int reserve(struct buf *b, size_t len) {
+static int grow(struct buf *b, size_t len) {
     if (len > b->max || b->len > b->max - len)
         return -E2BIG;
     size_t need = b->len + len + 1;
-    if (need <= b->cap)
-        return 0;
     size_t cap = b->cap ? b->cap : 64;
     while (cap < need)
         cap *= 2;
@@ -39,6 +36,12 @@ static int reserve(struct buf *b, size_t len) {
     b->data = xrealloc(b->cap ? b->data : NULL, cap);
     b->cap = cap;
     return 0;
+}
+
+/* Makes room for len more bytes and the NUL. There is room most often, and then within the maximum: documents
+ * are put together of short pieces. */
+static inline int reserve(struct buf *b, size_t len) {
+    return b->cap - b->len > len ? 0 : grow(b, len);
 }
 
 int buf_append(struct buf *b, const void *data, size_t len) {
