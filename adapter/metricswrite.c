@@ -39,8 +39,9 @@ static void write_list_head(struct buf *out, const char *kind, const char *group
 /* What stands around the name and the value of an item: equal for all of a list, so it is put together once.
  * A list has thousands of items a second to write. */
 struct item_frame {
-    struct buf head; /* before the namespace */
-    struct buf tail; /* from the name to the value */
+    const char *kind, *ns;
+    struct buf head; /* before the name, for objects of ns */
+    struct buf tail; /* from behind the name to the value */
     struct buf end;  /* behind the value */
 };
 
@@ -48,6 +49,18 @@ static void frame_done(struct item_frame *frame) {
     buf_done(&frame->head);
     buf_done(&frame->tail);
     buf_done(&frame->end);
+}
+
+static void frame_head(struct item_frame *frame, const char *ns) {
+    frame->ns = ns;
+    buf_reset(&frame->head);
+    buf_puts(&frame->head, "{\"describedObject\":{\"kind\":");
+    jsontext_write(&frame->head, frame->kind);
+    if (*str_or_empty(ns)) {
+        buf_puts(&frame->head, ",\"namespace\":");
+        jsontext_write(&frame->head, ns);
+    }
+    buf_puts(&frame->head, ",\"name\":");
 }
 
 /* v1beta1 has the metric's name beside the object, and the selector at the end. */
@@ -76,8 +89,8 @@ static void frame_init(struct item_frame *frame, const struct metrics_route *rou
     buf_init(&frame->head, SIZE_MAX);
     buf_init(&frame->tail, SIZE_MAX);
     buf_init(&frame->end, SIZE_MAX);
-    buf_puts(&frame->head, "{\"describedObject\":{\"kind\":");
-    jsontext_write(&frame->head, resource->kind);
+    frame->kind = resource->kind;
+    frame_head(frame, answer->values[0].ns);
     buf_printf(&frame->tail, ",\"apiVersion\":\"%s/%s\"}", resource->group, resource->version);
     if (str_eq(route->version, "v1beta1"))
         frame_v1beta1(frame, answer->metric, &route->metric_labels);
@@ -89,13 +102,11 @@ static void frame_init(struct item_frame *frame, const struct metrics_route *rou
     buf_puts(&frame->end, "}");
 }
 
-static void write_item(struct buf *out, const struct item_frame *frame, const struct metrics_value *value) {
+/* The objects of a list are of one namespace. */
+static void write_item(struct buf *out, struct item_frame *frame, const struct metrics_value *value) {
+    if (value->ns != frame->ns)
+        frame_head(frame, value->ns);
     buf_append(out, frame->head.data, frame->head.len);
-    if (*str_or_empty(value->ns)) {
-        buf_puts(out, ",\"namespace\":");
-        jsontext_write(out, value->ns);
-    }
-    buf_puts(out, ",\"name\":");
     jsontext_write(out, value->name);
     buf_append(out, frame->tail.data, frame->tail.len);
     metrics_write_milli(out, value->milli);
