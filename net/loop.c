@@ -13,11 +13,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
 enum {
     FD_LIMIT = 1024,       /* connections and listeners of libwebsockets; curl's sockets are not among them */
+    DESCRIPTORS = 10000,   /* of the process: a connection for each of thousands of kubelets */
     SERVICE_BUF = 65536,   /* a TLS record and more at a time */
     EVENTS_PER_TURN = 128, /* the rest is still readable on the next turn */
 };
@@ -160,11 +162,24 @@ static int open_fds(struct loop *loop, struct err *err) {
     return 0;
 }
 
+/* Many systems begin with 1024 descriptors and let a process have more; the small number is there for those
+ * who use select, and nothing here does. Before libwebsockets looks: where the limit is no larger than ours
+ * for it, it takes descriptors beyond for impossible. */
+static void allow_descriptors(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int loop_new(struct loop **ret_loop, struct err *err) {
     struct loop *loop = XNEW(struct loop);
     loop->epoll = loop->timerfd = loop->signalfd = -1;
     loop->timerfd_due = -1;
     loop->now = clock_mono();
+    allow_descriptors();
     int r = open_fds(loop, err);
     if (r == 0)
         r = lws_library_load(err);

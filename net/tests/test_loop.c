@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -261,6 +262,22 @@ static void lag_counts_work_and_not_the_wait(void **state) {
     assert_int_equal(loop_take_lag(f->loop), 0);
 }
 
+static void a_loop_may_have_many_descriptors(void **state) {
+    struct rlimit before, after;
+    struct loop *loop = NULL;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit small = {.rlim_cur = 256, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    assert_int_equal(loop_new(&loop, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(after.rlim_cur, before.rlim_max < 10000 ? before.rlim_max : 10000);
+    assert_int_equal(after.rlim_max, before.rlim_max);
+    loop_free(loop);
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -274,6 +291,7 @@ int main(void) {
         T(wake_gives_another_turn),
         T(stop_signals_are_callbacks),
         T(lag_counts_work_and_not_the_wait),
+        cmocka_unit_test(a_loop_may_have_many_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
