@@ -17,11 +17,12 @@ def owner(thing, kind):
              "controller": True}]
 
 
-def running_pod(plane, name, replicaset):
+def running_pod(plane, name, replicaset, node):
     plane.must("POST", PODS, {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "labels": {"app": "web"}, "ownerReferences": owner(replicaset, "ReplicaSet")},
-        "spec": {"containers": [{"name": "c", "image": "c", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}})
+        "spec": {"nodeName": node,
+                 "containers": [{"name": "c", "image": "c", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}})
     long_ago = "2026-01-01T00:00:00Z"
     plane.must("PATCH", f"{PODS}/{name}/status", {"status": {
         "phase": "Running", "startTime": long_ago,
@@ -29,7 +30,7 @@ def running_pod(plane, name, replicaset):
 
 
 @contextlib.contextmanager
-def pods_of_web(c):
+def pods_of_web(c, node=""):
     """Two running pods that belong to the Deployment, as its controllers would have made them."""
     web = c.plane.must("GET", f"{DEPLOYMENTS}/web")
     labels = {"matchLabels": {"app": "web"}}
@@ -39,7 +40,7 @@ def pods_of_web(c):
         "spec": {"replicas": 2, "selector": labels, "template": web["spec"]["template"]}})
     try:
         for name in NAMES:
-            running_pod(c.plane, name, replicaset)
+            running_pod(c.plane, name, replicaset, node)
         yield
     finally:
         for name in NAMES:

@@ -270,7 +270,7 @@ def node(c, kubelet):
 
 @test
 def reads_the_kubelets(c):
-    with serving(c) as s, node(c, s.kubelet), pods_of_web(c):
+    with serving(c) as s, node(c, s.kubelet), pods_of_web(c, node="n1"):
         s.kubelet.pods = [("default", "web-1"), ("default", "web-2")]
         wait(lambda: kubectl(c, "top", "pods"), lambda: "web-2" in kubectl(c, "top", "pods"), 40)
         usage = c.plane.must("GET", f"{RESOURCE}/namespaces/default/pods/web-1")["containers"][0]["usage"]

@@ -247,7 +247,11 @@ class Operator:
         return " / ".join(self.text().strip().splitlines()[-lines:])
 
     def stop(self):
-        """Ends it in good order; its exit code, which tells of leaks too."""
+        """Ends it in good order; its exit code, which tells of leaks too. One that has just been started has to take signals first."""
+        for _ in range(50):
+            if self.process.poll() is not None or " cluster " in self.text():
+                break
+            time.sleep(0.1)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
