@@ -324,6 +324,22 @@ int ruleset_load(struct ruleset *ruleset, const char *name, const char *text, si
     return 0;
 }
 
+static void note_broken(void *arg, const char *api_version) {
+    bool *broken = arg;
+
+    (void)api_version;
+    *broken = true;
+}
+
+int ruleset_check(const struct ruleset *ruleset, struct err *err) {
+    bool broken = false;
+
+    discovery_each_broken(ruleset->discovery, note_broken, &broken);
+    if (broken || !ruleset->rules)
+        return 0;
+    return check_overrides(ruleset, ruleset->name, ruleset->rules, err);
+}
+
 const struct registry *ruleset_registry(const struct ruleset *ruleset) {
     return ruleset->registry;
 }

@@ -24,6 +24,10 @@ void ruleset_free(struct ruleset *ruleset);
  * once; what is known of those that old and new rules both ask for stays until then. */
 int ruleset_load(struct ruleset *ruleset, const char *name, const char *text, size_t len, struct err *err);
 
+/* Whether the cluster has every resource that the rules in force name: 0, also where that is not known yet,
+ * or -EINVAL as above. Where a part of the cluster's API does not answer, what is missing may be there. */
+int ruleset_check(const struct ruleset *ruleset, struct err *err);
+
 /* NULL: none (no rules, or the cluster's resources are not known yet). Where a list fails, what was known of
  * it stays (prometheus-adapter throws the whole round away). Borrowed until the next turn, and registry and
  * rules until the functions of ruleset_on_change have returned. */

@@ -151,6 +151,10 @@ int app_run(const struct options *options, struct err *err) {
     int ret = start(&app, err);
     if (ret == 0)
         ret = loop_run(app.loop, err);
+    if (ret == 0 && app.serving.failure.code) {
+        *err = app.serving.failure;
+        ret = err->code;
+    }
     stop(&app);
     return ret;
 }

@@ -111,10 +111,21 @@ static bool serves_custom(void *arg, const struct metric_spec *metric, const cha
     return ownmetrics_defines(s->own, metric, ns);
 }
 
+/* As prometheus-adapter refuses to start with a file that names what the cluster does not have; of a file
+ * that changes later the last good one stays, and a ConfigMap may be mended while we run. */
+static void check_first_rules(struct serving *s) {
+    if (!s->options->rules || s->rules_checked || !discovery_loaded(s->world.discovery))
+        return;
+    s->rules_checked = true;
+    if (ruleset_check(s->ruleset, &s->failure) < 0)
+        loop_stop(s->world.loop);
+}
+
 static void on_rules(void *arg) {
     struct serving *s = arg;
 
     preferred_reconsider(s->custom);
+    check_first_rules(s);
 }
 
 /* Whether the kubelets have data changes rarely; it is looked at again and again. */

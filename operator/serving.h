@@ -47,6 +47,8 @@ struct serving {
     struct servingcert *cert;
     struct loop_timer *look;
     bool kubelets_serve; /* when it was last looked at */
+    bool rules_checked;  /* against the cluster's resources, once */
+    struct err failure;  /* code not 0: the loop has been stopped because of it */
     usec_t started;      /* monotonic */
 };
 
