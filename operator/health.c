@@ -17,6 +17,7 @@ static int ready(const struct health *h, struct buf *body) {
     serving_ready(h->serving, &why);
     if (why.len == 0) {
         buf_puts(body, "ok\n");
+        serving_warnings(h->serving, body);
         return 200;
     }
     buf_printf(body, "not ready: %s", why.data);

@@ -183,6 +183,19 @@ static void write_served(const struct metricsserver *server, struct buf *b) {
                        (double)s->remote);
 }
 
+static void write_remote(const struct remote *remote, struct buf *b) {
+    struct remote_stats s;
+
+    remote_stats(remote, &s);
+    selfmetrics_number(b, "trimtab_remote_up", "gauge", "1 where the remote adapter answered last time.",
+                       s.up);
+    selfmetrics_number(b, "trimtab_remote_failures_total", "counter", "Requests to it without an answer.",
+                       (double)s.failures);
+    selfmetrics_number(b, "trimtab_remote_metrics", "gauge", "Metrics that it lists.", s.entries);
+    selfmetrics_number(b, "trimtab_remote_list_timestamp_seconds", "gauge", "When its lists were read last.",
+                       seconds(s.last_list));
+}
+
 static void write_connections(const struct httpsserver *server, struct buf *b) {
     struct httpsserver_stats s;
 
@@ -227,6 +240,8 @@ void selfmetrics_write_serving(const struct serving *serving, struct buf *b) {
         write_rulesfollow(s->rulesfollow, b);
     if (s->kubelets)
         write_kubelets(s->kubelets, b);
+    if (s->remote)
+        write_remote(s->remote, b);
     if (!s->server)
         return;
     write_served(s->metricsserver, b);

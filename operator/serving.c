@@ -308,6 +308,18 @@ bool serving_ready(const struct serving *serving, struct buf *why) {
     return ready;
 }
 
+static void warn_of(struct buf *out, const char *what, const struct err *err) {
+    if (err->code)
+        buf_printf(out, "warning: %s: %s\n", what, err_text(err));
+}
+
+void serving_warnings(const struct serving *serving, struct buf *out) {
+    if (serving->rulesfollow)
+        warn_of(out, "rules", rulesfollow_error(serving->rulesfollow));
+    if (serving->cert)
+        warn_of(out, "certificate", servingcert_error(serving->cert));
+}
+
 /* In the reverse order of the start; every part takes NULL. */
 void serving_close(struct serving *serving) {
     struct serving *s = serving;

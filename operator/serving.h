@@ -65,5 +65,8 @@ void serving_close(struct serving *serving);
 void serving_stop(struct serving *serving);
 /* Whether the metrics APIs can be asked; if not, why is appended to why, a line each. */
 bool serving_ready(const struct serving *serving, struct buf *why);
+/* What is wrong and keeps nobody from asking: rules that were refused, APIServices that others have. A line
+ * each. */
+void serving_warnings(const struct serving *serving, struct buf *out);
 
 #endif
