@@ -19,6 +19,8 @@ const struct option option_table[] = {
      .help = "context of the kubeconfig; else its current one"},
     {"namespaces", OPTION_LIST, AT(namespaces), NULL, .argument = "NAME,…",
      .help = "follow only these namespaces; else all"},
+    {"namespace", OPTION_STRING, AT(own_namespace), NULL, .argument = "NAME",
+     .help = "the operator's own, where Secrets of ClusterMetricSources are; else what $POD_NAMESPACE says"},
     {"prometheus-url", OPTION_STRING, AT(prometheus_url), NULL, .argument = "URL",
      .help = "the Prometheus-compatible server that Prometheus metrics are asked of"},
     {"prometheus-verb", OPTION_STRING, AT(prometheus_verb), "POST", .values = "GET|POST", .argument = "VERB",

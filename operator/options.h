@@ -27,6 +27,7 @@ struct options {
     const char *config;
     const char *kubeconfig, *context;
     struct string_list namespaces;
+    const char *own_namespace; /* NULL: not said */
     const char *prometheus_url, *prometheus_verb;
     const char *prometheus_ca_file, *prometheus_cert_file, *prometheus_key_file;
     const char *prometheus_token_file, *prometheus_username, *prometheus_password_file;

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "operator/version.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const usec_t LOOK = USEC_PER_SEC;
@@ -22,6 +23,8 @@ static int start_sources(struct serving *s, struct err *err) {
                                         .discovery = s->world.discovery,
                                         .informers = s->world.informers,
                                         .fallback = o->prometheus_url ? &fallback : NULL,
+                                        .own_ns =
+                                            o->own_namespace ? o->own_namespace : getenv("POD_NAMESPACE"),
                                         .write_status = !o->dry_run};
     int ret = sources_new(&world, &s->sources, err);
     return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
