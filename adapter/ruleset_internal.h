@@ -25,6 +25,7 @@ struct rulelist {
     usec_t pause, due;         /* while it brings nothing: how long to wait, and until when; 0: not at all */
 
     /* Of the answer under way. */
+    struct promclient *client;    /* that was asked last, to be compared alone; NULL: there was none */
     struct promclient_call *call; /* NULL: none is */
     struct promseries *reader;
     struct seriesforms *coming;
@@ -65,7 +66,7 @@ const struct rulelist *rulelists_of(const struct rulelists *lists, const struct 
 /* Asks for all, where nobody did within a few seconds (or longer where lists are slow): whether one round is
  * under way now. */
 bool rulelists_hurry(struct rulelists *lists);
-/* A server has come, gone or changed. */
+/* Servers may have come, gone or changed: the lists of those that have are asked for anew. */
 void rulelists_restart(struct rulelists *lists);
 /* The first list that failed last time; NULL: none. */
 const struct rulelist *rulelists_failed(const struct rulelists *lists);

@@ -193,6 +193,7 @@ static void ask(struct rulelist *list) {
     struct promclient *client = sources_client(lists->sources, /* ns= */ NULL, list->source, &err);
 
     list->wanted = false;
+    list->client = client;
     if (!client) {
         list_ended(list, &err);
         return;
@@ -298,14 +299,34 @@ bool rulelists_hurry(struct rulelists *lists) {
     return true;
 }
 
+/* Whether the list has another server than before, or none: then why may be another. */
+static bool has_moved(struct rulelist *list) {
+    struct err err = {0};
+    struct promclient *now = sources_client(list->lists->sources, /* ns= */ NULL, list->source, &err);
+
+    if (now && now == list->client)
+        return false;
+    list->client = now;
+    return true;
+}
+
+/* It may be told many times a second, while nobody may list the servers that have objects: what is asked of
+ * those that have not changed goes on. */
 void rulelists_restart(struct rulelists *lists) {
+    bool moved = false;
+
     for (uint32_t i = 0; i < lists->count; i++) {
         struct rulelist *list = lists->all[i];
+        if (!has_moved(list))
+            continue;
+        moved |= list->client != NULL;
         list->wanted |= list->call || list->pause;
         cancel(list);
     }
-    lists->next_round = earlier(lists->next_round, lists->round_ended + PAUSE_MIN);
-    loop_timer_set(lists->timer, 0);
+    if (moved)
+        lists->next_round = earlier(lists->next_round, lists->round_ended + PAUSE_MIN);
+    if (lists->count)
+        loop_timer_set(lists->timer, 0);
 }
 
 /* ---- */

@@ -26,6 +26,7 @@ struct answer {
 struct discovery {
     struct resource resources[8];
     uint32_t count;
+    const char *broken; /* a version that does not answer; NULL: all do */
     bool loaded, followed;
     int missed;
     loop_fn *changed;
@@ -71,6 +72,11 @@ bool discovery_loaded(const struct discovery *discovery) {
 void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
     for (uint32_t i = 0; i < discovery->count; i++)
         fn(arg, &discovery->resources[i]);
+}
+
+void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
+    if (discovery->broken)
+        fn(arg, discovery->broken);
 }
 
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
@@ -562,17 +568,50 @@ static void test_source_goes_while_asked(void **state) {
     load_good(w, "rules:\n" RULE("one"));
     fake_loop_run(w->loop, USEC_PER_MSEC);
     assert_int_equal(w->http.in_flight, 1);
+    struct promclient *old = w->sources.fallback;
+    w->sources.fallback = client_of(w, "http://other");
     w->sources.changed(w->sources.arg);
     assert_int_equal(w->http.in_flight, 0);
-    promclient_free(w->sources.fallback);
-    w->sources.fallback = client_of(w, "http://other");
+    promclient_free(old);
     fake_loop_run(w->loop, 2 * USEC_PER_SEC);
     check_asked(w, "one one ");
     assert_true(str_starts(w->http.url, "http://other/"));
     assert_true(has(w, "one"));
 }
 
+/* An operator that may not list MetricSources is told so again and again. */
+static void test_others_change_while_asked(void **state) {
+    struct world *w = *state;
+
+    w->answers[0] = (struct answer){.selector = "one", .body = SERIES(ONE("one")), .delay = USEC_PER_SEC};
+    load_good(w, "rules:\n" RULE("one") RULE("empty") "- {seriesQuery: x, metricsQuery: y, source: gone}\n");
+    for (int i = 0; i < 60 * 5; i++) {
+        fake_loop_run(w->loop, USEC_PER_SEC / 5);
+        w->sources.changed(w->sources.arg);
+    }
+    assert_true(has(w, "one"));
+    check_asked(w, "one empty empty empty empty "); /* 5, 10 and 20 s later each */
+    assert_int_equal(w->http.in_flight, 0);
+}
+
 /* ---- discovery ---- */
+
+static void test_resources_that_are_missing(void **state) {
+    struct world *w = *state;
+    struct err err = {0};
+
+    assert_int_equal(ruleset_check(w->ruleset, NULL), 0);
+    w->discovery.loaded = false;
+    load_good(w,
+              "rules:\n- {seriesQuery: x, metricsQuery: y, resources: {overrides: {l: {resource: cats}}}}\n");
+    assert_int_equal(ruleset_check(w->ruleset, &err), 0); /* not known yet */
+    w->discovery.loaded = true;
+    w->discovery.broken = "acme.io/v1"; /* it may have cats */
+    assert_int_equal(ruleset_check(w->ruleset, &err), 0);
+    w->discovery.broken = NULL;
+    assert_int_equal(ruleset_check(w->ruleset, &err), -EINVAL);
+    assert_true(str_starts(err.text, "rules.yaml: rules[0]: line 2: resources.overrides.l: "));
+}
 
 static void test_discovery_comes_late(void **state) {
     struct world *w = *state;
@@ -645,6 +684,8 @@ int main(void) {
         TEST(test_source_of_a_rule),
         TEST(test_source_is_missing),
         TEST(test_source_goes_while_asked),
+        TEST(test_others_change_while_asked),
+        TEST(test_resources_that_are_missing),
         TEST(test_discovery_comes_late),
         TEST(test_new_resource_asks_nobody),
     };
