@@ -335,13 +335,14 @@ static bool find_objects(struct ownmetrics_call *call) {
     }
     const struct own_wanted wanted = {&call->query->resource, r->ns, &r->labels, r->labels_text};
     int ret = own_objects_list(call->own->objects, &wanted, &call->names, &err);
+    bool found = ret == 0 && call->names.count > 0; /* an answer may free the call */
     if (ret == -EAGAIN && !is_late(call))
         wait_for(call, WAITS_FOR_ANOTHER_TURN);
     else if (ret < 0)
         fail(call, "unable to list matching resources", err_text(&err));
-    else if (call->names.count == 0)
+    else if (!found)
         refuse_unknown(call);
-    return ret == 0 && call->names.count > 0;
+    return found;
 }
 
 /* What the reference cannot ask for is to it a metric that it does not have; an external one is a failure. */
