@@ -278,7 +278,8 @@ void serving_drain(struct serving *serving, usec_t limit, loop_fn *done, void *a
 
 /* ---- health and end ---- */
 
-/* Kubelets that do not answer shall not keep the other two APIs from being reached for ever. */
+/* Between the first and the second reading of the kubelets that answer; those that do not answer shall not
+ * keep the other two APIs from being reached. */
 static const usec_t KUBELETS_WAIT = USEC_PER_MIN;
 
 static bool kubelets_wait(const struct serving *s) {
@@ -287,7 +288,7 @@ static bool kubelets_wait(const struct serving *s) {
     if (!s->kubelets || kubelets_ready(s->kubelets) || loop_now(s->world.loop) - s->started >= KUBELETS_WAIT)
         return false;
     kubelets_stats(s->kubelets, &stats);
-    return stats.nodes > 0;
+    return stats.answered > 0 || (stats.nodes > 0 && stats.failures == 0);
 }
 
 static bool missing(struct buf *why, const char *what, const struct err *err) {
