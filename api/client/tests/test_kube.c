@@ -1,4 +1,5 @@
 /* Requests over a fake transport: what goes out, what comes back, retries, lost and broken replies. */
+#include "api/client/auth.h"
 #include "api/client/kube.h"
 #include "api/client/kubeconfig_internal.h"
 #include "api/client/tests/fake_http.h"
@@ -366,6 +367,23 @@ static void test_no_credentials(void **state) {
     assert_int_equal(f->fake->asked_count, 0);
 }
 
+/* For those who ask somebody else as us. */
+static void test_lends_credentials(void **state) {
+    struct fixture *f = *state;
+    struct identity *identity = NULL;
+    struct err err = {0};
+
+    assert_int_equal(kube_credentials(f->kube, &identity, &err), 0);
+    assert_string_equal(identity->authorization, "Authorization: Bearer secret");
+    identity_unref(identity);
+
+    f->config->token = NULL;
+    f->config->token_file = "/nonexistent/token";
+    again(f);
+    assert_int_equal(kube_credentials(f->kube, &identity, &err), -ENOENT);
+    assert_true(str_starts(err.text, "test: credentials: "));
+}
+
 static void test_bad_paths(void **state) {
     static const char *const paths[] = {"version", "", "/a b", "/a\r\nX: y", "/a#b"};
     struct fixture *f = *state;
@@ -463,6 +481,7 @@ int main(void) {
         TEST(test_oversized),
         TEST(test_streamed_body),
         TEST(test_retry_after),
+        TEST(test_lends_credentials),
         TEST(test_401_with_rotated_token),
         TEST(test_401_with_nothing_to_renew),
         TEST(test_no_credentials),
