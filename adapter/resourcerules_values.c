@@ -52,12 +52,20 @@ void resource_values_take(const struct resource_question *question, const struct
     }
 }
 
-/* scale: units of the result in one of the value's; truncated as the original does it, at milli-cores. */
-static int64_t whole(double value, double scale, int64_t unit) {
-    double scaled = value * scale;
-    int64_t most = INT64_MAX / unit;
+/* In thousandths, truncated as the original does it; at most so many. */
+static int64_t milli(double value, int64_t most) {
+    double scaled = value * 1000;
 
-    return scaled < (double)most ? (int64_t)scaled * unit : most * unit;
+    return scaled < (double)most ? (int64_t)scaled : most;
+}
+
+static struct metrics_usage usage_of(const struct measured_container *c) {
+    int64_t memory = milli(c->values[OF_MEMORY], INT64_MAX);
+
+    return (struct metrics_usage){.name = c->name,
+                                  .cpu_nano = milli(c->values[OF_CPU], INT64_MAX / 1000000) * 1000000,
+                                  .memory_bytes = memory / 1000,
+                                  .memory_milli = (int)(memory % 1000)};
 }
 
 static int by_name(const void *a, const void *b) {
@@ -76,9 +84,7 @@ bool resource_values_object(const struct measured *measured, usec_t window, stru
     struct metrics_usage *usages = ARENA_ARRAY(arena, struct metrics_usage, count);
     count = 0;
     for (const struct measured_container *c = measured->containers; c; c = c->next)
-        usages[count++] = (struct metrics_usage){.name = c->name,
-                                                 .cpu_nano = whole(c->values[OF_CPU], 1000, 1000000),
-                                                 .memory_bytes = whole(c->values[OF_MEMORY], 1, 1)};
+        usages[count++] = usage_of(c);
     qsort(usages, count, sizeof(*usages), by_name);
     *ret_object = (struct metrics_object){.ns = o->ns,
                                           .name = o->name,
