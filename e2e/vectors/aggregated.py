@@ -78,6 +78,7 @@ def check(plane, port):
     try:
         if preferred(side) != "v1beta2":
             wrong.append(f"the preferred version of the custom metrics is {preferred(side)}")
+        wait("kubectl finds the resources", lambda: "PodMetrics" in side.kubectl("api-resources"), 40)
         for words, wanted in kubectl_says(side):
             text = side.kubectl(*words)
             wrong += [f"kubectl {' '.join(words)}: no {w}: {text[-300:]}" for w in wanted if w not in text]

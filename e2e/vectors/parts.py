@@ -122,8 +122,8 @@ def trimtab(folder, plane, rules, prometheus_port, port):
     return Operator(
         folder / "server.log", f"--kubeconfig={plane.folder}/admin.kubeconfig", f"--rules={rules}",
         f"--prometheus-url=http://127.0.0.1:{prometheus_port}", f"--secure-port={port}", "--bind-address=127.0.0.1",
-        f"--cert-dir={folder}/certs", f"--client-ca-file={plane.pki}/ca.crt", "--authentication-skip-lookup",
-        "--metrics-relist-interval=30s", "--leader-elect=false", "--dry-run")
+        f"--cert-dir={folder}/certs", f"--client-ca-file={plane.pki}/ca.crt",
+        "--metrics-relist-interval=30s", "--dry-run")
 
 
 class Peer:
