@@ -143,51 +143,23 @@ static int render(const struct own_query *q, const struct cluster_resources *res
     return ret;
 }
 
-static bool is_label_char(char c) {
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* Whether a matcher on the label stands here: the label as a whole word, and an operator behind it. */
-static bool is_matcher(const char *query, const char *at, size_t len) {
-    const char *after = at + len + strspn(at + len, " \t\n\r");
-
-    return (at == query || !is_label_char(at[-1])) && (*after == '=' || *after == '!');
-}
-
-/* Whether every matcher on the label is the one that asks for the names: what a template or the request's
- * selector asks of the label beside that must stay. The text is not parsed: what stands in a string or a
- * comment only keeps the query as it is. */
-static bool asks_by_name_alone(const char *query, const char *label, const char *matcher) {
-    size_t len = strlen(label), matcher_len = strlen(matcher);
-
-    for (const char *at = query; len && (at = strstr(at, label)); at += len)
-        if (is_matcher(query, at, len) && strncmp(at, matcher, matcher_len) != 0)
-            return false;
-    return len > 0;
-}
-
-/* "pod=\"a\"" or "pod=~\"a|b\"": names of objects need no escapes; one that does is not recognized. */
-static void write_matcher(const char *label, const char *const *names, uint32_t name_count, struct buf *out) {
-    buf_puts(out, label);
-    buf_puts(out, name_count > 1 ? "=~\"" : "=\"");
+/* "a|b", as the matcher of the names has it: whatever else is asked of their label stays. */
+static void write_names(const char *const *names, uint32_t name_count, struct buf *out) {
     for (uint32_t i = 0; i < name_count; i++) {
         buf_puts(out, i ? "|" : "");
         buf_puts(out, names[i]);
     }
-    buf_puts(out, "\"");
 }
 
 /* Appends the query for all objects where it gives the same; false: nothing is appended. */
 static bool widen(const struct own_query *q, const char *query, const char *const *names, uint32_t name_count,
                   struct buf *out) {
-    const struct widen_labels labels = {.object = q->label};
-    cleanup_buf struct buf matcher;
+    cleanup_buf struct buf wanted;
     size_t before = out->len;
 
-    buf_init(&matcher, TEXT_MAX);
-    write_matcher(q->label, names, name_count, &matcher);
-    if (!asks_by_name_alone(query, q->label, matcher.data))
-        return false;
+    buf_init(&wanted, TEXT_MAX);
+    write_names(names, name_count, &wanted);
+    const struct widen_labels labels = {.object = q->label, .object_value = wanted.data};
     if (widen_query(query, &labels, WIDEN_OBJECTS, out) != WIDEN_NONE)
         return true;
     out->len = before;

@@ -84,6 +84,15 @@ static void test_what_is_asked_once_for_all(void **state) {
     expect("sum(" SELECTOR ")" BY, "verb=GET", "one: sum(x{verb=\"GET\",namespace=\"shop\"}) by (pod)");
     expect("max(rate(" SELECTOR "[1m])) by (<<index .GroupBySlice 0>>) * 2", NULL,
            "one: max(rate(x{namespace=\"shop\"}[1m])) by (pod) * 2");
+    /* What a template or a selector asks of the pods beside their names stays. */
+    expect("sum(<<.Series>>{<<.LabelMatchers>>,pod!=\"bad\"})" BY, NULL,
+           "one: sum(x{namespace=\"shop\",pod!=\"bad\"}) by (pod)");
+    expect("sum(<<.Series>>{pod!=\"\",<<.LabelMatchers>>})" BY, NULL,
+           "one: sum(x{pod!=\"\",namespace=\"shop\"}) by (pod)");
+    expect("sum(<<.Series>>{<<.LabelMatchers>>, pod =~ \"a.*\"})" BY, NULL,
+           "one: sum(x{namespace=\"shop\",pod =~ \"a.*\"}) by (pod)");
+    expect("sum(" SELECTOR ")" BY, "pod=a", "one: sum(x{pod=\"a\",namespace=\"shop\"}) by (pod)");
+    expect("sum(" SELECTOR ")" BY, "!pod", "one: sum(x{pod=\"\",namespace=\"shop\"}) by (pod)");
     /* Also where the names are written by the template; but then each request is rendered. */
     expect("sum(x{" NAMES "})" BY, NULL, "sum(x{}) by (pod)");
     expect("<<if .LabelMatchers>>sum(" SELECTOR ")" BY "<<end>>", NULL,
@@ -93,14 +102,9 @@ static void test_what_is_asked_once_for_all(void **state) {
 static void test_what_is_asked_as_it_is(void **state) {
     (void)state;
     expect("topk(1, " SELECTOR ")", NULL, "topk(1, x{namespace=\"shop\",pod=~\"a|b\"})");
-    /* What a template or a selector asks of the pods beside their names must stay. */
-    expect("sum(<<.Series>>{<<.LabelMatchers>>,pod!=\"bad\"})" BY, NULL,
-           "sum(x{namespace=\"shop\",pod=~\"a|b\",pod!=\"bad\"}) by (pod)");
-    expect("sum(<<.Series>>{<<.LabelMatchers>>, pod =~ \"a.*\"})" BY, NULL,
-           "sum(x{namespace=\"shop\",pod=~\"a|b\", pod =~ \"a.*\"}) by (pod)");
     expect("sum(<<.Series>>{pod=\"static\"})" BY, NULL, "sum(x{pod=\"static\"}) by (pod)");
-    expect("sum(" SELECTOR ")" BY, "pod=a", "sum(x{pod=\"a\",namespace=\"shop\",pod=~\"a|b\"}) by (pod)");
-    expect("sum(" SELECTOR ")" BY, "!pod", "sum(x{pod=\"\",namespace=\"shop\",pod=~\"a|b\"}) by (pod)");
+    expect("sum(" SELECTOR ") + sum(x{pod=\"a\"})" BY, NULL,
+           "sum(x{namespace=\"shop\",pod=~\"a|b\"}) + sum(x{pod=\"a\"}) by (pod)");
 }
 
 static void test_errors(void **state) {
