@@ -97,7 +97,7 @@ struct got {
 static json_t *labels_of(const struct metrics_value *value) {
     json_t *labels = value->labels ? json_object() : json_null();
 
-    for (uint32_t i = 0; i < value->label_count; i++)
+    for (uint32_t i = 0; value->labels && i < value->label_count; i++)
         json_object_set_new(labels, value->labels[i].name, json_string(value->labels[i].value));
     return labels;
 }
