@@ -17,8 +17,17 @@ static int refuse(struct https_wire *wire, int status) {
     return 1;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Blanks behind a value are no part of it (RFC 9112, 5.1); the parser leaves out those before it. */
 static void end_text(struct https_wire *wire) {
-    buf_append(&wire->text, "", 1);
+    struct buf *text = &wire->text;
+    if (wire->part == HTTPS_WIRE_VALUE)
+        while (text->len > wire->lines[wire->n_lines - 1].value && is_blank(text->data[text->len - 1]))
+            text->len--;
+    buf_append(text, "", 1);
 }
 
 /* The place of the text that comes next. */
@@ -76,7 +85,9 @@ static int on_head(http_parser *parser) {
     end_text(wire);
     wire->whole = true;
     wire->keep_alive = http_should_keep_alive(parser);
-    wire->has_body = (parser->flags & (F_CHUNKED | F_UPGRADE)) || parser->method == HTTP_CONNECT ||
+    /* Of a coding that is not chunked nobody can tell where it ends. */
+    wire->has_body = parser->uses_transfer_encoding || (parser->flags & F_UPGRADE) ||
+                     parser->method == HTTP_CONNECT ||
                      ((parser->flags & F_CONTENTLENGTH) && parser->content_length > 0);
     return 2; /* stop here, whatever follows */
 }
@@ -107,15 +118,38 @@ void https_wire_reset(struct https_wire *wire) {
     wire->n_lines = 0;
     wire->header_len = 0;
     wire->part = HTTPS_WIRE_TARGET;
-    wire->begun = wire->whole = wire->keep_alive = wire->has_body = false;
+    wire->line_end = wire->begun = wire->whole = wire->keep_alive = wire->has_body = false;
     wire->refused = 0;
 }
 
+/* The place of a blank that begins a line, or len. */
+static size_t find_fold(const struct https_wire *wire, const char *data, size_t len) {
+    if (wire->line_end && is_blank(data[0]))
+        return 0;
+    for (const char *at = data, *end = data + len; (at = memchr(at, '\n', (size_t)(end - at)));)
+        if (++at < end && is_blank(*at))
+            return (size_t)(at - data);
+    return len;
+}
+
+/* The parser would put the halves of a value that is folded over two lines together. Others put a blank
+ * between them, and would see another user: it is refused (RFC 9112, 5.2). */
+static size_t parse(struct https_wire *wire, const char *data, size_t len) {
+    size_t fold = find_fold(wire, data, len);
+    /* Nothing to read is to the parser the end of the connection. */
+    size_t used = fold ? http_parser_execute(&wire->parser, &settings, data, fold) : 0;
+    bool ended = wire->whole || wire->refused || HTTP_PARSER_ERRNO(&wire->parser) != HPE_OK;
+    if (!ended && fold < len)
+        wire->refused = 400;
+    wire->line_end = used > 0 && data[used - 1] == '\n';
+    return used;
+}
+
 size_t https_wire_feed(struct https_wire *wire, const char *data, size_t len) {
-    if (len == 0) /* to the parser that would be the end of the connection */
+    if (len == 0)
         return 0;
     wire->begun = true;
-    size_t used = http_parser_execute(&wire->parser, &settings, data, len);
+    size_t used = parse(wire, data, len);
     if (wire->whole && wire->parser.http_major != 1) { /* HTTP/0.9 has no version */
         wire->whole = false;
         wire->refused = 400;

@@ -195,8 +195,8 @@ static void headers_come_several_times_and_by_prefix(void **state) {
     open_client(f, &client);
     say(&client,
         "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-Group: one\r\nx-remote-extra-Scopes: a\r\nX-REMOTE-GROUP: "
-        "two, too\r\n"
-        "X-Remote-Group:\r\nX-Remote-Groupie: no\r\nX-Remote-Extra-a%2fb: c\r\n\r\n",
+        "two, too \t\r\n"
+        "X-Remote-Group: \r\nX-Remote-Groupie: no\r\nX-Remote-Extra-a%2fb: c\r\n\r\n",
         "hello\n", &answer);
     assert_string_equal(f->seen, "GET / X-Remote-Group=one X-REMOTE-GROUP=two, too X-Remote-Group= "
                                  "x-remote-extra-Scopes=a X-Remote-Extra-a%2fb=c");
@@ -450,8 +450,10 @@ static void other_methods_reach_the_handler_and_close(void **state) {
         {xstrdup("GET /f HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
          xstrdup("GET /f")},
         {xstrdup("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n"), xstrdup("CONNECT h:443")},
+        {xstrdup("GET /h HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\nGET /i HTTP/1.1\r\n\r\n"),
+         xstrdup("GET /h")},
     };
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         cleanup_buf struct buf answer;
         assert_true(ask(f, cases[i][0], &answer));
         const char *want = i < 3 || i == 6 ? "HTTP/1.1 405 " : "HTTP/1.1 200 ";
@@ -481,6 +483,9 @@ static void garbage_is_refused(void **state) {
         "GET /a\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-Remote-User: adm\r\n in\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-Remote-User:\r\n\tadmin\r\n\r\n",
+        "GET / HTTP/1.1\n X-Remote-User: admin\n\n",
         "WHATEVER / HTTP/1.1\r\nHost: h\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
