@@ -105,12 +105,19 @@ static enum progress refuse_plain(struct https_conn *conn) {
     return begin_linger(conn);
 }
 
-/* Who the peer is holds for the connection: it is found out once, with the authorities of this moment. */
+/* Who the peer is holds for the connection, until there are other authorities: an aggregator keeps its
+ * connections for ever, and one that came before its authority was known must not be a stranger for ever. */
+static void know_peer(struct https_conn *conn) {
+    tls_peer_done(&conn->peer);
+    conn->has_peer = tls_peer_read(conn->ssl, conn->server->authorities, &conn->peer);
+    conn->peer_version = conn->server->authorities_version;
+}
+
 static enum progress step_handshake(struct https_conn *conn) {
     openssl->ERR_clear_error();
     int result = openssl->SSL_accept(conn->ssl);
     if (result == 1) {
-        conn->has_peer = tls_peer_read(conn->ssl, conn->server->authorities, &conn->peer);
+        know_peer(conn);
         enter(conn, HTTPS_REQUEST, conn->server->options.idle_timeout);
         return ON;
     }
@@ -137,6 +144,8 @@ static int read_piece(struct https_conn *conn) {
 static enum progress call_handler(struct https_conn *conn) {
     struct httpsserver *server = conn->server;
     const char *method = https_wire_method(&conn->wire);
+    if (conn->peer_version != server->authorities_version)
+        know_peer(conn);
     struct https_request request = {
         .method = method,
         .target = https_wire_target(&conn->wire),

@@ -20,6 +20,7 @@ struct httpsserver {
     struct httpsserver_options options; /* without the texts */
     SSL_CTX *tls; /* NULL: no certificate yet. Each connection keeps the one it began with */
     X509_STORE *authorities[HTTPS_CAS];
+    unsigned authorities_version; /* another number for other authorities */
     struct httpsserver_stats stats;
     struct loop_timer *drained; /* calls on_drained */
     loop_fn *on_drained;
@@ -58,6 +59,7 @@ struct https_conn {
     struct https_wire wire;
     struct buf pending; /* came in behind the request */
     bool has_peer;
+    unsigned peer_version; /* of the authorities that peer was verified by */
     struct tls_peer peer;
     char peer_ip[INET6_ADDRSTRLEN];
     struct buf head, body; /* the answer */

@@ -88,6 +88,7 @@ int httpsserver_set_authority(struct httpsserver *server, enum https_ca which, c
         return r;
     openssl->X509_STORE_free(server->authorities[which]);
     server->authorities[which] = store;
+    server->authorities_version++;
     return 0;
 }
 

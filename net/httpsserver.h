@@ -82,7 +82,8 @@ int httpsserver_port(const struct httpsserver *server);
 /* For connections from now on; -EINVAL leaves what was there. Those that are open keep theirs. */
 int httpsserver_set_certificate(struct httpsserver *server, const char *cert_pem, const char *key_pem,
                                 struct err *err);
-/* The authorities (PEM, several certificates each; NULL: none); looked at for each new connection. */
+/* The authorities (PEM, several certificates each; NULL: none); they hold from the next request on, also of
+ * connections that are open. */
 int httpsserver_set_authority(struct httpsserver *server, enum https_ca which, const char *ca_pem,
                               struct err *err);
 /* Stops listening; requests under way are answered, with "connection: close"; done is called when the last

@@ -559,12 +559,13 @@ static void a_certificate_is_exchanged_for_new_connections(void **state) {
     peer_cert_done(&cert);
 }
 
-static void authorities_are_exchanged_for_new_connections(void **state) {
+/* Also for connections that are open: an aggregator keeps its own for ever. */
+static void authorities_are_exchanged(void **state) {
     struct fixture *f = *state;
     struct peer_cert cert;
     struct err err = {0};
     struct client old, new;
-    cleanup_buf struct buf answer, second, third;
+    cleanup_buf struct buf answer, second, third, fourth;
     peer_make_cert(&f->ca, "alice", "DNS:x", &cert);
     assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, f->ca.cert_pem, &err), 0);
     assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, "nothing", &err), -EINVAL);
@@ -577,7 +578,10 @@ static void authorities_are_exchanged_for_new_connections(void **state) {
     say(&new, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &second);
     assert_null(strstr(f->seen, "peer="));
     say(&old, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &third);
-    assert_non_null(strstr(f->seen, "peer=alice"));
+    assert_null(strstr(f->seen, "peer="));
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_FRONT_PROXY, f->ca.cert_pem, &err), 0);
+    say(&new, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &fourth);
+    assert_non_null(strstr(f->seen, "peer=alice front=1 client=0"));
     client_close(&old);
     client_close(&new);
     peer_cert_done(&cert);
@@ -739,7 +743,7 @@ int main(void) {
         T(plain_http_is_told_so),
         T(old_tls_and_other_protocols_are_refused),
         T(a_certificate_is_exchanged_for_new_connections),
-        T(authorities_are_exchanged_for_new_connections),
+        T(authorities_are_exchanged),
         T(without_a_certificate_nobody_is_let_in),
         T(a_peer_that_goes_is_told),
         T(a_peer_may_go_while_it_is_answered),
