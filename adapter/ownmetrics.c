@@ -387,9 +387,21 @@ static void ask_server(struct ownmetrics_call *call) {
     keep_names(call);
 }
 
+/* What lies outside of namespaces belongs to all of them, but for a namespace itself. */
+static bool is_allowed(const struct ownmetrics *own, const struct metrics_route *route) {
+    const char *const *allowed = own->world.namespaces;
+    const char *ns = !route->ns && str_eq(route->resource, "namespaces") ? route->name : route->ns;
+
+    while (allowed && *allowed && !str_eq(*allowed, ns))
+        allowed++;
+    return !allowed || !ns || *allowed;
+}
+
 static void step(struct ownmetrics_call *call) {
     call->waits_for = WAITS_FOR_NOTHING;
-    if (find_rule(call) && find_objects(call))
+    if (!is_allowed(call->own, &call->route))
+        refuse_unknown(call);
+    else if (find_rule(call) && find_objects(call))
         ask_server(call);
 }
 
@@ -552,7 +564,7 @@ void ownmetrics_free(struct ownmetrics *own) {
 bool ownmetrics_has(const struct ownmetrics *own, const struct metrics_route *route) {
     const struct registry *registry = ruleset_registry(own->world.ruleset);
 
-    if (!registry || route->api == ROUTE_RESOURCE)
+    if (!registry || route->api == ROUTE_RESOURCE || !is_allowed(own, route))
         return false;
     if (route->api == ROUTE_EXTERNAL)
         return registry_find_external(registry, route->metric);

@@ -17,6 +17,7 @@ struct ownmetrics_world {
     struct sources *sources;
     struct ruleset *ruleset;
     struct querycache *cache;
+    const char *const *namespaces; /* that it answers for, NULL-terminated; NULL: all */
 };
 
 /* Owned; borrows all. */

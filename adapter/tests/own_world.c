@@ -266,13 +266,19 @@ struct own_world *own_world_new(const struct recorded_cluster *cluster, const st
     w->sources.client = new_client(w);
     w->discovery.known = &cluster->resources;
     w->cache = querycache_new(w->loop, &(struct querycache_options){0});
+    own_world_limit(w, NULL);
+    return w;
+}
+
+void own_world_limit(struct own_world *w, const char *const *namespaces) {
+    ownmetrics_free(w->own);
     w->own = ownmetrics_new(&(struct ownmetrics_world){.loop = w->loop,
                                                        .discovery = &w->discovery,
                                                        .informers = &w->informers,
                                                        .sources = &w->sources,
                                                        .ruleset = &w->ruleset,
-                                                       .cache = w->cache});
-    return w;
+                                                       .cache = w->cache,
+                                                       .namespaces = namespaces});
 }
 
 void own_world_say(struct own_world *w, const char *body) {

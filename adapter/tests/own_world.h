@@ -82,6 +82,8 @@ struct own_world {
 /* rules and series are those of recorded; borrowed like cluster. */
 struct own_world *own_world_new(const struct recorded_cluster *cluster, const struct recorded *recorded);
 void own_world_free(struct own_world *w);
+/* Begins anew, for these namespaces alone; NULL: all. */
+void own_world_limit(struct own_world *w, const char *const *namespaces);
 /* A document of Prometheus around the elements of a vector. */
 #define OWN_VECTOR(elements)                                                                                 \
     "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" elements "]}}"

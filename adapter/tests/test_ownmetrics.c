@@ -393,6 +393,31 @@ static void test_refusals(void **state) {
     own_world_free(w);
 }
 
+static void test_only_some_namespaces(void **state) {
+    static const char *const shop[] = {"queue", "shop", NULL};
+    struct own_world *w = world_new(OWN_VECTOR(POD("web-1", "7")));
+    struct metrics_route route = {.api = ROUTE_CUSTOM, .ns = "shop", .resource = "pods", .metric = "depth"};
+    struct asker a;
+
+    (void)state;
+    own_world_limit(w, shop);
+    assert_true(ownmetrics_has(w->own, &route));
+    route.ns = "default";
+    assert_false(ownmetrics_has(w->own, &route));
+    get(&a, w, PODS "web-1/depth");
+    expect(&a, 200, "web-1=7000");
+    get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/api-0/depth");
+    expect(&a, 404, "the server could not find the metric depth for pods");
+    get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/metrics/depth");
+    expect(&a, 404, "the server could not find the metric depth for namespaces");
+    get(&a, w, "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/backlog");
+    expect(&a, 404, "the server could not find the metric backlog for namespaces");
+    get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/%2A/metrics/depth");
+    expect(&a, 200, "");
+    assert_int_equal(w->count, 2);
+    own_world_free(w);
+}
+
 static void test_a_server_that_goes(void **state) {
     struct own_world *w = world_new(OWN_VECTOR(POD("web-1", "7")));
     struct asker a;
@@ -497,6 +522,7 @@ int main(void) {
         cmocka_unit_test(test_an_unknown_metric_is_looked_for),
         cmocka_unit_test(test_no_list_of_series_yet),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_only_some_namespaces),
         cmocka_unit_test(test_a_server_that_goes),
         cmocka_unit_test(test_rules_that_change),
         cmocka_unit_test(test_what_is_called_off),
