@@ -104,7 +104,8 @@ static int write_in(const struct servingcert *c, const char *name, const char *t
     cleanup_free char *path = path_in(c, name);
     cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t len = strlen(text);
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+    /* The mode above is that of a new file only. */
+    if (fd < 0 || fchmod(fd, 0600) < 0 || write(fd, text, len) != (ssize_t)len)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
     return 0;
 }
