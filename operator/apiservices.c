@@ -26,7 +26,9 @@ struct apiservice {
     enum seen seen;
     char *ca_bundle; /* as last seen: base64, or NULL */
     struct kube_call *call;
-    struct err err; /* of what was seen, or of the last write */
+    char *written;       /* the bundle that call writes; owned */
+    bool seen_meanwhile; /* something was seen while call was under way */
+    struct err err;      /* of what was seen, or of the last write */
 };
 
 struct apiservices {
@@ -44,18 +46,21 @@ static void settle(struct apiservice *item);
 
 /* --- writing --- */
 
+/* What we wrote counts as seen until it is, so that it is not written again. But the watch may be ahead of
+ * the answer, and then it knows better. */
 static void on_written(void *arg, const struct kube_reply *reply) {
     struct apiservice *item = arg;
     item->call = NULL;
-    if (reply->err.code ==
-        0) { /* what we wrote will be seen soon; until then, so that it is not written again */
+    if (reply->err.code == 0 && !item->seen_meanwhile) {
         item->seen = SEEN_OURS;
         free(item->ca_bundle);
-        item->ca_bundle = item->all->ca_bundle ? xstrdup(item->all->ca_bundle) : NULL;
-        settle(item);
-        return;
+        item->ca_bundle = item->written;
+        item->written = NULL;
     }
-    if (reply->err.code == -EEXIST) /* another replica was faster: it will be seen */
+    /* With EEXIST another replica was faster: that will be seen, or has been. */
+    if (reply->err.code == 0 || (reply->err.code == -EEXIST && item->seen_meanwhile))
+        settle(item);
+    if (reply->err.code == 0 || reply->err.code == -EEXIST)
         return;
     item->err = reply->err;
     err_wrap(&item->err, "APIService %s", item->name);
@@ -65,6 +70,10 @@ static void on_written(void *arg, const struct kube_reply *reply) {
 static void write_item(struct apiservice *item, enum kube_verb verb, const char *path, json_t *body) {
     struct kube_request request = {
         .verb = verb, .path = path, .body = body, .on_done = on_written, .arg = item};
+    const char *bundle = item->all->ca_bundle;
+    free(item->written);
+    item->written = bundle ? xstrdup(bundle) : NULL;
+    item->seen_meanwhile = false;
     item->call = kube_start(item->all->kube, &request);
     json_decref(body);
 }
@@ -138,6 +147,7 @@ static void on_object(void *arg, const json_t *object) {
     item->seen = object ? judge(item, json_string_value(json_object_get(service, "namespace")),
                                 json_string_value(json_object_get(service, "name")))
                         : SEEN_MISSING;
+    item->seen_meanwhile = true;
     settle(item);
 }
 
@@ -173,6 +183,7 @@ void apiservices_free(struct apiservices *services) {
         kube_cancel(item->call);
         free(item->name);
         free(item->ca_bundle);
+        free(item->written);
     }
     loop_timer_free(services->retry);
     free(services->items);

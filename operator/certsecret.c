@@ -24,6 +24,7 @@ struct certsecret {
     void *arg;
     struct kubeobject *object;
     struct kube_call *call;
+    bool seen_meanwhile; /* something was seen while call was under way */
     struct loop_timer *again;
     enum seen seen;
     char *version;
@@ -39,12 +40,15 @@ static int wrap(struct certsecret *s) {
     return err_wrap(&s->err, "Secret %s/%s", s->options.ns, s->options.name);
 }
 
-/* A conflict is no failure: another replica was faster, and what it wrote is about to be seen. */
+/* A conflict is no failure: another replica was faster. What was written, by us or by it, is about to be
+ * seen, or has been already: the watch may be ahead of the answer. */
 static void on_written(void *arg, const struct kube_reply *reply) {
     struct certsecret *s = arg;
     s->call = NULL;
     if (reply->err.code == 0 || reply->err.code == -EEXIST || reply->err.code == -ESTALE) {
-        err_clear(&s->err); /* ours, or another replica's: it will be seen */
+        err_clear(&s->err);
+        if (s->seen_meanwhile)
+            settle(s);
         return;
     }
     s->err = reply->err;
@@ -86,6 +90,7 @@ static void write_secret(struct certsecret *s, const struct owncert *cert) {
                                    .body = body,
                                    .on_done = on_written,
                                    .arg = s};
+    s->seen_meanwhile = false;
     s->call = kube_start(s->kube, &request);
     json_decref(body);
     log_info(path, "%s the serving certificate", create ? "putting in" : "replacing");
@@ -171,6 +176,7 @@ static void on_object(void *arg, const json_t *object) {
         };
         s->seen = judge(s, metadata);
     }
+    s->seen_meanwhile = true;
     settle(s);
 }
 

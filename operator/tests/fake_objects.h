@@ -12,6 +12,7 @@ struct kube {
     int version;
     bool forbidden; /* 403 to everything */
     int refuse;     /* so many writes get 500 */
+    bool slow;      /* what was written is seen before the writer has its answer */
     int writes;     /* that were done */
     int started;    /* writes that were asked for */
     struct kubeobject *followed;

@@ -112,6 +112,25 @@ static void one_write_at_a_time(void **state) {
     assert_int_equal(w->kube.started, 4);
 }
 
+/* What was written is seen first; the answer that follows must not be taken for the new bundle's. */
+static void what_is_wanted_meanwhile_is_written_too(void **state) {
+    struct world *w = *state;
+    w->kube.slow = true;
+    fake_loop_run(w->loop, SEC);
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, USEC_PER_MSEC);
+    apiservices_set_ca(w->services, "another CA");
+    fake_loop_run(w->loop, SEC);
+    assert_bundle(w, CUSTOM, "another CA");
+    assert_bundle(w, CUSTOM2, "another CA");
+    apiservices_set_ca(w->services, "a third CA");
+    fake_loop_run(w->loop, USEC_PER_MSEC * 4);
+    fake_object_set(&w->kube, BASE CUSTOM, NULL); /* deleted before the answer is there */
+    fake_loop_run(w->loop, SEC);
+    assert_non_null(spec_of(w, CUSTOM));
+    assert_bundle(w, CUSTOM, "a third CA");
+}
+
 static void those_of_others_are_left_alone(void **state) {
     struct world *w = *state;
     put(w, "monitoring", "prometheus-adapter", "b2xk");
@@ -173,6 +192,7 @@ int main(void) {
         T(missing_ones_are_created),
         T(our_bundle_is_kept_right),
         T(one_write_at_a_time),
+        T(what_is_wanted_meanwhile_is_written_too),
         T(those_of_others_are_left_alone),
         T(an_administrators_bundle_stays),
         T(failures_are_told_and_tried_again),

@@ -185,6 +185,19 @@ static void a_missing_secret_is_made(void **state) {
     assert_int_equal(w->servers[0].sets, 2);
 }
 
+/* The Secret may be seen before the answer to its writing. */
+static void a_secret_that_is_seen_early_is_used(void **state) {
+    struct world *w = *state;
+    w->kube.slow = true;
+    start(w, 0, &in_secret);
+    start(w, 1, &in_secret);
+    fake_loop_run(w->loop, SEC);
+    assert_serves_secret(w, 0);
+    assert_serves_secret(w, 1);
+    assert_bundle_is_secrets(w);
+    assert_int_equal(w->kube.writes, 2);
+}
+
 static void two_replicas_end_with_one(void **state) {
     struct world *w = *state;
     start(w, 0, &in_secret);
@@ -383,8 +396,11 @@ static void a_folder_keeps_ours(void **state) {
     assert_string_equal(w->servers[0].cert, w->servers[1].cert);
     servingcert_free(steal_ptr(&w->certs[1]));
     free(file_in(w, "certs/tls.key", "broken"));
+    assert_int_equal(chmod(key, 0644), 0);
     start(w, 1, &options);
     assert_string_not_equal(w->servers[0].cert, w->servers[1].cert);
+    assert_int_equal(stat(key, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600); /* whoever made the file before */
     assert_int_equal(servingcert_error(w->certs[1])->code, 0);
 }
 
@@ -401,6 +417,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(memory_serves_at_once),
         T(a_missing_secret_is_made),
+        T(a_secret_that_is_seen_early_is_used),
         T(two_replicas_end_with_one),
         T(what_is_there_is_used),
         T(it_is_renewed_after_two_thirds),
