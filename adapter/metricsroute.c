@@ -225,6 +225,18 @@ static int read_query(const char *query, struct arena *arena, struct metrics_rou
     return ret;
 }
 
+/* Of a custom metric the path has the name, be it "*", and a field selector may only repeat it; in the words
+ * of the apiserver's own handler. */
+static int check_name(const struct metrics_route *route, struct err *err) {
+    for (uint32_t i = 0; route->api == ROUTE_CUSTOM && i < route->fields.count; i++) {
+        const struct selector_term *term = &route->fields.terms[i];
+        if (str_eq(term->key, "metadata.name") && term->op == SELECTOR_IN &&
+            !str_eq(term->values[0], route->name))
+            return err_set(err, -EINVAL, "fieldSelector metadata.name doesn't match requested name");
+    }
+    return 0;
+}
+
 int metrics_route_read(const char *path, struct arena *arena, struct metrics_route *ret_route,
                        struct err *err) {
     size_t len = strcspn(path, "?");
@@ -238,6 +250,8 @@ int metrics_route_read(const char *path, struct arena *arena, struct metrics_rou
         ret = read_parts(&parts, &route, err);
     if (ret == 0 && path[len] == '?')
         ret = read_query(path + len + 1, arena, &route, err);
+    if (ret == 0)
+        ret = check_name(&route, err);
     if (ret < 0)
         return ret;
     if (str_eq(route.name, "*"))

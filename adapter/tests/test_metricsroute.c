@@ -70,6 +70,8 @@ static const struct bad {
     {RESOURCE "pods?fieldSelector=metadata.name+in+(a,b)", -EINVAL, "fieldSelector: metadata.name needs one"},
     {RESOURCE "pods?fieldSelector=metadata.name", -EINVAL, "fieldSelector: metadata.name needs one"},
     {RESOURCE "pods?fieldSelector=%3D", -EINVAL, "fieldSelector: "},
+    {CUSTOM "namespaces/shop/pods/web-1/m?fieldSelector=metadata.name%3Dweb-2", -EINVAL, "doesn't match"},
+    {CUSTOM "namespaces/shop/pods/*/m?fieldSelector=metadata.name%3Dweb-2", -EINVAL, "doesn't match"},
     {RESOURCE "pods/web-1", -ENOENT, "no path of resource metrics"},
     {RESOURCE "namespaces/shop/nodes", -ENOENT, "no path of resource metrics"},
 };
