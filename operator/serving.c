@@ -45,7 +45,8 @@ static int start_rules(struct serving *s, struct err *err) {
                                          .informers = s->world.informers,
                                          .sources = s->sources,
                                          .ruleset = s->ruleset,
-                                         .cache = s->cache};
+                                         .cache = s->cache,
+                                         .namespaces = o->namespaces.items};
     s->own = ownmetrics_new(&own);
     const struct resourcerules_world resource = {.loop = s->world.loop,
                                                  .discovery = s->world.discovery,
