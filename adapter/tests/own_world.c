@@ -228,7 +228,10 @@ static char *query_of(const struct http_request *request) {
         char code[3] = "";
         if (coded)
             memcpy(code, at + 1, 2);
-        *out++ = coded ? (char)strtoul(code, NULL, 16) : *at;
+        *out = *at;
+        if (coded)
+            *out = (char)strtoul(code, NULL, 16);
+        out++;
         at += coded ? 3 : 1;
     }
     return text;
