@@ -411,19 +411,6 @@ static const char *copy_text(struct arena *arena, const char *text) {
     return text ? arena_strdup(arena, text) : NULL;
 }
 
-static struct selector copy_selector(struct arena *arena, const struct selector *from) {
-    struct selector_term *terms = ARENA_ARRAY(arena, struct selector_term, from->count + 1);
-
-    for (uint32_t i = 0; i < from->count; i++) {
-        terms[i] = from->terms[i];
-        terms[i].key = arena_strdup(arena, from->terms[i].key);
-        terms[i].values = ARENA_ARRAY(arena, const char *, terms[i].count + 1);
-        for (uint32_t v = 0; v < terms[i].count; v++)
-            terms[i].values[v] = arena_strdup(arena, from->terms[i].values[v]);
-    }
-    return (struct selector){.count = from->count, .terms = terms};
-}
-
 /* The route's texts are the caller's until it returns. */
 static void copy_route(struct ownmetrics_call *call) {
     struct metrics_route *r = &call->route;
@@ -435,8 +422,8 @@ static void copy_route(struct ownmetrics_call *call) {
     r->name = copy_text(arena, r->name);
     r->metric = copy_text(arena, r->metric);
     r->labels_text = copy_text(arena, r->labels_text);
-    r->labels = copy_selector(arena, &r->labels);
-    r->metric_labels = copy_selector(arena, &r->metric_labels);
+    r->labels = selector_copy(&r->labels, arena);
+    r->metric_labels = selector_copy(&r->metric_labels, arena);
     r->fields = (struct selector){0}; /* not looked at here */
 }
 

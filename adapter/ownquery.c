@@ -91,7 +91,8 @@ static bool write_key(const struct metrics_route *route, struct buf *key) {
 
 /* ---- what a query is made of ---- */
 
-/* Kubernetes' labels have dots, dashes and slashes, which Prometheus' scrapes turn into underscores. */
+/* Kubernetes' labels have dots, dashes and slashes, which Prometheus' scrapes turn into underscores; the
+ * reference sends them as they are, and is refused. */
 static const char *prometheus_label(struct arena *arena, const char *key) {
     char *label = arena_strdup(arena, key);
 
@@ -101,17 +102,10 @@ static const char *prometheus_label(struct arena *arena, const char *key) {
     return label;
 }
 
-static void copy_selector(struct own_query *q, const struct selector *selector) {
-    struct selector_term *terms = ARENA_ARRAY(&q->arena, struct selector_term, selector->count + 1);
-
-    for (uint32_t i = 0; i < selector->count; i++) {
-        terms[i] = selector->terms[i];
-        terms[i].key = prometheus_label(&q->arena, selector->terms[i].key);
-        terms[i].values = ARENA_ARRAY(&q->arena, const char *, terms[i].count + 1);
-        for (uint32_t v = 0; v < terms[i].count; v++)
-            terms[i].values[v] = arena_strdup(&q->arena, selector->terms[i].values[v]);
-    }
-    q->selector = (struct selector){.count = selector->count, .terms = terms};
+static void take_selector(struct own_query *q, const struct selector *selector) {
+    q->selector = selector_copy(selector, &q->arena);
+    for (uint32_t i = 0; i < q->selector.count; i++)
+        q->selector.terms[i].key = prometheus_label(&q->arena, q->selector.terms[i].key);
 }
 
 static void copy_resource(struct own_query *q, const struct cluster_resource *r) {
@@ -221,7 +215,7 @@ static struct own_query *new_query(const struct registry_entry *entry,
     q->series = arena_strdup(&q->arena, entry->series);
     q->ns = route->ns ? arena_strdup(&q->arena, route->ns) : NULL;
     q->source = entry->rule->source ? arena_strdup(&q->arena, entry->rule->source) : NULL;
-    copy_selector(q, &route->metric_labels);
+    take_selector(q, &route->metric_labels);
     find_label(q, resources);
     find_text(q, resources);
     return q;

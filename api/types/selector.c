@@ -265,3 +265,17 @@ bool selector_matches(const struct selector *selector, const struct labels *labe
             return false;
     return true;
 }
+
+struct selector selector_copy(const struct selector *selector, struct arena *arena) {
+    struct selector_term *terms = ARENA_ARRAY(arena, struct selector_term, selector->count + 1);
+
+    for (uint32_t i = 0; i < selector->count; i++) {
+        const struct selector_term *from = &selector->terms[i];
+        terms[i] = *from;
+        terms[i].key = arena_strdup(arena, from->key);
+        terms[i].values = ARENA_ARRAY(arena, const char *, from->count + 1);
+        for (uint32_t v = 0; v < from->count; v++)
+            terms[i].values[v] = arena_strdup(arena, from->values[v]);
+    }
+    return (struct selector){.count = selector->count, .terms = terms};
+}

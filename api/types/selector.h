@@ -29,6 +29,8 @@ int selector_parse(const char *text, struct arena *arena, struct selector *ret_s
 /* Whether an object with these labels (NULL: none) is selected; NotIn and != also match where the key is
  * absent. */
 bool selector_matches(const struct selector *selector, const struct labels *labels);
+/* A copy in arena, with its texts. */
+struct selector selector_copy(const struct selector *selector, struct arena *arena);
 /* The text form of a LabelSelector object (matchLabels, matchExpressions), terms sorted by key as
  * apimachinery prints them; "" where it is empty. The text lives in arena. -EINVAL says what is wrong with
  * it. */
