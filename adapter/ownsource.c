@@ -205,25 +205,33 @@ static void on_values(void *arg, const struct vector *vector, const struct err *
     tell(f);
 }
 
-/* As HPA asks for an object: a Namespace is the policy's own, whatever its name says. */
+/* What an object's metric is asked under, as HPA does it: "deployments.apps", owned by the caller; NULL for a
+ * Namespace, which is the policy's own, whatever its name says. Errors of discovery_find. */
+static int described_resource(const struct ownmetrics *own, const struct object_reference *described,
+                              char **ret_name, struct err *err) {
+    const char *api_version = str_or_empty(described->api_version), *kind = str_or_empty(described->kind);
+    const struct resource *r = NULL;
+
+    *ret_name = NULL;
+    if (str_eq(kind, "Namespace") && !strchr(api_version, '/'))
+        return 0;
+    int ret = discovery_find(own->world.discovery, api_version, kind, &r, err);
+    if (ret == 0)
+        *ret_name = xasprintf("%s%s%s", r->plural, *r->group ? "." : "", r->group);
+    return ret;
+}
+
 static int route_object(struct own_feed *f, struct err *err) {
     const struct metrics_question *q = &f->question;
-    const struct resource *resource = NULL;
+    const struct object_reference described = {q->api_version, q->kind, q->name};
 
-    if (str_eq(q->kind, "Namespace") && !strchr(q->api_version, '/')) {
-        f->route.resource = "namespaces";
-        f->route.name = q->ns;
+    free(steal_ptr(&f->resource));
+    int ret = described_resource(f->source->own, &described, &f->resource, err);
+    if (ret == 0 && !f->resource)
         f->route.ns = NULL;
-        return 0;
-    }
-    int ret = discovery_find(f->source->own->world.discovery, q->api_version, q->kind, &resource, err);
-    if (ret < 0)
-        return ret;
-    free(f->resource);
-    f->resource = xasprintf("%s%s%s", resource->plural, *resource->group ? "." : "", resource->group);
-    f->route.resource = f->resource;
-    f->route.name = q->name;
-    return 0;
+    f->route.resource = f->resource ? f->resource : "namespaces";
+    f->route.name = f->resource ? q->name : q->ns;
+    return ret;
 }
 
 static int find_route(struct own_feed *f, struct err *err) {
@@ -484,24 +492,18 @@ struct metric_source *own_source_head(struct own_source *source) {
 bool ownmetrics_defines(const struct ownmetrics *own, const struct metric_spec *metric, const char *ns) {
     struct metrics_route route = {.api = metric->type == METRIC_EXTERNAL ? ROUTE_EXTERNAL : ROUTE_CUSTOM,
                                   .ns = ns,
+                                  .resource = "pods",
                                   .metric = metric->metric};
-    cleanup_free char *name = NULL;
-    const struct resource *resource = NULL;
+    cleanup_free char *resource = NULL;
 
     if (metric->type < METRIC_PODS || metric->type > METRIC_EXTERNAL || !metric->metric)
         return false;
-    route.resource = "pods";
     if (metric->type != METRIC_OBJECT)
         return ownmetrics_has(own, &route);
-    if (str_eq(metric->described.kind, "Namespace")) {
-        route.ns = NULL;
-        route.resource = "namespaces";
-    } else if (discovery_find(own->world.discovery, str_or_empty(metric->described.api_version),
-                              str_or_empty(metric->described.kind), &resource, NULL) == 0) {
-        name = xasprintf("%s%s%s", resource->plural, *resource->group ? "." : "", resource->group);
-        route.resource = name;
-    } else {
+    if (described_resource(own, &metric->described, &resource, NULL) < 0)
         return false;
-    }
+    if (!resource)
+        route.ns = NULL;
+    route.resource = resource ? resource : "namespaces";
     return ownmetrics_has(own, &route);
 }
