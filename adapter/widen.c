@@ -309,7 +309,7 @@ static bool widen(const char *query, const struct widen_labels *labels, bool nam
     if (!take_expression(&w, PREC_OR, &value) || value.shape != SHAPE_OBJECTS || value.range)
         return false;
     promql_skip(&w.in);
-    return !*w.in.at && buf_puts(out, w.copied) == 0;
+    return !*w.in.at && !w.full && buf_puts(out, w.copied) == 0;
 }
 
 enum widened widen_query(const char *query, const struct widen_labels *labels, enum widened most,
@@ -317,7 +317,7 @@ enum widened widen_query(const char *query, const struct widen_labels *labels, e
     cleanup_buf struct buf wide;
     enum widened level = most;
 
-    buf_init(&wide, 2 * WIDEN_QUERY_MAX);
+    buf_init(&wide, 2 * strlen(query)); /* what does not fit is widened less */
     if (strlen(query) > WIDEN_QUERY_MAX)
         level = WIDEN_NONE;
     if (level == WIDEN_NAMESPACES && (!labels->ns || str_eq(labels->ns, labels->object)))

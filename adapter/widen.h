@@ -30,7 +30,8 @@ enum widened {
  * series (rate, increase, …_over_time, abs, …) and histogram_quantile; around and inside of them operators
  * with numbers and with one another without on, ignoring or group modifiers. Then each element of the result
  * comes from the series of its own object alone, so that what is selected beside it does not change it, and
- * cannot make the query fail either. Everything else is sent as it was rendered. */
+ * cannot make the query fail either. Everything else is sent as it was rendered, as is what would more than
+ * double. */
 enum widened widen_query(const char *query, const struct widen_labels *labels, enum widened most,
                          struct buf *out);
 

@@ -41,6 +41,7 @@ struct widener {
     bool namespaces;    /* all of them, not just all objects */
     const char *copied; /* the text up to here is in out, or left out */
     struct buf *out;
+    bool full; /* out had no room for something */
     unsigned depth;
 };
 

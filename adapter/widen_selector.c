@@ -10,14 +10,13 @@ static const char DIGITS[] = "0123456789";
 static const char PLAIN[] = "-_.:|0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 void widen_cut(struct widener *w, const char *from, const char *to) {
-    buf_append(w->out, w->copied, (size_t)(from - w->copied));
+    w->full |= buf_append(w->out, w->copied, (size_t)(from - w->copied)) < 0;
     w->copied = to;
 }
 
 void widen_insert(struct widener *w, const char *at, const char *before, const char *text) {
     widen_cut(w, at, at);
-    buf_puts(w->out, before);
-    buf_puts(w->out, text);
+    w->full |= buf_puts(w->out, before) < 0 || buf_puts(w->out, text) < 0;
 }
 
 static bool is_name_char(char c) {

@@ -75,6 +75,23 @@ static void test_long(void **state) {
     assert_string_equal(out.data, query.data);
 }
 
+/* Each "by" gets the namespace: what more than doubles is not cut off, but widened less. */
+static void test_growing(void **state) {
+    static const struct widen_labels labels = {.object = "p", .ns = "a_label_for_namespaces"};
+    cleanup_buf struct buf query, out;
+
+    (void)state;
+    buf_init(&query, 1 << 20);
+    for (int i = 0; i < 40; i++)
+        buf_puts(&query, "sum by(p)(");
+    buf_puts(&query, "x{p=\"a\",a_label_for_namespaces=\"n\"}");
+    for (int i = 0; i < 40; i++)
+        buf_puts(&query, ")");
+    buf_init(&out, 2 * query.len);
+    assert_int_equal(widen_query(query.data, &labels, WIDEN_NAMESPACES, &out), WIDEN_OBJECTS);
+    assert_int_equal(out.len, query.len - strlen("p=\"a\","));
+}
+
 static void test_deep(void **state) {
     (void)state;
     cleanup_buf struct buf query, out;
@@ -91,6 +108,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_most),
         cmocka_unit_test(test_long),
+        cmocka_unit_test(test_growing),
         cmocka_unit_test(test_deep),
     };
     int failed = cases_run_dir("widen", TEST_DATA_DIR "/widen", check);
