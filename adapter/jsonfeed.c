@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* A text is lexed from its beginning with each piece of it that comes in, so that a long one takes quadratic
+ * time. This is one of 64 KiB, which is what readers take, with all its characters escaped. */
+enum { TEXT_MAX = 384 * 1024 };
+
 /* What follows a first failure is its consequence, and would only hide it. */
 int jsonfeed_fail(struct jsonfeed *feed, int code, const char *text) {
     if (!feed->failure.code)
@@ -20,6 +24,7 @@ int jsonfeed_wrong(struct jsonfeed *feed, const char *text) {
 static int on_open(struct jsonfeed *f, enum jsonfeed_kind kind) {
     const struct jsonfeed_grammar *g = f->grammar;
 
+    f->since_token = 0;
     /* yajl keeps a stack of its own, a bit a level: this bounds both. */
     if (f->depth + 1 >= JSONFEED_DEPTH_MAX)
         return jsonfeed_fail(f, -E2BIG, "the answer is nested too deeply");
@@ -40,6 +45,7 @@ static int on_close(void *ctx) {
     struct jsonfeed *f = ctx;
     int left = f->place;
 
+    f->since_token = 0;
     f->place = f->places[--f->depth];
     f->field = 0; /* its value is over: the next thing here is a name, or the end */
     return f->grammar->leave(f->arg, left);
@@ -52,6 +58,7 @@ static int on_key(void *ctx, const unsigned char *key, size_t len) {
     const char *name = (const char *)key;
 
     f->field = 0;
+    f->since_token = 0;
     for (size_t i = 0; i < g->field_count; i++)
         if (g->fields[i].place == f->place && strlen(g->fields[i].name) == len &&
             memcmp(g->fields[i].name, name, len) == 0)
@@ -59,22 +66,22 @@ static int on_key(void *ctx, const unsigned char *key, size_t len) {
     return g->key(f->arg, name, len);
 }
 
+static int on_scalar(struct jsonfeed *f, enum jsonfeed_token token, const char *text, size_t len) {
+    f->since_token = 0;
+    return f->grammar->scalar(f->arg, token, text, len);
+}
 static int on_null(void *ctx) {
-    struct jsonfeed *f = ctx;
-    return f->grammar->scalar(f->arg, JSONFEED_NULL, "", 0);
+    return on_scalar(ctx, JSONFEED_NULL, "", 0);
 }
 static int on_boolean(void *ctx, int value) {
-    struct jsonfeed *f = ctx;
     (void)value;
-    return f->grammar->scalar(f->arg, JSONFEED_BOOLEAN, "", 0);
+    return on_scalar(ctx, JSONFEED_BOOLEAN, "", 0);
 }
 static int on_number(void *ctx, const char *text, size_t len) {
-    struct jsonfeed *f = ctx;
-    return f->grammar->scalar(f->arg, JSONFEED_NUMBER, text, len);
+    return on_scalar(ctx, JSONFEED_NUMBER, text, len);
 }
 static int on_string(void *ctx, const unsigned char *text, size_t len) {
-    struct jsonfeed *f = ctx;
-    return f->grammar->scalar(f->arg, JSONFEED_STRING, (const char *)text, len);
+    return on_scalar(ctx, JSONFEED_STRING, (const char *)text, len);
 }
 static int on_start_map(void *ctx) {
     return on_open(ctx, JSONFEED_MAP);
@@ -120,8 +127,11 @@ int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct er
     size_t taken = len < room ? len : room;
 
     feed->bytes += taken;
+    feed->since_token += taken;
     if (!feed->failure.code && yajl_parse(feed->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
         jsonfeed_fail(feed, -EBADMSG, "the answer is not JSON");
+    if (!feed->failure.code && feed->since_token > TEXT_MAX)
+        jsonfeed_fail(feed, -E2BIG, "a text of the answer is longer than 384 KiB");
     if (!feed->failure.code && taken < len)
         err_set(&feed->failure, -E2BIG, "the answer is larger than %zu bytes", feed->max_bytes);
     return said(feed, err);

@@ -50,6 +50,7 @@ struct jsonfeed {
     size_t bytes;
 
     size_t max_bytes;
+    size_t since_token; /* bytes that came in behind the last whole token */
     yajl_handle yajl;
     int depth;
     int places[JSONFEED_DEPTH_MAX]; /* those around place */

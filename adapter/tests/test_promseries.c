@@ -7,6 +7,7 @@
 #include "base/tests/cm.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct test_case {
     const char *body;
@@ -136,6 +137,25 @@ static void test_limits(void **state) {
     }
 }
 
+/* The parser looks at a text from its beginning with each piece of it, so none may be long. */
+static void test_endless_text(void **state) {
+    static const char head[] = "{\"status\":\"success\",\"x\":\"";
+    static char piece[16 * 1024];
+    struct promseries *p = promseries_new(SIZE_MAX, put_line, NULL);
+    struct err err = {0};
+    size_t fed = 0;
+
+    (void)state;
+    memset(piece, 'a', sizeof(piece));
+    assert_int_equal(promseries_feed(p, head, strlen(head), &err), 0);
+    while (fed < 4 * 1024 * 1024 && promseries_feed(p, piece, sizeof(piece), &err) == 0)
+        fed += sizeof(piece);
+    assert_in_range(fed, 384 * 1024, 400 * 1024);
+    assert_int_equal(promseries_finish(p, &err), -E2BIG);
+    assert_string_equal(err.text, "a text of the answer is longer than 384 KiB");
+    promseries_free(p);
+}
+
 static void test_long_series(void **state) {
     cleanup_buf struct buf body;
     struct promseries *p;
@@ -176,9 +196,8 @@ static void test_refusal_ends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_long_series),
+        cmocka_unit_test(test_cases),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_long_series),  cmocka_unit_test(test_endless_text),
         cmocka_unit_test(test_refusal_ends),
     };
 
