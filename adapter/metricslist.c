@@ -164,9 +164,9 @@ static int read_quantity(struct metricslist *p, const char *text, int64_t *ret_m
 }
 
 static int read_usage(struct metricslist *p, const char *text) {
-    struct metrics_usage *usage = ARENA_NEW(&p->table->arena, struct metrics_usage);
+    struct metricslist_usage *usage = ARENA_NEW(&p->table->arena, struct metricslist_usage);
 
-    *usage = (struct metrics_usage){.next = p->container->usages, .resource = p->resource};
+    *usage = (struct metricslist_usage){.next = p->container->usages, .resource = p->resource};
     p->container->usages = usage;
     return read_quantity(p, text, &usage->milli);
 }
@@ -305,8 +305,8 @@ void metrics_table_free(struct metrics_table *table) {
     free(table);
 }
 
-static const struct metrics_usage *find_usage(const struct metrics_container *c, const char *resource) {
-    const struct metrics_usage *u = c->usages;
+static const struct metricslist_usage *find_usage(const struct metrics_container *c, const char *resource) {
+    const struct metricslist_usage *u = c->usages;
 
     while (u && strcmp(u->resource, resource) != 0)
         u = u->next;
@@ -321,7 +321,7 @@ bool metrics_item_usage(const struct metrics_item *item, const char *resource, c
     for (const struct metrics_container *c = item->containers; c; c = c->next) {
         if (container && strcmp(c->name, container) != 0)
             continue;
-        const struct metrics_usage *usage = find_usage(c, resource);
+        const struct metricslist_usage *usage = find_usage(c, resource);
         if (!usage)
             return false;
         sum = add_saturating(sum, usage->milli);

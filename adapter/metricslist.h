@@ -12,8 +12,8 @@
 enum metricslist_kind { LIST_POD_METRICS, LIST_METRIC_VALUES, LIST_EXTERNAL_VALUES };
 
 /* What a container uses of one resource. */
-struct metrics_usage {
-    struct metrics_usage *next;
+struct metricslist_usage {
+    struct metricslist_usage *next;
     const char *resource; /* "cpu", "memory" */
     int64_t milli;
 };
@@ -21,7 +21,7 @@ struct metrics_usage {
 struct metrics_container {
     struct metrics_container *next;
     const char *name;
-    struct metrics_usage *usages;
+    struct metricslist_usage *usages;
 };
 
 /* One element: a pod with its containers, or an object with its value. */
