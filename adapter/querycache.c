@@ -7,6 +7,13 @@
 static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
 /* Who follows keeps out of step with the scrape behind the query, see docs/decisions/006. */
 enum { DRIFT = 32 };
+/* The part of the freshness that an answer is given beyond it: the next query is sent when it is over, and
+ * not before, and its answer takes some time. */
+enum { GRACE = 20 };
+
+usec_t querycache_limit(const struct querycache_options *options) {
+    return options->freshness + options->freshness / GRACE;
+}
 
 struct querycache *querycache_new(struct loop *loop, const struct querycache_options *options) {
     struct querycache *cache = XNEW(struct querycache);
@@ -20,7 +27,7 @@ struct querycache *querycache_new(struct loop *loop, const struct querycache_opt
     o->wait = o->wait > 0 ? o->wait : 10 * USEC_PER_SEC;
     o->max_age = o->max_age > 0 ? o->max_age : 2 * USEC_PER_MIN;
     /* What is fresh can always be shown. */
-    o->max_age = o->max_age > o->freshness ? o->max_age : o->freshness;
+    o->max_age = o->max_age > querycache_limit(o) ? o->max_age : querycache_limit(o);
     o->max_bytes = o->max_bytes ? o->max_bytes : (size_t)64 << 20;
     o->max_queries = o->max_queries ? o->max_queries : 20 * 1000;
     return cache;

@@ -10,7 +10,8 @@
 struct querycache;
 
 struct querycache_options {
-    usec_t freshness;     /* an answer older than this is fetched again before it is given; 0: 10 s */
+    usec_t freshness;     /* a query is sent once in so long; an answer a twentieth older than this is fetched
+                             again before it is given; 0: 10 s */
     usec_t keep;          /* a query not asked for so long is forgotten; 0: 5 min */
     usec_t wait;          /* the longest that anyone waits for a fetch; 0: 10 s */
     usec_t max_age;       /* the last good answer stands in for a failed fetch until it is so old; 0: 2 min */

@@ -25,7 +25,7 @@ struct cached_query {
 
     struct promclient_call *call; /* under way */
     struct promvector *reader;
-    usec_t started, latency; /* of the last fetch */
+    usec_t started; /* the last fetch */
 
     struct vector *vector; /* the last good answer, or NULL */
     usec_t fetched;
@@ -62,6 +62,8 @@ struct querycache_follow {
     void *arg;
 };
 
+/* The age up to which an answer is given without a word. */
+usec_t querycache_limit(const struct querycache_options *options);
 /* The query of a client, made where it is not known. Lives until cached_query_drop. */
 struct cached_query *cached_query_of(struct querycache *cache, struct promclient *client, const char *text);
 /* Takes it out of the cache; its memory goes when nobody holds it. */

@@ -10,8 +10,9 @@
 static const usec_t BACKOFF_MIN = USEC_PER_SEC;
 static const usec_t BACKOFF_MAX = 10 * USEC_PER_SEC;
 enum { PATIENCE_LOST = 2 };
-/* How much of the freshness a refresh comes early at least, and is spread over. */
-enum { LEAD = 40, LEAD_MOST = 2 };
+/* The part of the freshness over which refreshes are spread, and the part for which a slow server is left
+ * alone between an answer and the next query. */
+enum { SPREAD = 40, PAUSE = 2 };
 /* Somebody new who follows is told at the latest so long after the fetch before. */
 static const usec_t JOIN_MAX = USEC_PER_SEC;
 /* The largest answer, as a part of all. */
@@ -112,7 +113,7 @@ static usec_t chance(struct querycache *cache, usec_t below) {
 }
 
 static bool fresh(const struct cached_query *q) {
-    return q->vector && now_of(q) - q->fetched < q->cache->options.freshness;
+    return q->vector && now_of(q) - q->fetched < querycache_limit(&q->cache->options);
 }
 
 static bool asked_lately(const struct cached_query *q) {
@@ -139,14 +140,12 @@ void cached_query_answer(struct cached_query *q, querycache_fn *fn, void *arg, c
     cached_query_release(q);
 }
 
-/* When the answer is so old that it is fetched again: early enough that the new one is there before it is
- * stale. */
+/* When the query is sent again: never twice within the freshness, counted from one start to the next. */
 static usec_t refresh_at(const struct cached_query *q) {
     usec_t freshness = q->cache->options.freshness;
-    usec_t lead = 2 * q->latency > freshness / LEAD ? 2 * q->latency : freshness / LEAD;
+    usec_t next = q->started + freshness, rested = q->fetched + freshness / PAUSE;
 
-    lead += chance(q->cache, freshness / LEAD);
-    return q->fetched + freshness - (lead < freshness / LEAD_MOST ? lead : freshness / LEAD_MOST);
+    return (next > rested ? next : rested) + chance(q->cache, freshness / SPREAD);
 }
 
 void cached_query_schedule(struct cached_query *q) {
@@ -206,7 +205,7 @@ static void take_failure(struct cached_query *q, const struct err *err) {
         q->err = XNEW(struct err);
     *q->err = *err;
     q->failures++;
-    q->retry_at = now_of(q) + pause + chance(q->cache, pause / LEAD);
+    q->retry_at = now_of(q) + pause + chance(q->cache, pause / SPREAD);
 }
 
 /* Those who wait go with the answer, those who follow stay. */
@@ -226,7 +225,6 @@ static void on_done(void *arg, const struct err *err) {
     struct err failure = *err;
 
     q->call = NULL;
-    q->latency = now_of(q) - q->started;
     if (!failure.code && promvector_finish(q->reader, clock_wall(), &vector, &failure) < 0)
         err_wrap(&failure, "%s", promclient_label(q->origin->client));
     promvector_free(steal_ptr(&q->reader));

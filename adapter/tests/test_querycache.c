@@ -150,7 +150,8 @@ static void test_one_fetch_for_all(void **state) {
     world_free(w);
 }
 
-/* Who asks steadily never waits after the first time, and never sees a value older than the freshness. */
+/* Who asks steadily never waits after the first time, and never sees a value that is more than a little older
+ * than the freshness; within the freshness one query is sent at most. */
 static void test_steady_reader(void **state) {
     (void)state;
     struct world *w = world_new(NULL);
@@ -165,11 +166,30 @@ static void test_steady_reader(void **state) {
         assert_true(ask(&u, "x"));
         assert_int_equal(u.code, 0);
         if (i > 20)
-            assert_true((double)loop_now(w->loop) / 1e6 - u.value <= 11);
-        assert_true(stats(w).oldest < 10 * SEC);
+            assert_true((double)loop_now(w->loop) / 1e6 - u.value < 11.6); /* set once a second */
+        assert_true(stats(w).oldest < 10500 * MSEC);
         fake_loop_run(w->loop, SEC);
     }
-    assert_in_range(w->http.started, 60, 65);
+    assert_in_range(w->http.started, 55, 61);
+    for (int i = 1; i < w->http.started; i++)
+        assert_true(w->starts[i] - w->starts[i - 1] >= 10 * SEC);
+    world_free(w);
+}
+
+/* Between the freshness and the next answer there is a value too, also where it may not get any older. */
+static void test_shown_until_refreshed(void **state) {
+    (void)state;
+    struct world *w = world_new(&(struct querycache_options){.max_age = SEC});
+    struct user u = {.w = w};
+
+    w->delay = 200 * MSEC;
+    ask(&u, "x");
+    fake_loop_run(w->loop, SEC);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(ask(&u, "x"));
+        assert_true(u.has_vector && u.code == 0);
+        fake_loop_run(w->loop, 50 * MSEC);
+    }
     world_free(w);
 }
 
@@ -609,6 +629,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_fetch_for_all),
         cmocka_unit_test(test_steady_reader),
+        cmocka_unit_test(test_shown_until_refreshed),
         cmocka_unit_test(test_forgotten_when_nobody_asks),
         cmocka_unit_test(test_refreshes_are_spread),
         cmocka_unit_test(test_waiting_is_bounded),
