@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* The largest list: 100,000 pods with two containers each. */
-static const size_t BODY_MAX = (size_t)64 << 20;
+/* The largest list: 100,000 pods with two containers each. A buffer leaves out what does not fit and takes
+ * shorter pieces after it: BODY_SPARE is more than any piece, so that what is too large shows by its length.
+ */
+static const size_t BODY_MAX = (size_t)64 << 20, BODY_SPARE = (size_t)2 << 20;
 static const char json_content[] = "application/json";
 
 struct metricsserver {
@@ -101,7 +103,7 @@ static void answer_values(struct served_request *r, const struct metrics_answer 
     unsigned offered = 1U << ACCEPT_JSON;
     cleanup_buf struct buf body;
 
-    buf_init(&body, BODY_MAX);
+    buf_init(&body, BODY_MAX + BODY_SPARE);
     if (r->kind == SERVED_RESOURCE)
         offered |= 1U << ACCEPT_TABLE;
     enum accepted accepted = accept_read(r->accept, offered);
@@ -110,7 +112,10 @@ static void answer_values(struct served_request *r, const struct metrics_answer 
         return;
     }
     metrics_write_answer(&body, &r->served.route, values, accepted == ACCEPT_TABLE, clock_wall());
-    answer(r, values->status, json_content, &body);
+    if (body.len > BODY_MAX)
+        answer_status(r, 500, "InternalError", "the answer is larger than 64 MiB: ask for less of it");
+    else
+        answer(r, values->status, json_content, &body);
 }
 
 static void on_own(void *arg, const struct metrics_answer *values) {
