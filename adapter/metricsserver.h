@@ -11,7 +11,8 @@
 
 struct metricsserver;
 
-/* What /healthz and its like answer: 200 or 503 and a text in body. path: "/readyz"; false: no such path. */
+/* What /healthz and its like answer, and /metrics: 200 or 503 and a text in body. path: "/readyz"; false: no
+ * such path. */
 typedef bool metricsserver_health_fn(void *arg, const char *path, struct buf *body, int *ret_status);
 
 /* All borrowed; NULL: there is none. */

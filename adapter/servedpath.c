@@ -16,7 +16,8 @@ static bool is_below(const char *path, const char *parent) {
 }
 
 static bool is_health(const char *path) {
-    return is_below(path, "/healthz") || is_below(path, "/livez") || is_below(path, "/readyz");
+    return is_below(path, "/healthz") || is_below(path, "/livez") || is_below(path, "/readyz") ||
+           str_eq(path, "/metrics");
 }
 
 /* Whether a path is within one of the three groups, and deep enough to mean a metric. */

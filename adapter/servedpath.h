@@ -9,7 +9,7 @@ enum served_path {
     PATH_METRICS,  /* a metric: route tells which */
     PATH_WRONG,    /* within one of the metrics APIs, and wrong; err tells */
     PATH_DOCUMENT, /* anything else: discovery, OpenAPI, version, or nothing at all */
-    PATH_HEALTH,   /* /healthz, /livez, /readyz, and checks below them */
+    PATH_HEALTH,   /* /healthz, /livez, /readyz, and checks below them; /metrics, the process's own */
 };
 
 struct served {

@@ -29,10 +29,13 @@ bool health_serve_secure(void *arg, const char *path, struct buf *body, int *ret
         *ret_status = ready(arg, body);
         return true;
     }
-    if (!str_eq(path, "/livez") && !str_eq(path, "/healthz"))
-        return false;
-    buf_puts(body, "ok\n");
     *ret_status = 200;
+    if (str_eq(path, "/metrics"))
+        selfmetrics_write(arg, body);
+    else if (str_eq(path, "/livez") || str_eq(path, "/healthz"))
+        buf_puts(body, "ok\n");
+    else
+        return false;
     return true;
 }
 
@@ -42,13 +45,10 @@ int health_serve(void *arg, const struct httpserver_request *request, struct buf
 
     int status = 404;
 
+    if (str_eq(request->path, "/metrics"))
+        *content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (health_serve_secure(arg, request->path, body, &status))
         return status;
-    if (str_eq(request->path, "/metrics")) {
-        *content_type = "text/plain; version=0.0.4; charset=utf-8";
-        selfmetrics_write(h, body);
-        return 200;
-    }
     if (decisions_path(request->path))
         return decisions_serve(h->autoscaler, request, clock_wall(), body, content_type);
     buf_puts(body, "not found: try /healthz /livez /readyz /metrics /decisions/NAMESPACE/NAME\n");

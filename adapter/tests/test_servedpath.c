@@ -60,6 +60,8 @@ static void test_paths(void **state) {
          "document get /openapi/v3/apis/metrics.k8s.io/v1beta1"},
         {"/readyz?verbose", "health get /readyz"},
         {"/livez/ping", "health get /livez/ping"},
+        {"/metrics", "health get /metrics"},
+        {"/metrics/x", "document get /metrics/x"},
         {"/healthzz", "document get /healthzz"},
         {"/", "document get /"},
         {"", "document get "},
