@@ -114,11 +114,17 @@ static struct remote_call *fail_later(struct remote_call *call) {
     return call;
 }
 
-/* Nobody there: not asked again for 1 s, 2 s, … 30 s. One that answers too
- * slowly is there. */
+/* Without what differs from try to try (curl tells the milliseconds): an HPA shows it in its status. */
+static const char *reason(const struct err *err) {
+    if (err->code == -ECONNREFUSED)
+        return "connection refused";
+    return err->code == -ETIMEDOUT ? "no answer in time" : err_text(err);
+}
+
+/* Nobody there: not asked again for 1 s, 2 s, … 30 s. One that answers too slowly is there. */
 static void note_down(struct remote *r, const struct http_reply *reply, usec_t took) {
     r->stats.failures++;
-    snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s", err_text(&reply->err));
+    snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s", reason(&reply->err));
     if (reply->err.code == -ETIMEDOUT && took >= TIMEOUT)
         return;
     r->stats.up = false;
@@ -150,7 +156,7 @@ static void on_http_done(void *arg, const struct http_reply *reply) {
     if (reply->status == 0) {
         note_down(r, reply, loop_now(r->loop) - call->started);
         buf_reset(&call->body);
-        err_wrap(&err, "the remote adapter");
+        err_set(&err, reply->err.code, "the remote adapter %s: %s", r->url, reason(&reply->err));
     } else {
         note_up(r, reply);
         err_clear(&err);
@@ -185,16 +191,12 @@ static int put_identity(struct remote *r, const struct identity *identity, struc
 
 /* Whether it can be asked at all. */
 static int check(const struct remote *r, const char *target, struct err *err) {
-    usec_t wait = r->down_until - loop_now(r->loop);
-    char text[CLOCK_TEXT_MAX];
-
     if (!r->tls)
         return err_set(err, -ENOKEY,
                        "%s: no APIService that points at %s/%s has a caBundle, and no CA file is given",
                        r->url, r->ns, r->service);
-    if (wait > 0)
-        return err_set(err, -EAGAIN, "%s is down (%s); it is asked again in %s", r->url, r->stats.last_error,
-                       clock_format_duration(wait, text));
+    if (r->down_until > loop_now(r->loop))
+        return err_set(err, -EAGAIN, "the remote adapter %s: %s", r->url, r->stats.last_error);
     if (r->stats.in_flight > IN_FLIGHT_MAX)
         return err_set(err, -EBUSY, "%s: %d requests are under way", r->url, IN_FLIGHT_MAX);
     return forward_check_target(target, err);
