@@ -65,6 +65,7 @@ refused "additional properties 'rule' not allowed" --set 'metrics.rules.rule[0].
 refused "at '/metrics/remoteAdapter'" --set metrics.remoteAdapter=prometheus-adapter
 refused "at '/metrics/objects/0'" --set 'metrics.objects[0].apiGroup=x.io'
 refused "at '/kubelets/resolution'" --set kubelets.resolution=fast
+refused "at '/kubelets/addressTypes/0'" --set 'kubelets.addressTypes={IP}'
 refused "at '/kubelets/insecureTLS'" --set kubelets.insecureTLS=yes
 refused "at '/metricSources/secrets'" --set metricSources.secrets=mimir
 refused "at '/dashboard/enabled'" --set dashboard.enabled=on
