@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include <string.h>
 
+/* The table, without what this operator does not serve. */
 const struct apidocs_version *apidocs_served(const struct apidocs *docs, const struct apidocs_version *v) {
     while (v->group && !docs->resource && str_eq(v->group, "metrics.k8s.io"))
         v++;
@@ -23,6 +24,7 @@ const struct apidocs_version *apidocs_find(const struct apidocs *docs, const cha
     return NULL;
 }
 
+/* Its first version, which is the preferred one. */
 static const struct apidocs_version *find_group(const struct apidocs *docs, const char *group) {
     for (const struct apidocs_version *v = apidocs_served(docs, apidocs_versions); v;
          v = apidocs_served(docs, v + 1))
@@ -33,6 +35,7 @@ static const struct apidocs_version *find_group(const struct apidocs *docs, cons
 
 /* ---- the index and the version ---- */
 
+/* What there is, for people: no program reads it. */
 static void write_index(const struct apidocs *docs, struct buf *out) {
     static const char *const others[] = {"/healthz",    "/livez",  "/metrics", "/openapi/v2",
                                          "/openapi/v3", "/readyz", "/version"};
@@ -61,6 +64,8 @@ static void write_version(const struct apidocs *docs, struct buf *out) {
 
 /* ---- paths ---- */
 
+/* rest: what follows "/apis/"; a group and a version, a group, or nothing. False: there is no such document.
+ */
 static bool write_apis(const struct apidocs *docs, const char *rest, enum accepted form, struct buf *out) {
     const struct apidocs_version *version = apidocs_find(docs, rest), *group = find_group(docs, rest);
 
@@ -77,6 +82,7 @@ static bool write_apis(const struct apidocs *docs, const char *rest, enum accept
     return !*rest || version || group;
 }
 
+/* Of v3 each version has a document of its own, of v2 there is one for all. */
 static bool write_openapi(const struct apidocs *docs, const char *path, struct buf *out) {
     const char *of_version = "/openapi/v3/apis/";
 
@@ -124,6 +130,7 @@ int apidocs_write(const struct apidocs *docs, const char *path, const char *acce
     if (str_eq(name, "/apis"))
         offered |= 1U << ACCEPT_DISCOVERY_V2 | 1U << ACCEPT_DISCOVERY_V2BETA1;
     enum accepted form = accept_read(accept, offered);
+    /* A document that is not there is 404 whatever the form; so it is written before the form is judged. */
     if (!write_document(docs, name, form, out))
         return 404;
     if (form == ACCEPT_NOTHING) {

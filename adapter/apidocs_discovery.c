@@ -31,6 +31,7 @@ static void add_entry(void *arg, const struct registry_entry *entry) {
                                              .verbs = "[\"get\"]"});
 }
 
+/* Those of our rules first, then those of the other adapter: of one name the first stays. */
 static void add_metrics(struct apidocs_list *list, const struct apidocs *docs, bool external) {
     if (docs->registry)
         registry_each(docs->registry, external, add_entry, list);
@@ -149,12 +150,14 @@ static size_t parent_length(const struct apidocs_resource *r) {
     return strcspn(r->name, "/");
 }
 
+/* One resource may be there in both scopes, if another adapter lists it so: those are two parents. */
 static bool same_parent(const struct apidocs_resource *a, const struct apidocs_resource *b) {
     size_t len = parent_length(a);
 
     return len == parent_length(b) && strncmp(a->name, b->name, len) == 0 && a->namespaced == b->namespaced;
 }
 
+/* Group and version are left empty: then they are those of the list, as the apiserver has it. */
 static void write_kind(struct buf *out, const char *kind) {
     buf_printf(out, "\"responseKind\":{\"group\":\"\",\"version\":\"\",\"kind\":\"%s\"}", kind);
 }
@@ -193,6 +196,7 @@ static size_t write_resource(struct buf *out, const struct apidocs_resource *ite
     return taken;
 }
 
+/* Nothing is ever stale: what we list is what we serve at this moment. */
 static void write_discovery(const struct apidocs *docs, const struct apidocs_version *version,
                             struct buf *out) {
     struct apidocs_list list;
@@ -207,6 +211,7 @@ static void write_discovery(const struct apidocs *docs, const struct apidocs_ver
     apidocs_list_done(&list);
 }
 
+/* Versions of one group are neighbours in the table; the group is closed when the next one begins. */
 void apidocs_write_aggregated(const struct apidocs *docs, const char *form, struct buf *out) {
     const char *group = NULL;
 

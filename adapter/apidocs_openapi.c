@@ -16,6 +16,7 @@ struct openapi {
 
 /* ---- schemas ---- */
 
+/* The names are those of k8s.io/metrics, so that clients know the kinds whoever serves them. */
 static void write_ref(const struct openapi *o, const char *kind) {
     buf_printf(o->out, "\"$ref\":\"%s/io.k8s.metrics.pkg.apis.%s.%s\"",
                o->v3 ? "#/components/schemas" : "#/definitions", o->version->package, kind);
@@ -35,6 +36,7 @@ static void write_typed_ref(const struct openapi *o, const char *kind) {
     buf_puts(o->out, o->v3 ? "}]" : "");
 }
 
+/* The elements of a list: a kind, objects without a name of their own, or strings. */
 static void write_items(const struct openapi *o, const struct apidocs_field *f) {
     buf_puts(o->out, "\"type\":\"array\",\"items\":{");
     if (f->ref)
@@ -75,6 +77,7 @@ static void write_type(const struct openapi *o, const struct apidocs_field *f) {
     }
 }
 
+/* The required ones come after all: OpenAPI has them in a list beside the properties. */
 static void write_fields(const struct openapi *o, const struct apidocs_field *fields) {
     const char *before = ",\"required\":[";
 
@@ -132,6 +135,7 @@ static void write_parameters(const struct openapi *o, const char *path) {
     buf_puts(o->out, str_eq(before, ",") ? "]" : "");
 }
 
+/* v2 says of each path what v3 says of each form of its answer. */
 static void write_responses(const struct openapi *o, const struct apidocs_path *p) {
     buf_printf(o->out, "%s\"responses\":{\"200\":{\"description\":\"OK\",%s\"schema\":{",
                o->v3 ? "" : "\"produces\":[\"application/json\"],\"schemes\":[\"https\"],",
@@ -197,7 +201,7 @@ void apidocs_write_openapi_v3(const struct apidocs *docs, const struct apidocs_v
     buf_puts(out, "}}}\n");
 }
 
-/* FNV-1a, 64 bits. */
+/* FNV-1a, 64 bits: it tells one text from another, and nobody gains by forging it. */
 static uint64_t hash_of(const struct buf *text) {
     uint64_t hash = 0xcbf29ce484222325;
 

@@ -6,6 +6,7 @@
 #include "base/jsontext.h"
 #include "base/str.h"
 
+/* Breaking a time into a date is the dearest part of a short item. */
 void metrics_write_stamp(struct buf *out, struct metrics_stamp *stamp, usec_t at) {
     usec_t second = at / USEC_PER_SEC;
 
@@ -29,6 +30,7 @@ void metrics_write_status(struct buf *out, int code, const char *reason, const c
     buf_printf(out, ",\"code\":%d}\n", code);
 }
 
+/* Lists have no resourceVersion: there is nothing to watch. */
 static void write_list_head(struct buf *out, const char *kind, const char *group, const char *version) {
     buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s/%s\",\"metadata\":{},\"items\":[", kind, group,
                version);
@@ -103,6 +105,7 @@ static void frame_init(struct item_frame *frame, const struct metrics_route *rou
 }
 
 /* The objects of a list are of one namespace. */
+/* Objects without a namespace have no such field, not an empty one. */
 static void write_item(struct buf *out, struct item_frame *frame, const struct metrics_value *value) {
     if (value->ns != frame->ns)
         frame_head(frame, value->ns);
@@ -114,6 +117,7 @@ static void write_item(struct buf *out, struct item_frame *frame, const struct m
     buf_append(out, frame->end.data, frame->end.len);
 }
 
+/* Without items there may be no resource either to make a frame of. */
 static void write_custom(struct buf *out, const struct metrics_route *route,
                          const struct metrics_answer *answer, usec_t now) {
     struct item_frame frame;
@@ -148,6 +152,7 @@ static void write_metric_labels(struct buf *out, const struct metrics_value *val
     buf_puts(out, "}");
 }
 
+/* Here the time is that of the evaluation, which the samples may differ in. */
 static void write_external(struct buf *out, const struct metrics_route *route,
                            const struct metrics_answer *answer) {
     struct metrics_stamp stamp = {0};

@@ -57,6 +57,7 @@ struct clause {
     int quality;
 };
 
+/* Parameters that we do not know, such as charset and profile, change nothing. */
 static struct clause read_clause(struct span text) {
     struct clause c = {.quality = 1000};
     struct span part;
@@ -83,6 +84,7 @@ static bool is_json(const struct clause *c) {
     return is(c->type, "application/json") || is(c->type, "application/*") || is(c->type, "*/*");
 }
 
+/* Another group or version of the same form is one that we do not write. */
 static enum accepted form_of(const struct clause *c) {
     static const struct {
         const char *as, *group, *version;
@@ -111,6 +113,7 @@ enum accepted accept_read(const char *header, unsigned offered) {
     while (next_part(&rest, ',', &text)) {
         struct clause c = read_clause(text);
         enum accepted form = form_of(&c);
+        /* of equals the first, so that a list without q is in the order of preference */
         if (form != ACCEPT_NOTHING && (offered & 1u << form) && c.quality > quality) {
             best = form;
             quality = c.quality;

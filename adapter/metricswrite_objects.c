@@ -36,6 +36,7 @@ static void write_cpu(struct buf *out, const struct metrics_usage *usage) {
     metrics_write_nano(out, usage->cpu_nano > 0 ? usage->cpu_nano : 0);
 }
 
+/* Below zero: not known. */
 static void write_memory(struct buf *out, const struct metrics_usage *usage) {
     if (usage->memory_bytes < 0)
         buf_puts(out, "0");
@@ -88,6 +89,7 @@ static void write_object(struct buf *out, const struct metrics_object *object, b
     buf_puts(out, "}");
 }
 
+/* Of a list the items have no kind, of one object it stands before the metadata. */
 void metrics_write_objects(struct buf *out, const struct metrics_route *route,
                            const struct metrics_answer *answer, usec_t now) {
     const char *kind = is_pods(route) ? "PodMetrics" : "NodeMetrics";
@@ -127,6 +129,7 @@ static struct metrics_usage sum_of(const struct metrics_object *object) {
     return sum;
 }
 
+/* The object of a row is cut to its metadata, as kubectl asks for it by default. */
 static void write_row(struct buf *out, const struct metrics_object *object, struct metrics_stamp *created,
                       usec_t now) {
     struct metrics_usage sum = sum_of(object);

@@ -15,6 +15,7 @@ void metrics_write_nano(struct buf *out, int64_t nano) {
     buf_puts(out, quantity_write_nano(nano, text));
 }
 
+/* What is more than int64_t has of milli-units is written as the largest whole number of bytes. */
 void metrics_write_memory(struct buf *out, int64_t bytes, int milli) {
     char text[QUANTITY_TEXT_MAX];
     int64_t all;
@@ -37,6 +38,7 @@ static void write_fraction(struct buf *out, uint64_t value, uint64_t unit) {
     }
 }
 
+/* Hours are shown where there are any, then minutes too, and seconds always. */
 void metrics_write_duration(struct buf *out, usec_t span) {
     uint64_t u = span < 0 ? 0 - (uint64_t)span : (uint64_t)span, second = (uint64_t)USEC_PER_SEC;
     uint64_t minutes = u / second / 60;

@@ -91,6 +91,7 @@ static void write_expression(struct buf *out, const struct selector_term *term) 
     buf_puts(out, "}");
 }
 
+/* before: the comma where there is something before them. */
 static void write_expressions(struct buf *out, const term_ref *terms, const char *before) {
     bool any = false;
 
@@ -105,6 +106,7 @@ static void write_expressions(struct buf *out, const term_ref *terms, const char
         buf_puts(out, "]");
 }
 
+/* An empty object would mean "all" to whoever reads it back; the original says null. */
 void metrics_write_selector(struct buf *out, const struct selector *selector) {
     if (selector->count == 0) {
         buf_puts(out, "null");
