@@ -3,6 +3,7 @@
 #include "operator/apiservices.h"
 
 #include "api/client/kubeobject.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/base64.h"
@@ -141,6 +142,7 @@ static void on_object(void *arg, const json_t *object) {
     struct apiservice *item = arg;
     const json_t *spec = json_object_get(object, "spec"), *service = json_object_get(spec, "service");
     const char *ca_bundle = json_string_value(json_object_get(spec, "caBundle"));
+    enum seen before = item->seen;
     err_clear(&item->err);
     free(item->ca_bundle);
     item->ca_bundle = ca_bundle && *ca_bundle ? xstrdup(ca_bundle) : NULL;
@@ -148,6 +150,8 @@ static void on_object(void *arg, const json_t *object) {
                                 json_string_value(json_object_get(service, "name")))
                         : SEEN_MISSING;
     item->seen_meanwhile = true;
+    if (item->seen == SEEN_OTHERS && before != SEEN_OTHERS)
+        log_warn(NULL, "%s: nobody asks us for these metrics, and we leave it alone", err_text(&item->err));
     settle(item);
 }
 
