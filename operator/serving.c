@@ -297,10 +297,22 @@ static bool missing(struct buf *why, const char *what, const struct err *err) {
     return false;
 }
 
+/* A ConfigMap comes when the apiserver sends it; one that is refused, or is not there, is not waited for. */
+static bool rules_wait(const struct serving *s) {
+    struct rulesfollow_stats stats;
+
+    if (!s->rulesfollow || rulesfollow_error(s->rulesfollow)->code)
+        return false;
+    rulesfollow_stats(s->rulesfollow, &stats);
+    return stats.loads == 0;
+}
+
 bool serving_ready(const struct serving *serving, struct buf *why) {
     const struct serving *s = serving;
     bool ready = true;
 
+    if (rules_wait(s))
+        ready = missing(why, "the rules have not been read yet", NULL);
     if (!ruleset_ready(s->ruleset))
         ready = missing(why, "the series of the rules have not been listed yet",
                         s->rulesfollow ? rulesfollow_error(s->rulesfollow) : NULL);
