@@ -1,16 +1,19 @@
 """The metrics APIs of the operator itself, asked through the apiserver's aggregator by who asks them in a cluster."""
 
+import base64
 import contextlib
 import http.client
 import json
 import ssl
 import subprocess
+import threading
 
-from case import DEPLOYMENTS, POLICIES, test
+from case import DEPLOYMENTS, POLICIES, QUERY, test
 from cases_metrics import pods_of_web, use
 from cases_rivals import HPAS, hpa_controller
 from kubelet import Kubelet
-from metrics_adapter import APISERVICES
+from metrics_adapter import APISERVICES, MetricsAdapter
+from proxy import Rule
 from world import MERGE, free_port, stays, wait
 
 CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2"
@@ -33,8 +36,8 @@ POD_LOAD = f"{CUSTOM}/namespaces/default/pods/*/pod_load?labelSelector=app%3Dweb
 class Serving:
     """An operator with its secure port behind APIServices, in place of the one that the other tests use."""
 
-    def __init__(self, c, *flags):
-        self.c, self.port = c, free_port()
+    def __init__(self, c, *flags, rules=None):
+        self.c, self.port, self.rules_flag = c, free_port(), rules
         self.rules = c.world.folder / "served-rules.yaml"
         self.rules.write_text(RULES)
         self.kubelet = Kubelet(c.plane.server_tls())
@@ -44,8 +47,8 @@ class Serving:
 
     def start(self, *flags):
         return self.c.world.start_operator(
-            f"serving-{len(self.c.world.operators)}", f"--secure-port={self.port}", "--bind-address=127.0.0.1", f"--rules={self.rules}",
-            "--service=default/trimtab", "--cert-secret=default/trimtab-cert", f"--manage-apiservices={','.join(NAMES)}",
+            f"serving-{len(self.c.world.operators)}", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
+            self.rules_flag or f"--rules={self.rules}", "--service=default/trimtab", "--cert-secret=default/trimtab-cert", f"--manage-apiservices={','.join(NAMES)}",
             "--metrics-relist-interval=1s", "--metrics-max-age=1m", "--metrics-freshness=1s", "--metrics-max-stale=8s",
             "--metric-resolution=10s", "--kubelet-use-node-status-port", "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-certificate-authority={self.c.plane.pki}/ca.crt", *flags)
@@ -81,8 +84,8 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(c, *flags):
-    s = Serving(c, *flags)
+def serving(c, *flags, **how):
+    s = Serving(c, *flags, **how)
     try:
         s.available()
         yield s
@@ -110,9 +113,11 @@ def as_user(c, user, path):
         return answer.status, json.loads(answer.read()).get("message", "")
 
 
-def directly(port, path, method="GET", **headers):
-    """Past the aggregator, as nobody."""
+def directly(port, path, method="GET", who=None, **headers):
+    """Past the aggregator, as nobody, or with who's certificate and key."""
     context = ssl._create_unverified_context()
+    if who:
+        context.load_cert_chain(*who)
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
     with contextlib.closing(connection):
         connection.request(method, path, headers=headers)
@@ -291,3 +296,120 @@ def reads_the_kubelets(c):
         wait(lambda: kubectl(c, "top", "pods"), lambda: "web-1" not in kubectl(c, "top", "pods"), 60)
         s.kubelet.broken = ""
         wait(lambda: kubectl(c, "top", "pods"), lambda: "web-1" in kubectl(c, "top", "pods"), 60)
+
+
+def fails(c, path, *words):
+    """It comes to be answered with 500, all the words in its message."""
+    wait(lambda: f"{path}: {values(c, path)}", lambda: (v := str(values(c, path))).startswith("500 ") and all(w in v for w in words))
+
+
+@test
+def serves_what_is_left_of_a_bad_prometheus(c):
+    use(c, "pod_load", (2, 3))
+    with serving(c), pods_of_web(c):
+        good = {"web-1": "2", "web-2": "3"}
+        gives(c, POD_LOAD, good)
+        for rule, words in ((Rule(QUERY, 1000, status=200, body=b"<html>login</html>"), ("not JSON",)),
+                            (Rule(QUERY, 1000, hold=True), ("no answer within 3s",))):
+            c.source.add(rule)
+            wait("Prometheus goes bad", lambda r=rule: r.hits)
+            stays("the last value", lambda: values(c, POD_LOAD) == good, 2)
+            fails(c, POD_LOAD, *words)
+            c.source.clear()
+            gives(c, POD_LOAD, good, 40)
+        use(c, "pod_load", ("NaN", "+Inf"))  # zero, as the original has it; none
+        gives(c, POD_LOAD, {"web-1": "0"})
+
+
+@test
+def rules_are_followed_in_a_configmap(c):
+    configmaps = "/api/v1/namespaces/default/configmaps"
+    def write(rules):
+        c.plane.must("PATCH", f"{configmaps}/served", {"data": {"config.yaml": rules}}, MERGE)
+    c.create(configmaps, {"metadata": {"name": "served"}, "data": {"config.yaml": RULES}})
+    use(c, "pod_load", 2)
+    try:
+        with serving(c, rules="--rules-configmap=default/served") as s, pods_of_web(c):
+            gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
+            write(RULES.replace("<<.GroupBy>>", "<<.GroupBy"))
+            wait(s.operator.tail, lambda: "default/served/config.yaml:4: rules[0].metricsQuery" in s.operator.text())
+            assert "default/served/config.yaml:4" in directly(s.port, "/readyz")[1]
+            c.delete(f"{configmaps}/served")
+            stays("the last good rules", lambda: values(c, POD_LOAD) == {"web-1": "2", "web-2": "2"}, 2)
+            c.create(configmaps, {"metadata": {"name": "served"}, "data": {"config.yaml": RULES.replace("sum(", "5 * sum(")}})
+            gives(c, POD_LOAD, {"web-1": "10", "web-2": "10"})
+    finally:
+        c.plane.api("DELETE", f"{configmaps}/served")
+
+
+@contextlib.contextmanager
+def remote_adapter(c):
+    """A prometheus-adapter that no APIService points at; the flags that name it."""
+    if not c.world.adapter:
+        c.world.adapter = MetricsAdapter(c.world)
+    elif c.world.adapter.process.poll() is not None:
+        c.world.adapter.start()
+    port, ca = c.world.adapter.port, c.world.folder / "remote-ca.crt"
+    def pem():
+        with contextlib.suppress(OSError):
+            return ssl.get_server_certificate(("127.0.0.1", port))
+    made = c.world.folder / "adapter/apiserver.crt"
+    wait("the remote adapter listens", pem, 40)
+    ca.write_text(made.read_text())
+    yield f"--remote-adapter=https://localhost:{port}", f"--remote-adapter-ca-file={ca}"
+
+
+@test
+def asks_who_else_has_a_metric(c):
+    """What no rule of ours defines is another adapter's, and what both have is ours."""
+    theirs = f"{CUSTOM}/namespaces/default/services/adapter/service_load"
+    c.world.exporter.values['service_load{namespace="default",service="adapter"}'] = 90
+    use(c, "pod_load", 4)
+    with remote_adapter(c) as flags, serving(c, *flags) as s, pods_of_web(c):
+        gives(c, theirs, {"adapter": "90"}, 60)
+        gives(c, POD_LOAD, {"web-1": "4", "web-2": "4"})
+        listed = [r["name"] for r in c.plane.must("GET", CUSTOM)["resources"]]
+        assert "services/service_load" in listed and listed.count("pods/pod_load") == 1, listed
+        c.world.adapter.stop()
+        wait(lambda: values(c, theirs), lambda: str(values(c, theirs)).startswith("503 "))
+        assert values(c, POD_LOAD) == {"web-1": "4", "web-2": "4"}
+        c.world.adapter.start()
+        gives(c, theirs, {"adapter": "90"}, 60)
+        s.operator.check()
+
+
+@test
+def serves_until_it_has_stopped(c):
+    """A request that waits when SIGTERM comes is answered, and nobody new is let in."""
+    use(c, "pod_load", 6)
+    who = c.plane.pki / "admin.crt", c.plane.pki / "admin.key"
+    with serving(c) as s, pods_of_web(c):
+        wait("the metric is listed", lambda: "pods/pod_load" in json.dumps(c.plane.api("GET", CUSTOM)[1]))
+        held = Rule(QUERY, 1, delay=2)
+        c.source.add(held)
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(directly(s.port, POD_LOAD, who=who)))
+        asking.start()
+        wait("Prometheus has been asked", lambda: held.hits)
+        code = s.operator.stop()
+        asking.join(20)
+        assert code == 0, code
+        assert [(status, len(answer["items"])) for status, answer in answers] == [(200, 2)], answers
+        s.operator = c.world.operator = c.operator = s.start()
+        s.available()
+
+
+@test
+def serves_beside_another_operator(c):
+    with serving(c) as s:
+        other = c.world.start_operator(f"other-{len(c.world.operators)}", f"--secure-port={free_port()}", "--bind-address=127.0.0.1",
+                                       "--service=default/other", f"--manage-apiservices={','.join(NAMES)}", "--no-kubelet-metrics")
+        try:
+            wait(other.tail, lambda: all(f"APIService {n} points at default/trimtab" in other.text() for n in NAMES))
+            bundle = c.plane.must("GET", f"{APISERVICES}/{NAMES[0]}")["spec"]["caBundle"]
+            ours = c.plane.must("GET", f"{SECRETS}/trimtab-cert")["data"]["ca.crt"]
+            assert base64.b64decode(bundle) == base64.b64decode(ours), "the other operator has put its authority there"
+        finally:
+            code = other.stop()
+        assert code == 0, code
+        s.operator.check()
