@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TICK = os.sysconf("SC_CLK_TCK")
 POLICIES = "/apis/autoscaling.trimtab.dev/v1"
+PER_TXN = 100  # puts in one request to etcd
 
 
 def say(text):
@@ -235,16 +236,16 @@ class Process:
 
 class Lab:
     """A control plane with KWOK nodes and the parts a bench asks for. Use as a context manager.
-    controllers=False: an API server and etcd alone."""
+    controllers=False: an API server and etcd alone. audit: the rules of an audit policy, whose log is `self.audit`."""
 
-    def __init__(self, nodes=4, audit=False, controllers=True):
+    def __init__(self, nodes=4, audit="", controllers=True):
         self.dir = tempfile.mkdtemp(prefix="trimtab-bench-")
         self.processes = []
         env = dict(os.environ)
         if audit:
             policy = os.path.join(self.dir, "audit.yaml")
             with open(policy, "w", encoding="ascii") as f:
-                f.write("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
+                f.write(f"apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{audit}]\n")
             self.audit = os.path.join(self.dir, "audit.json")
             env["APISERVER_EXTRA"] = f"--audit-policy-file={policy} --audit-log-path={self.audit} --audit-log-mode=blocking"
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -268,6 +269,8 @@ class Lab:
         self.close()
 
     def close(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # whoever is impatient leaves nothing behind
         for p in reversed(self.processes):
             p.stop()
         subprocess.run([self.script, "down", self.dir], check=False, stdout=subprocess.DEVNULL)
@@ -280,18 +283,62 @@ class Lab:
             raise SystemExit(f"kubectl {' '.join(args)}: {done.stderr}")
         return done.stdout
 
+    def certificate(self, name, subject, usage):
+        """A certificate of the cluster's authority, for a user (usage clientAuth) or a server on 127.0.0.1 (serverAuth): its file and
+        that of its key."""
+        pki, path = os.path.join(self.dir, "pki"), os.path.join(self.dir, name)
+        with open(path + ".ext", "w", encoding="ascii") as f:
+            f.write(f"subjectAltName=IP:127.0.0.1\nextendedKeyUsage={usage}\n")
+        request = subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                                  path + ".key", "-subj", subject], check=True, capture_output=True).stdout
+        subprocess.run(["openssl", "x509", "-req", "-CA", f"{pki}/ca.crt", "-CAkey", f"{pki}/ca.key", "-out", path + ".crt", "-days", "2",
+                        "-set_serial", str(time.time_ns()), "-extfile", path + ".ext"], input=request, check=True, capture_output=True)
+        return path + ".crt", path + ".key"
+
+    def kubeconfig_of(self, user):
+        """A kubeconfig for an administrator of this name, whom an audit tells from the bench itself."""
+        with open(self.kubeconfig, encoding="ascii") as f:
+            text = f.read()
+        for field, file in zip(("certificate", "key"), self.certificate(user, f"/O=system:masters/CN={user}", "clientAuth")):
+            text = re.sub(f"client-{field}-data: \\S+", f"client-{field}: {file}", text)
+        path = os.path.join(self.dir, user + ".kubeconfig")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        return path
+
+    def put_all(self, objects, last=()):
+        """Straight into etcd: pairs of a key and an object, which the API server reads as JSON. What is put in one transaction has one
+        version, and a watch that begins amidst it would miss the rest: so this waits until the API server has seen the paths in last."""
+        with open(os.path.join(self.dir, "ports"), encoding="ascii") as f:
+            port = int(dict(line.strip().split("=") for line in f)["etcd_port"])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+        def text(value):
+            return base64.b64encode(value.encode()).decode()
+
+        for at in range(0, len(objects), PER_TXN):
+            puts = [{"requestPut": {"key": text("/registry/" + key), "value": text(json.dumps(o))}} for key, o in objects[at:at + PER_TXN]]
+            connection.request("POST", "/v3/kv/txn", json.dumps({"success": puts}))
+            reply = connection.getresponse()
+            body = reply.read()
+            if reply.status != 200:
+                raise SystemExit(f"etcd: {reply.status} {body[:400]}")
+        for path in last:
+            wait_for(f"{path} is in the watch cache", lambda path=path: self.kube.request("GET", path + "?resourceVersion=0")[0] == 200)
+
     def start(self, name, argv, env=None):
         p = Process(argv, os.path.join(self.dir, name + ".log"), env)
         self.processes.append(p)
         return p
 
-    def prometheus(self, target_port, interval="1s"):
-        """A Prometheus that scrapes one target; returns its URL."""
+    def prometheus(self, target_port, interval="1s", query_log=""):
+        """A Prometheus that scrapes one target; returns its URL. query_log: a file for every query that it is sent."""
         port = free_port()
+        logged = f", query_log_file: {query_log}" if query_log else ""
         config = os.path.join(self.dir, "prometheus.yml")
         with open(config, "w", encoding="ascii") as f:
             f.write(
-                f"global: {{scrape_interval: {interval}}}\nscrape_configs: [{{job_name: app, honor_labels: true, "
+                f"global: {{scrape_interval: {interval}{logged}}}\nscrape_configs: [{{job_name: app, honor_labels: true, "
                 f'static_configs: [{{targets: ["127.0.0.1:{target_port}"]}}]}}]\n'
             )
         self.prometheus_process = self.start("prometheus", [

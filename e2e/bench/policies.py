@@ -92,7 +92,7 @@ def steady_state(world, process, own, url, seconds):
 def main():
     numbers = [int(a) for a in sys.argv[1:]] + [1000, 100, 60][len(sys.argv) - 1:]
     count, queries, seconds = numbers[:3]
-    with lab.Lab(audit=True) as world:
+    with lab.Lab(audit="{level: Metadata}") as world:
         app = lab.Application(world.kubeconfig, NS, groups=queries, poll=5, default_rps=80.0)
         url = world.prometheus(app.port, "5s")
         process, own = world.operator(url)
