@@ -22,6 +22,7 @@ struct own_source {
     struct ownmetrics *own;
     struct map feeds;         /* by the question's key */
     struct loop_timer *later; /* finds anew what feeds ask for */
+    bool all;                 /* of all of them, and not only of those that are marked */
 };
 
 /* What an answer says of a pod. */
@@ -45,7 +46,8 @@ struct own_feed {
     struct promclient *client;
     char *text;
     usec_t interval;
-    bool news; /* it has failed, and nobody has been told */
+    bool again; /* what it asks for is to be found anew */
+    bool news;  /* it has failed, and nobody has been told */
     /* The last answer. */
     enum quality quality;
     int64_t milli;           /* of an Object's or an External metric */
@@ -181,6 +183,14 @@ static void feed_drop(struct own_feed *f) {
         feed_free(f);
 }
 
+static void find_later(struct own_feed *f, usec_t delay) {
+    struct loop_timer *later = f->source->later;
+
+    f->again = true;
+    if (!delay || !loop_timer_pending(later))
+        loop_timer_set(later, delay);
+}
+
 static void tell(struct own_feed *f) {
     subscribers_tell(&f->users);
     if (!f->users.first) /* the last one went while being told */
@@ -201,7 +211,7 @@ static void on_values(void *arg, const struct vector *vector, const struct err *
         replace(&f->warning, err_text(err));
     /* Pods come and go: a query with their names in it is written anew for the next time. */
     if (f->query && !f->query->text && !f->query->err.code)
-        loop_timer_set(f->source->later, 0);
+        find_later(f, 0);
     tell(f);
 }
 
@@ -320,8 +330,8 @@ static bool refresh(struct own_feed *f) {
     struct err err = {0};
     int ret = find_question(f, &err);
 
-    if (ret == -EAGAIN && !loop_timer_pending(f->source->later))
-        loop_timer_set(f->source->later, LOOK_AGAIN);
+    if (ret == -EAGAIN)
+        find_later(f, LOOK_AGAIN);
     if (ret == 0 || ret == -EAGAIN)
         return false;
     stop(f);
@@ -348,9 +358,14 @@ static void on_later(void *arg) {
     struct map_iter it = {0};
     void *value = NULL;
     struct own_feed *f;
+    bool all = s->all;
 
+    s->all = false;
     while (map_next(&s->feeds, &it, NULL, &value)) {
         f = value;
+        if (!all && !f->again)
+            continue;
+        f->again = false;
         f->news = refresh(f);
     }
     while ((f = find_news(s))) {
@@ -369,6 +384,7 @@ void own_source_stop(struct own_source *source, const struct promclient *client)
 }
 
 void own_source_reconsider(struct own_source *source) {
+    source->all = true;
     loop_timer_set(source->later, 0);
 }
 
@@ -427,7 +443,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     if (f && !f->users.first)
         feed_drop(f);
     else if (f && interval_of(f) != f->interval)
-        loop_timer_set(f->source->later, 0);
+        find_later(f, 0);
 }
 
 static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,

@@ -203,6 +203,7 @@ struct promclient *sources_client(struct sources *sources, const char *ns, const
                                   struct err *err) {
     assert_null(ns);
     sources->name = name;
+    sources->asked++;
     if (!sources->client)
         err_set(err, sources->unsettled ? -EAGAIN : -ENOENT,
                 "there is no default server: set --prometheus-url");

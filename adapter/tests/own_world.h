@@ -52,6 +52,7 @@ struct sources {
     struct promclient *client;
     bool unsettled;   /* it may still come */
     const char *name; /* that was asked for last */
+    int asked;
     loop_fn *changed;
     void *arg;
 };

@@ -311,6 +311,28 @@ static void test_what_has_to_be_known_first(void **state) {
     own_world_free(w);
 }
 
+/* An answer to one query with names in it is no reason to write the others' anew. */
+static void test_one_is_written_anew(void **state) {
+    struct own_world *w = world_new(OWN_VECTOR(SAMPLE("pod", "web-1", "3")));
+    struct follower named, pods, service, queue;
+
+    (void)state;
+    follow(&named, w, &named_of_pods, 0);
+    follow(&pods, w, &depth_of_pods, 0);
+    follow(&service, w, &depth_of_service, 0);
+    follow(&queue, w, &backlog, 0);
+    fake_loop_run(w->loop, 5 * SEC);
+    int asked = w->sources.asked, told = named.told;
+    fake_loop_run(w->loop, 5 * USEC_PER_MIN);
+    assert_true(named.told - told > 20);
+    assert_int_equal(w->sources.asked - asked, named.told - told);
+    leave(&named);
+    leave(&pods);
+    leave(&service);
+    leave(&queue);
+    own_world_free(w);
+}
+
 static void test_what_cannot_be_asked(void **state) {
     static const struct metric_spec cpu = {.type = METRIC_RESOURCE, .metric = "cpu"},
                                     slash = {.type = METRIC_PODS, .metric = "a/b"},
@@ -383,6 +405,7 @@ int main(void) {
         cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_rules_that_come_and_go),
         cmocka_unit_test(test_what_has_to_be_known_first),
+        cmocka_unit_test(test_one_is_written_anew),
         cmocka_unit_test(test_what_cannot_be_asked),
         cmocka_unit_test(test_what_is_defined),
         cmocka_unit_test(test_who_leaves_while_being_told),
