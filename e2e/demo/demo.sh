@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows trimtab at work: a real Deployment grows under real load and shrinks after it, driven by an AutoscalingPolicy.
 # Installs what is missing, builds, starts a local cluster with Prometheus, installs the operator with helm, raises the load
-# and stops it, and says how long each reaction took. Everything it started ends with it.
+# and stops it, shows what the metrics APIs have of it, and says how long each reaction took. Everything it started ends with it.
 #
 # usage: demo.sh          (make demo)
 # env:   DEMO_ASSERT=1          exit code 1 where the workload did not grow and shrink as it should
@@ -47,6 +47,10 @@ stop_watching
 explain_last
 rc=0
 python3 "$here/summary.py" "$state" "$mode" "${flags[@]}" || rc=$?
+if [ "${DEMO_ASSERT:-}" = 1 ] && [ "$mode" != given ] && [ -z "$metrics_shown" ]; then
+  say "the metrics APIs had nothing to show"
+  rc=1
+fi
 [ $rc = 0 ] || show_trouble
 [ "${DEMO_KEEP:-}" != 1 ] || keep_note
 exit $rc

@@ -163,7 +163,7 @@ given_begin() {
   ! kubectl get namespace "$namespace" >/dev/null 2>&1 || die "namespace $namespace is there already: set DEMO_NAMESPACE"
   added=(namespace/"$namespace")
   local object
-  for object in namespace/$operator_namespace crd/autoscalingpolicies.autoscaling.trimtab.dev; do
+  for object in namespace/$operator_namespace crd/{autoscalingpolicies,metricsources,clustermetricsources}.autoscaling.trimtab.dev; do
     kubectl get "$object" >/dev/null 2>&1 || added+=("$object")
   done
   kubectl create namespace "$namespace" >/dev/null
@@ -262,9 +262,22 @@ helm_quiet() { # helm, without its remark on the chart's link to crds/
   return $rc
 }
 
+# The metrics APIs: on the real node all of them by the chart, beside a local operator those of custom metrics by hand; a
+# cluster that is somebody's keeps what it has.
+metrics_settings() {
+  case $mode in
+    node)
+      { printf 'kubelets: {resolution: 10s}\nmetrics:\n  relistInterval: 5s\n  rules:\n' && sed 's/^/    /' "$here/rules.yaml"; } \
+        >"$state/values.yaml"
+      settings+=(--values "$state/values.yaml") ;;
+    kwok) settings+=(--set replicas=0) ;;
+    given) settings+=(--set "metrics.apiServices.custom=false,metrics.apiServices.external=false,metrics.apiServices.resource=false") ;;
+  esac
+}
+
 operator_up() {
   local image=${IMAGE:-localhost/trimtab:dev} settings=(--set "prometheus.url=$prometheus_url")
-  [ "$mode" != kwok ] || settings+=(--set replicas=0)
+  metrics_settings
   settings+=(--set "image.repository=${image%:*}" --set "image.tag=${image##*:}")
   echo "  helm install trimtab helm/ --namespace $operator_namespace ${settings[*]}"
   helm_quiet upgrade --install trimtab "$root/helm" --namespace $operator_namespace --create-namespace "${settings[@]}" \
@@ -276,18 +289,51 @@ operator_up() {
 
 # The operator as a process has the rights that the chart gives to its service account, and no more.
 operator_process() {
-  local token port
+  local token port secure
   token=$(kubectl -n $operator_namespace create token trimtab --duration=2h)
   kubectl config view --raw --minify --kubeconfig="$KUBECONFIG" >"$state/operator.kubeconfig"
   kubectl --kubeconfig="$state/operator.kubeconfig" config unset users >/dev/null
   kubectl --kubeconfig="$state/operator.kubeconfig" config set-credentials operator --token="$token" >/dev/null
   kubectl --kubeconfig="$state/operator.kubeconfig" config set-context --current --user=operator >/dev/null
   chmod 600 "$state/operator.kubeconfig"
-  port=$(free_ports 1)
+  read -r port secure < <(free_ports 2 | xargs)
+  rm -rf "$state/cert"
   run operator env -u KUBECONFIG "$trimtab" run --kubeconfig="$state/operator.kubeconfig" \
-    --prometheus-url="$prometheus_url" --http-port="$port" --secure-port=0
+    --prometheus-url="$prometheus_url" --http-port="$port" --secure-port="$secure" --bind-address=127.0.0.1 \
+    --rules="$here/rules.yaml" --metrics-relist-interval=5s --no-kubelet-metrics --cert-dir="$state/cert" \
+    --service=$operator_namespace/trimtab-local
   operator_url=http://127.0.0.1:$port
   wait_for 20 "the operator" curl -sf -m 2 "$operator_url/readyz" || { show_trouble; exit 1; }
+  local_apiservices "$secure"
+}
+
+# The apiserver finds the local operator by a Service that leads to this machine.
+local_apiservices() { # port
+  local version
+  {
+    cat <<Y
+apiVersion: v1
+kind: Service
+metadata: {name: trimtab-local, namespace: $operator_namespace}
+spec: {type: ExternalName, externalName: localhost}
+Y
+    for version in v1beta1 v1beta2; do
+      cat <<Y
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: $version.custom.metrics.k8s.io}
+spec:
+  group: custom.metrics.k8s.io
+  version: $version
+  groupPriorityMinimum: 100
+  versionPriority: 100
+  caBundle: $(base64 -w 0 "$state/cert/ca.crt")
+  service: {namespace: $operator_namespace, name: trimtab-local, port: $1}
+Y
+    done
+  } >"$state/apiservices.yaml"
+  kubectl apply -f "$state/apiservices.yaml" >/dev/null
 }
 
 workload_up() {
@@ -330,6 +376,24 @@ explain_last() {
   [ -z "$operator_url" ] || where=("--operator=$operator_url")
   printf '\n  $ kubectl trimtab explain web\n'
   inside "$trimtab" explain web --namespace="$namespace" "${where[@]}" 2>&1 | sed 's/^/  /'
+}
+
+# What an HPA and kubectl top would read at this moment, out of the operator's memory.
+metrics_path="/apis/custom.metrics.k8s.io/v1beta2/namespaces/$namespace/pods/*/http_requests_per_second?labelSelector=app%3Dweb"
+metrics_shown=
+show_metrics() {
+  [ "$mode" != given ] || return 0
+  if [ "$mode" = node ]; then
+    printf '\n  $ kubectl top pods\n'
+    { k top pods 2>&1 || true; } | sed 's/^/  /'
+  fi
+  printf "\n  $ kubectl get --raw '%s'\n" "$metrics_path"
+  if k get --raw "$metrics_path" >"$state/metrics.json" 2>"$state/log/metrics.err"; then
+    python3 "$here/metrics.py" <"$state/metrics.json" && metrics_shown=1
+  else
+    sed 's/^/  /' "$state/log/metrics.err"
+  fi
+  echo
 }
 
 watchers=()
@@ -388,6 +452,7 @@ load_run() {
   load_start high "$high" $high_seconds
   printf '%(%H:%M:%S)T  ---- no load\n' -1
   echo "stop $EPOCHREALTIME 0" >>"$state/load"
+  show_metrics
   local end=$((SECONDS + down_seconds))
   while [ "$(replicas_now)" != 1 ] && [ $SECONDS -lt $end ]; do
     rest 0.2
