@@ -71,7 +71,9 @@ const struct option option_table[] = {
      .argument = "DURATION",
      .help = "how long ago a series may have ended and still counts; 0s: as metrics-relist-interval"},
     {"metrics-freshness", OPTION_DURATION, AT(freshness), "10s", .min = USEC_PER_SEC, .max = USEC_PER_HOUR,
-     .argument = "DURATION", .help = "how old a value may be that a metrics API answers from memory"},
+     .argument = "DURATION",
+     .help = "how old a value may be that a metrics API answers from memory (a twentieth more while it is "
+             "fetched anew)"},
     {"metrics-max-stale", OPTION_DURATION, AT(stale), "2m", .min = 0, .max = USEC_PER_HOUR,
      .argument = "DURATION", .help = "how long the last good value stands in while Prometheus fails"},
     {"secure-port", OPTION_INT, AT(secure_port), "6443", .min = 0, .max = 65535, .argument = "PORT",
