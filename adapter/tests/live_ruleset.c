@@ -46,6 +46,12 @@ void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *a
     fn(arg, &pods);
 }
 
+void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
+    (void)discovery;
+    (void)fn;
+    (void)arg;
+}
+
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
                                   struct err *err) {
     (void)ns;

@@ -87,7 +87,8 @@ static void test_cases(void **state) {
         cleanup_free char *body = xstrdup(cases[i].body);
         size_t len = strlen(body);
         for (char *c = body; *c; c++)
-            *c = *c == '\'' ? '"' : *c;
+            if (*c == '\'')
+                *c = '"';
         read_all(body, len, 1, 1, &out);
         assert_string_equal(out.data, cases[i].want);
         for (size_t first = 0; first <= len; first++) {

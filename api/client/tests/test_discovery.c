@@ -332,7 +332,8 @@ static void test_each_in_order(void **state) {
     for (int half = HALF_COUNT; half-- > 0;) {
         char *text = half == HALF_CORE ? base : groups;
         for (char *c = text; *c; c++)
-            *c = *c == '\'' ? '"' : *c;
+            if (*c == '\'')
+                *c = '"';
         json_t *body = json_loads(text, 0, NULL);
         assert_non_null(body);
         assert_int_equal(discovery_table_read_root(&t, half, body, &aggregated, NULL), 0);
