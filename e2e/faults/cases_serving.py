@@ -49,7 +49,7 @@ class Serving:
         return self.c.world.start_operator(
             f"serving-{len(self.c.world.operators)}", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
             self.rules_flag or f"--rules={self.rules}", "--service=default/trimtab", "--cert-secret=default/trimtab-cert", f"--manage-apiservices={','.join(NAMES)}",
-            "--metrics-relist-interval=1s", "--metrics-max-age=1m", "--metrics-freshness=1s", "--metrics-max-stale=5s",
+            "--metrics-relist-interval=1s", "--metrics-max-age=1m", "--metrics-freshness=1s", "--metrics-max-stale=12s",
             "--metric-resolution=10s", "--kubelet-use-node-status-port", "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-certificate-authority={self.c.plane.pki}/ca.crt", *flags)
 
