@@ -33,6 +33,12 @@ bool discovery_loaded(const struct discovery *discovery) {
     return false;
 }
 
+void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
+    (void)discovery;
+    (void)fn;
+    (void)arg;
+}
+
 void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
     (void)discovery, (void)fn, (void)arg;
 }
