@@ -94,9 +94,21 @@ static int compare_texts(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Of a resource with several versions every object is there once for each. */
+static bool is_of(const json_t *object, const struct cluster_resource *resource) {
+    const char *version = text_of(object, "groupVersion");
+    size_t len = strlen(resource->group);
+
+    if (!str_eq(text_of(object, "resource"), resource->plural) || strncmp(version, resource->group, len) != 0)
+        return false;
+    version += len + (len > 0 && version[len] == '/');
+    return str_eq(version, resource->version);
+}
+
 /* The objects that "*" stands for, as an apiserver lists them. */
-static uint32_t find_names(const struct metrics_route *route, const char **names) {
-    const char *resource = str_or_empty(route->resource);
+static uint32_t find_names(const struct fixture *x, const struct metrics_route *route, const char **names) {
+    const struct cluster_resource *resource =
+        route->resource ? cluster_resource_find(&x->world.resources, NULL, route->resource) : NULL;
     const json_t *object;
     uint32_t count = 0;
     size_t i;
@@ -107,9 +119,7 @@ static uint32_t find_names(const struct metrics_route *route, const char **names
         const json_t *value;
         json_object_foreach(json_object_get(object, "labels"), key, value) labels->items[labels->count++] =
             (struct label){key, json_string_value(value)};
-        size_t len = strlen(text_of(object, "resource"));
-        bool fits = strncmp(text_of(object, "resource"), resource, len) == 0 &&
-                    (!resource[len] || resource[len] == '.') &&
+        bool fits = resource && is_of(object, resource) &&
                     (!route->ns || str_eq(route->ns, text_of(object, "namespace"))) &&
                     selector_matches(&route->labels, labels);
         if (fits && count < OBJECTS_MAX)
@@ -132,7 +142,7 @@ static void check_answer(const struct fixture *x, const json_t *answer) {
         assert_int_equal(json_array_size(sent), 0);
         return;
     }
-    struct rules_request request = {text_of(answer, "path"), &route, names, find_names(&route, names)};
+    struct rules_request request = {text_of(answer, "path"), &route, names, find_names(x, &route, names)};
     json_t *value = rules_report_request(&x->world, &request);
     const json_t *queries = json_object_get(value, "queries"), *query;
     size_t i;
