@@ -26,7 +26,7 @@ RULES = """rules:
   resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
   metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
 externalRules:
-- seriesQuery: 'queue_length{namespace!=""}'
+- seriesQuery: 'served_length{namespace!=""}'
   resources: {overrides: {namespace: {resource: namespace}}}
   metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (queue)
 """
@@ -135,10 +135,10 @@ def kubectl(c, *arguments):
 @test
 def serves_metrics_by_rules(c):
     use(c, "pod_load", (3, 5.5))
-    c.world.exporter.values['queue_length{namespace="default",queue="orders"}'] = 12000
+    c.world.exporter.values['served_length{namespace="default",queue="orders"}'] = 12000
     with serving(c) as s, pods_of_web(c):
         gives(c, POD_LOAD, {"web-1": "3", "web-2": "5500m"})
-        gives(c, f"{EXTERNAL}/namespaces/default/queue_length", {"orders": "12k"}, key=lambda i: i["metricLabels"]["queue"])
+        gives(c, f"{EXTERNAL}/namespaces/default/served_length", {"orders": "12k"}, key=lambda i: i["metricLabels"]["queue"])
         listed = {r["name"] for r in c.plane.must("GET", CUSTOM)["resources"]}
         assert {"pods/pod_load", "namespaces/pod_load"} <= listed, listed
         status, answer = c.plane.api("GET", f"{CUSTOM}/namespaces/default/pods/*/none")
