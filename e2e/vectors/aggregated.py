@@ -79,9 +79,10 @@ def check(plane, port):
         if preferred(side) != "v1beta2":
             wrong.append(f"the preferred version of the custom metrics is {preferred(side)}")
         wait("kubectl finds the resources", lambda: "PodMetrics" in side.kubectl("api-resources"), 40)
+        # The apiserver gathers discovery and OpenAPI of others each at its own time.
         for words, wanted in kubectl_says(side):
-            text = side.kubectl(*words)
-            wrong += [f"kubectl {' '.join(words)}: no {w}: {text[-300:]}" for w in wanted if w not in text]
+            wait(lambda words=words, wanted=wanted: f"kubectl {' '.join(words)} has {wanted}: {side.kubectl(*words)[-300:]}",
+                 lambda words=words, wanted=wanted: all(map(side.kubectl(*words).__contains__, wanted)), 40)
         wait(lambda: f"PodMetrics in {len(definitions(side))} definitions of OpenAPI v2",
              lambda: "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetrics" in definitions(side), 60)
     except AssertionError as error:
