@@ -335,9 +335,9 @@ int ruleset_check(const struct ruleset *ruleset, struct err *err) {
     bool broken = false;
 
     discovery_each_broken(ruleset->discovery, note_broken, &broken);
-    if (broken || !ruleset->rules)
+    if (broken || !ruleset->complaint.code)
         return 0;
-    return check_overrides(ruleset, ruleset->name, ruleset->rules, err);
+    return err_set(err, ruleset->complaint.code, "%s: %s", ruleset->name, ruleset->complaint.text);
 }
 
 const struct registry *ruleset_registry(const struct ruleset *ruleset) {

@@ -2,6 +2,7 @@
 #include "adapter/ruleset.h"
 
 #include "adapter/tests/prom_process.h"
+#include "api/client/tests/fake_discovery.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/tests/cm.h"
@@ -11,46 +12,9 @@
 
 /* ---- the cluster, which does not change, and the one server ---- */
 
-struct discovery {
-    int unused;
-};
-
 struct sources {
     struct promclient *client;
 };
-
-void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg) {
-    (void)discovery;
-    (void)fn;
-    (void)arg;
-}
-
-void discovery_follow_all(struct discovery *discovery) {
-    (void)discovery;
-}
-
-void discovery_missed(struct discovery *discovery) {
-    (void)discovery;
-}
-
-bool discovery_loaded(const struct discovery *discovery) {
-    (void)discovery;
-    return true;
-}
-
-void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
-    static const struct resource pods = {
-        .group = "", .version = "v1", .kind = "Pod", .plural = "pods", .singular = "pod", .namespaced = true};
-
-    (void)discovery;
-    fn(arg, &pods);
-}
-
-void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
-    (void)discovery;
-    (void)fn;
-    (void)arg;
-}
 
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
                                   struct err *err) {
@@ -100,6 +64,16 @@ static struct live *live_new(bool use_get) {
     cleanup_free char *url = xasprintf("http://127.0.0.1:%d", l->prometheus.port);
     const struct prometheus_options options = {.url = url, .use_get = use_get};
     assert_int_equal(promclient_new(l->loop, l->http, &options, &l->sources.client, NULL), 0);
+    l->discovery = (struct discovery){
+        .resources = {{.group = "",
+                       .version = "v1",
+                       .kind = "Pod",
+                       .plural = "pods",
+                       .singular = "pod",
+                       .namespaced = true}},
+        .count = 1,
+        .loaded = true,
+    };
     l->ruleset = ruleset_new(l->loop, &l->discovery, &l->sources,
                              &(struct ruleset_options){.max_age = USEC_PER_HOUR, .relist = USEC_PER_HOUR});
     return l;

@@ -3,6 +3,7 @@
 #include "adapter/ruleset.h"
 
 #include "adapter/tests/fake_http.h"
+#include "api/client/tests/fake_discovery.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/tests/cm.h"
@@ -23,16 +24,6 @@ struct answer {
     usec_t delay;
 };
 
-struct discovery {
-    struct resource resources[8];
-    uint32_t count;
-    const char *broken; /* a version that does not answer; NULL: all do */
-    bool loaded, followed;
-    int missed;
-    loop_fn *changed;
-    void *arg;
-};
-
 struct sources {
     struct promclient *fallback, *named; /* named: "mimir" */
     loop_fn *changed;
@@ -51,33 +42,6 @@ struct world {
     usec_t asked_at[ASKED_MAX];
     int changes, looks;
 };
-
-void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg) {
-    discovery->changed = fn;
-    discovery->arg = arg;
-}
-
-void discovery_follow_all(struct discovery *discovery) {
-    discovery->followed = true;
-}
-
-void discovery_missed(struct discovery *discovery) {
-    discovery->missed++;
-}
-
-bool discovery_loaded(const struct discovery *discovery) {
-    return discovery->loaded;
-}
-
-void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
-    for (uint32_t i = 0; i < discovery->count; i++)
-        fn(arg, &discovery->resources[i]);
-}
-
-void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
-    if (discovery->broken)
-        fn(arg, discovery->broken);
-}
 
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
                                   struct err *err) {
@@ -606,6 +570,7 @@ static void test_resources_that_are_missing(void **state) {
               "rules:\n- {seriesQuery: x, metricsQuery: y, resources: {overrides: {l: {resource: cats}}}}\n");
     assert_int_equal(ruleset_check(w->ruleset, &err), 0); /* not known yet */
     w->discovery.loaded = true;
+    w->discovery.changed(w->discovery.arg);
     w->discovery.broken = "acme.io/v1"; /* it may have cats */
     assert_int_equal(ruleset_check(w->ruleset, &err), 0);
     w->discovery.broken = NULL;

@@ -3,45 +3,16 @@
 #include "operator/rulesfollow.h"
 
 #include "adapter/rules.h"
+#include "api/client/tests/fake_discovery.h"
 #include "base/tests/cm.h"
 #include "net/tests/fake_loop.h"
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
-struct discovery {
-    int unused;
-};
 struct sources {
     int unused;
 };
-
-void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg) {
-    (void)discovery, (void)fn, (void)arg;
-}
-
-void discovery_follow_all(struct discovery *discovery) {
-    (void)discovery;
-}
-
-void discovery_missed(struct discovery *discovery) {
-    (void)discovery;
-}
-
-bool discovery_loaded(const struct discovery *discovery) {
-    (void)discovery;
-    return false;
-}
-
-void discovery_each_broken(const struct discovery *discovery, discovery_broken_fn *fn, void *arg) {
-    (void)discovery;
-    (void)fn;
-    (void)arg;
-}
-
-void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *arg) {
-    (void)discovery, (void)fn, (void)arg;
-}
 
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
                                   struct err *err) {
