@@ -71,16 +71,15 @@ static struct access_action action_of(const struct metrics_route *route) {
 static void read_metric(const char *target, struct arena *arena, struct served *served, struct err *err) {
     struct metrics_route route;
 
-    served->wrong = metrics_route_read(served->path, arena, &route, err);
-    if (served->wrong < 0) {
-        served->kind = served->wrong == -ENOENT ? PATH_DOCUMENT : PATH_WRONG;
+    served->wrong = metrics_route_read(target, arena, &route, err);
+    int ret = served->wrong < 0 ? metrics_route_read(served->path, arena, &route, NULL) : 0;
+    if (ret < 0) {
+        served->kind = ret == -ENOENT ? PATH_DOCUMENT : PATH_WRONG;
         return;
     }
     served->kind = PATH_METRICS;
     served->action = action_of(&route);
     served->route = route;
-    if (target[strlen(served->path)] == '?')
-        served->wrong = metrics_route_read(target, arena, &served->route, err);
 }
 
 void served_read(const char *target, struct arena *arena, struct served *ret_served, struct err *err) {
