@@ -8,7 +8,9 @@ from world import GROUP, MERGE, stays, wait
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 POLICIES = GROUP + "/namespaces/default/autoscalingpolicies"
 # A list may be streamed as a watch; what goes on from a version is a watch proper.
-LISTS = r"GET /apis/\S*/(autoscalingpolicies|deployments)\?(?!\S*resourceVersion=)"
+LIST = r"GET /apis/\S*/{}\?(?!\S*resourceVersion=)"
+FOLLOWED = ("autoscalingpolicies", "deployments")  # what every test's policy needs; the operator follows other kinds too
+LISTS = LIST.format(f"({'|'.join(FOLLOWED)})")
 WATCHES = r"[?&]resourceVersion="
 SCALE = r"(PATCH|PUT) \S+/deployments/web/scale"
 QUERY = r"(GET|POST) /api/v1/query"
@@ -91,9 +93,17 @@ class Case:
         self.gate.tunnel(WATCHES, "cut")
 
     def relist(self):
-        """Ends every watch and refuses to take it up again, so that it begins with a list."""
-        self.gate.add(Rule(WATCHES, 2, status=410, body=b'{"kind":"Status","code":410,"reason":"Expired"}'))
+        """Ends every watch; those of the kinds followed are refused when taken up again, so that each begins with a list."""
+        self.gate.add(*[Rule(rf"/{kind}\?\S*resourceVersion=", status=410, body=b'{"kind":"Status","code":410,"reason":"Expired"}')
+                        for kind in FOLLOWED])
         self.rewatch()
+
+    def fail_lists(self, times=1, **how):
+        """What shall happen to the next lists of each kind followed: of each, as the waits between them double, and what
+        falls on one kind alone makes it wait for minutes."""
+        rules = [Rule(LIST.format(kind), times, **how) for kind in FOLLOWED]
+        self.gate.add(*rules)
+        return rules
 
     def watches(self):
         """The kinds that are being watched through the proxy."""
@@ -101,7 +111,7 @@ class Case:
 
     def watching(self, seconds=20):
         wait(lambda: f"watches open: {self.watches()}; {self.operator.tail()}",
-             lambda: {"autoscalingpolicies", "deployments"} <= self.watches(), seconds)
+             lambda: set(FOLLOWED) <= self.watches(), seconds)
 
 
 def put(c, path, thing):
