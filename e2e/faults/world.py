@@ -267,17 +267,26 @@ class World:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.operators = []
+        self.adapter = None  # of the metrics APIs; started by the first test that wants it
+        with contextlib.ExitStack() as ends:  # what has been started when a later part fails is ended
+            self.start(ends)
+            self.ends = ends.pop_all()
+
+    def start(self, ends):
         self.loop = proxy.Loop()
         self.exporter = Exporter()
         self.plane = ControlPlane(str(self.folder / "cp"))
+        ends.callback(self.plane.close)
         self.prometheus = Prometheus(self.folder / "prometheus", self.exporter.port)
+        ends.callback(self.prometheus.stop)
         self.gate = proxy.HttpProxy(self.loop, "127.0.0.1", self.plane.port, self.plane.server_tls(),
                                     self.plane.client_tls("admin"))
         self.wire = proxy.TcpProxy(self.loop, self.gate.port)
         self.prometheus_gate = proxy.HttpProxy(self.loop, "127.0.0.1", self.prometheus.port)
         self.prometheus_wire = proxy.TcpProxy(self.loop, self.prometheus_gate.port)
-        self.operators = []
-        self.adapter = None  # of the metrics APIs; started by the first test that wants it
+        ends.callback(self.stop_operators)
         self.plane.install_crds()
         self.operator = self.start_operator("operator")
 
@@ -296,10 +305,11 @@ class World:
         self.prometheus_gate.clear()
         self.gate.tunnel("", "pass")
 
-    def close(self):
+    def stop_operators(self):
         for operator in self.operators:
             operator.stop()
         if self.adapter:
             self.adapter.stop()
-        self.prometheus.stop()
-        self.plane.close()
+
+    def close(self):
+        self.ends.close()
