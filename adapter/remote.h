@@ -56,7 +56,7 @@ bool remote_has_come_round(const struct https_request *request);
 /* The metrics that it lists, sorted by name; read again every 30 s. Borrowed until the next turn. */
 const struct apidocs_entry *remote_entries(const struct remote *remote, uint32_t *ret_count);
 /* Whether a metric may be its: it is listed, or the list of that API has never been read, or does not tell
- * names (KEDA lists "externalmetrics" for all it has). Of metrics.k8s.io: never. */
+ * names (KEDA lists "externalmetrics" for all it has; remote_list.c). Of metrics.k8s.io: never. */
 bool remote_has(const struct remote *remote, const struct metrics_route *route);
 
 struct remote_stats {

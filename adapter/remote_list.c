@@ -8,8 +8,18 @@
 
 enum { NAMES_MAX = 50000 };
 
-/* Since 2.9, KEDA lists this one name for all of its metrics. */
-static const char keda_name[] = "externalmetrics";
+/* What stands for all metrics of an adapter that does not list names: of one that takes its lists from
+ * custom-metrics-apiserver, as KEDA does since 2.11 (pkg/provider/defaults there: in the singular at first,
+ * in the plural in v1.30.0; a custom metric's name begins with its resource, which is empty there). */
+static const char *const placeholders[] = {"externalmetrics", "externalmetric", "/custommetrics",
+                                           "/custommetric"};
+
+static bool is_placeholder(const char *name) {
+    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
+        if (str_eq(name, placeholders[i]))
+            return true;
+    return false;
+}
 
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct apidocs_entry *)a)->name, ((const struct apidocs_entry *)b)->name);
@@ -21,7 +31,9 @@ static void take(struct remote_list *list, const json_t *item, bool external) {
 
     if (!name || !name[0] || (!external && !strchr(name, '/')))
         return;
-    list->nameless |= external && strcmp(name, keda_name) == 0;
+    list->nameless |= is_placeholder(name);
+    if (name[0] == '/')
+        return;
     list->entries[list->count++] =
         (struct apidocs_entry){.external = external,
                                .namespaced = json_is_true(json_object_get(item, "namespaced")),
