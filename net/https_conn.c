@@ -38,6 +38,7 @@ static enum progress die(struct https_conn *conn) {
 /* Each state has its own time; what it is for tells on_late. */
 static void enter(struct https_conn *conn, enum https_state state, usec_t limit) {
     conn->state = state;
+    conn->since = loop_now(conn->server->loop);
     loop_timer_set(conn->timer, limit);
 }
 
@@ -118,7 +119,8 @@ static enum progress step_handshake(struct https_conn *conn) {
     int result = openssl->SSL_accept(conn->ssl);
     if (result == 1) {
         know_peer(conn);
-        enter(conn, HTTPS_REQUEST, conn->server->options.idle_timeout);
+        /* Who comes has something to ask: the time between two requests must be earned by a first one. */
+        enter(conn, HTTPS_REQUEST, conn->server->options.slow_timeout);
         return ON;
     }
     if (waits(conn, result))
@@ -159,6 +161,7 @@ static enum progress call_handler(struct https_conn *conn) {
     conn->close = conn->wire.refused || conn->wire.has_body || !conn->wire.keep_alive ||
                   (strcmp(method, "GET") != 0 && !conn->head_only) || server->draining;
     enter(conn, HTTPS_HANDLER, server->options.answer_timeout);
+    conn->requests++;
     server->stats.requests++;
     server->stats.exchanges++;
     server->options.handler(server->options.arg, &conn->exchange, &request);
@@ -179,7 +182,7 @@ static enum progress step_request(struct https_conn *conn) {
         buf_append(&conn->pending, data + used, (size_t)n - used);
     if (conn->wire.whole || conn->wire.refused)
         return call_handler(conn);
-    if (!begun) /* from here on it has the time of a request, not that between two */
+    if (!begun && conn->requests) /* from here on it has the time of a request, not that between two */
         loop_timer_set(conn->timer, conn->server->options.slow_timeout);
     return ON;
 }

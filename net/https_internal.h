@@ -52,6 +52,8 @@ struct https_conn {
     struct loop_timer *timer; /* of the state */
     SSL *ssl;
     enum https_state state;
+    usec_t since;           /* of the state, monotonic */
+    uint64_t requests;      /* whose head came whole */
     bool running;           /* somebody further up the stack steps it and frees it when it is dead */
     bool broken;            /* TLS has failed: no farewell */
     bool want_in, want_out; /* what the next step waits for */

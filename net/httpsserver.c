@@ -11,10 +11,60 @@
 
 enum { MAX_CONNECTIONS = 1024 };
 
+/* Who has to make room for a new connection, the first of these first; never one whose request is under way.
+ * A stranger is who has shown no certificate that verifies: the aggregator does, and whatever strangers do,
+ * its connections are the last to go. */
+enum rank {
+    NEW_STRANGER,     /* has never sent a whole request */
+    SAID_ALL,         /* lingers: its answer is out */
+    IDLE_STRANGER,    /* between two requests */
+    READING_STRANGER, /* in the midst of another one */
+    IDLE_KNOWN,
+    BUSY,
+};
+
+static enum rank rank_of(const struct https_conn *conn) {
+    bool reading = conn->wire.begun || conn->pending.len > 0;
+    if (conn->state == HTTPS_LINGER)
+        return SAID_ALL;
+    if (conn->state == HTTPS_HANDSHAKE)
+        return NEW_STRANGER;
+    if (conn->state != HTTPS_REQUEST)
+        return BUSY;
+    if (conn->has_peer)
+        return reading ? BUSY : IDLE_KNOWN;
+    if (conn->requests == 0)
+        return NEW_STRANGER;
+    return reading ? READING_STRANGER : IDLE_STRANGER;
+}
+
+/* Ends the one that can best be spared, of several the one that has been so for longest (newer ones come
+ * first in the list). It costs a walk over all of them, which is little beside the handshake of who comes. */
+static bool make_room(struct httpsserver *server) {
+    struct https_conn *victim = NULL;
+    enum rank lowest = BUSY;
+    for (struct https_conn *conn = server->first; conn; conn = conn->next) {
+        enum rank rank = rank_of(conn);
+        if (rank < lowest || (rank == lowest && victim && conn->since <= victim->since)) {
+            victim = conn;
+            lowest = rank;
+        }
+    }
+    if (!victim)
+        return false;
+    server->stats.replaced++;
+    https_conn_kill(victim);
+    return true;
+}
+
+static bool has_room(struct httpsserver *server) {
+    return server->stats.connections < server->options.max_connections || make_room(server);
+}
+
 /* Refused by closing: there is no way to say more before the handshake. */
 static void on_connection(void *arg, int fd) {
     struct httpsserver *server = arg;
-    if (!server->tls || server->stats.connections >= server->options.max_connections) {
+    if (!server->tls || !has_room(server)) {
         server->stats.refused++;
         close(fd);
         return;

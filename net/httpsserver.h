@@ -1,12 +1,12 @@
 /* The TLS server of the metrics APIs: HTTP/1.1 with keep-alive, TLS 1.2 and 1.3, client certificates asked
  * for but not required, answers at once or on a later turn.
  *
- * Bounded: connections (httpsserver_options), a target of 8 KiB (else 414), headers of 16 KiB and 128 lines
- * (else 431), one request at a time a connection and 16 KiB read ahead, the time of a handshake, of a request
- * from its first byte to its last, of an answer, and of a peer that does not take 16 KiB of it. Bodies of
- * requests are not read: the handler answers by the head alone, and then the connection closes, as it does
- * after a request that is refused and after any method but GET and HEAD. Plain HTTP gets a plain 400. SIGPIPE
- * must be ignored. */
+ * Bounded: connections (httpsserver_options; a new one takes the place of one without a request, as
+ * httpsserver.c tells), a target of 8 KiB (else 414), headers of 16 KiB and 128 lines (else 431), one request
+ * at a time a connection and 16 KiB read ahead, the time of a handshake, of a request from its first byte to
+ * its last, of an answer, and of a peer that does not take 16 KiB of it. Bodies of requests are not read: the
+ * handler answers by the head alone, and then the connection closes, as it does after a request that is
+ * refused and after any method but GET and HEAD. Plain HTTP gets a plain 400. SIGPIPE must be ignored. */
 #ifndef NET_HTTPSSERVER_H
 #define NET_HTTPSSERVER_H
 
@@ -68,8 +68,9 @@ struct httpsserver_options {
     int tls_min_version;            /* 12 or 13; 0: 12 */
     int max_connections;            /* 0: 1024 */
     usec_t idle_timeout;            /* between two requests; 0: 90 s */
-    usec_t slow_timeout;            /* for a request to come in, or a piece of an answer to go out; 0: 10 s */
-    usec_t answer_timeout;          /* the longest that a handler may take, then 504; 0: 60 s */
+    usec_t slow_timeout; /* for a handshake, for the first request behind it, for another one to come in from
+                            its first byte on, for a piece of an answer to go out; 0: 10 s */
+    usec_t answer_timeout; /* the longest that a handler may take, then 504; 0: 60 s */
     https_handler *handler;
     void *arg;
 };
@@ -94,6 +95,7 @@ void httpsserver_free(struct httpsserver *server);
 
 struct httpsserver_stats {
     uint64_t accepted, refused, handshakes_failed, requests;
+    uint64_t replaced;          /* connections ended for a new one */
     int connections, exchanges; /* open now; waiting for an answer now */
 };
 void httpsserver_stats(const struct httpsserver *server, struct httpsserver_stats *ret_stats);

@@ -206,6 +206,9 @@ static void write_connections(const struct httpsserver *server, struct buf *b) {
                        (double)s.accepted);
     selfmetrics_number(b, "trimtab_api_connections_refused_total", "counter",
                        "Connections refused: too many, or no certificate yet.", (double)s.refused);
+    selfmetrics_number(b, "trimtab_api_connections_replaced_total", "counter",
+                       "Connections without a request under way that were closed for a new one.",
+                       (double)s.replaced);
     selfmetrics_number(b, "trimtab_api_handshake_failures_total", "counter", "TLS handshakes that failed.",
                        (double)s.handshakes_failed);
 }

@@ -1,169 +1,20 @@
-/* The TLS server over real sockets: requests, headers, certificates, limits, and everything that ends. */
+/* The TLS server over real sockets: requests, headers, certificates, and everything that ends. Its limits:
+ * test_https_limits.c. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/certificate.h"
-#include "net/httpsserver.h"
-#include "net/tests/https_client.h"
+#include "net/tests/https_fixture.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
-
-enum { BIG = 3 * 1024 * 1024, ANSWER_MAX = 16 * 1024 * 1024, MAX_WAITING = 8 };
-
-struct fixture {
-    struct loop *loop;
-    struct httpsserver *server;
-    struct peer_cert ca, cert;
-    int calls, gone, drained;
-    struct https_exchange *waiting[MAX_WAITING];
-    int n_waiting;
-    char seen[4096]; /* of the last request */
-};
-
-static void note_header(void *arg, const char *name, const char *value) {
-    struct fixture *f = arg;
-    size_t len = strlen(f->seen);
-    snprintf(f->seen + len, sizeof(f->seen) - len, " %s=%s", name, value);
-}
-
-static void note(struct fixture *f, const struct https_request *request) {
-    const struct https_peer *peer = request->peer;
-    snprintf(f->seen, sizeof(f->seen), "%s %.300s", request->method, request->target);
-    https_header(request, "x-remote-group", note_header, f);
-    https_header_prefix(request, "X-Remote-Extra-", note_header, f);
-    size_t len = strlen(f->seen);
-    if (!peer)
-        return;
-    snprintf(f->seen + len, sizeof(f->seen) - len, " peer=%s front=%d client=%d", peer->common_name,
-             peer->verified[HTTPS_CA_FRONT_PROXY], peer->verified[HTTPS_CA_CLIENT]);
-    for (const char *const *o = peer->organizations; *o; o++)
-        note_header(f, "org", *o);
-}
-
-static void reply(struct https_exchange *exchange, int status, const char *text) {
-    struct https_answer answer = {.status = status, .content_type = "text/plain"};
-    cleanup_buf struct buf body;
-    buf_init(&body, ANSWER_MAX);
-    buf_puts(&body, text);
-    https_answer(exchange, &answer, &body);
-    assert_int_equal(body.len, 0);
-}
-
-static void reply_big(struct https_exchange *exchange) {
-    struct https_answer answer = {.status = 200, .content_type = "text/plain"};
-    cleanup_buf struct buf body;
-    buf_init(&body, ANSWER_MAX);
-    for (int i = 0; i < BIG / 1024; i++)
-        buf_printf(&body, "%1023d\n", i);
-    https_answer(exchange, &answer, &body);
-}
-
-static void count_gone(void *arg) {
-    struct fixture *f = arg;
-    f->gone++;
-}
-
-static void free_server(void *arg) {
-    struct fixture *f = arg;
-    f->gone++;
-    httpsserver_free(f->server);
-    f->server = NULL;
-}
-
-static void handler(void *arg, struct https_exchange *exchange, const struct https_request *request) {
-    struct fixture *f = arg;
-    f->calls++;
-    note(f, request);
-    if (request->refused) {
-        reply(exchange, request->refused, "refused\n");
-    } else if (str_eq(request->target, "/big")) {
-        reply_big(exchange);
-    } else if (str_eq(request->target, "/later") || str_eq(request->target, "/free-when-gone")) {
-        f->waiting[f->n_waiting++] = exchange;
-        https_on_gone(exchange, str_eq(request->target, "/later") ? count_gone : free_server, f);
-    } else if (str_eq(request->target, "/free")) {
-        httpsserver_free(f->server);
-        f->server = NULL;
-    } else if (str_eq(request->target, "/empty")) {
-        reply(exchange, 204, "not said");
-    } else if (!str_eq(request->method, "GET") && !str_eq(request->method, "HEAD")) {
-        reply(exchange, 405, "only GET\n");
-    } else {
-        reply(exchange, 200, "hello\n");
-    }
-}
-
-static void start(struct fixture *f, const struct httpsserver_options *more) {
-    struct httpsserver_options options = *more;
-    struct err err = {0};
-    options.address = "127.0.0.1";
-    options.handler = handler;
-    options.arg = f;
-    options.cert_pem = f->cert.cert_pem;
-    options.key_pem = f->cert.key_pem;
-    httpsserver_free(f->server);
-    if (httpsserver_new(f->loop, &options, &f->server, &err) < 0)
-        fail_msg("%s", err.text);
-}
-
-static int setup(void **state) {
-    struct fixture *f = XNEW(struct fixture);
-    struct err err = {0};
-    if (loop_new(&f->loop, &err) < 0)
-        fail_msg("%s", err.text);
-    peer_make_ca(&f->ca);
-    peer_make_cert(&f->ca, "server", "DNS:localhost,IP:127.0.0.1", &f->cert);
-    start(f, &(struct httpsserver_options){0});
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    httpsserver_free(f->server);
-    loop_free(f->loop);
-    peer_cert_done(&f->ca);
-    peer_cert_done(&f->cert);
-    free(f);
-    return 0;
-}
-
-static void open_client(struct fixture *f, struct client *client) {
-    struct client_options options = {.port = httpsserver_port(f->server), .ca = &f->ca};
-    if (!client_open(f->loop, &options, client))
-        fail_msg("no handshake");
-}
-
-/* One request on a connection of its own; true where the server closed after it. */
-static bool ask(struct fixture *f, const char *request, struct buf *answer) {
-    struct client client;
-    buf_init(answer, ANSWER_MAX);
-    open_client(f, &client);
-    assert_true(client_put(&client, request)); /* it is let finish, so that it reads the answer */
-    bool closed = !client_take(&client, answer, NULL);
-    client_close(&client);
-    return closed;
-}
-
-static void say(struct client *client, const char *request, const char *last, struct buf *answer) {
-    buf_init(answer, ANSWER_MAX);
-    assert_true(client_put(client, request));
-    if (!client_take(client, answer, last))
-        fail_msg("closed after: %s", answer->data);
-}
-
-static struct httpsserver_stats stats(struct fixture *f) {
-    struct httpsserver_stats s;
-    httpsserver_stats(f->server, &s);
-    return s;
-}
 
 /* --- requests and answers --- */
 
@@ -318,119 +169,6 @@ static void a_certificate_is_told_by_its_authority(void **state) {
     peer_cert_done(&front);
     peer_cert_done(&client);
     peer_cert_done(&stranger);
-}
-
-/* --- limits --- */
-
-static void what_is_too_long_is_refused(void **state) {
-    struct fixture *f = *state;
-    cleanup_free char *text = xmalloc(40001);
-    memset(text, 'p', 40000);
-    text[40000] = '\0';
-    cleanup_buf struct buf many;
-    buf_init(&many, ANSWER_MAX);
-    for (int i = 0; i < 129; i++)
-        buf_puts(&many, "A: b\r\n");
-    char *const requests[] = {
-        xasprintf("GET /%.8191s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", text),
-        xasprintf("GET /%.8192s HTTP/1.1\r\nHost: h\r\n\r\n", text),
-        xasprintf("GET /%s HTTP/1.1\r\nHost: h\r\n\r\n", text),
-        xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16368s\r\n\r\n", text),
-        xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16369s\r\n\r\n", text),
-        xasprintf("GET / HTTP/1.1\r\nB: %s\r\n\r\n", text),
-        xasprintf("GET / HTTP/1.1\r\n%s\r\n", many.data),
-    };
-    static const int want[] = {200, 414, 414, 200, 431, 431, 431};
-    for (int i = 0; i < 7; i++) {
-        cleanup_buf struct buf answer;
-        assert_true(ask(f, requests[i], &answer)); /* and closed */
-        if (strtol(answer.data + strcspn(answer.data, " "), NULL, 10) != want[i])
-            fail_msg("%d: wanted %d: %.200s", i, want[i], answer.data);
-        assert_non_null(strstr(answer.data, "connection: close\r\n"));
-        free(requests[i]);
-    }
-}
-
-static void connections_are_bounded(void **state) {
-    struct fixture *f = *state;
-    struct client clients[3], more;
-    start(f, &(struct httpsserver_options){.max_connections = 3});
-    struct client_options options = {.port = httpsserver_port(f->server)};
-    for (int i = 0; i < 3; i++)
-        open_client(f, &clients[i]);
-    assert_false(client_open(f->loop, &options, &more));
-    client_close(&more);
-    assert_int_equal(stats(f).connections, 3);
-    assert_int_equal(stats(f).refused, 1);
-    client_close(&clients[0]);
-    client_wait(f->loop, 50 * USEC_PER_MSEC);
-    open_client(f, &clients[0]); /* when one has gone, another may come */
-    for (int i = 0; i < 3; i++)
-        client_close(&clients[i]);
-}
-
-/* Each of these would stay for ever. */
-static void slow_peers_are_dropped(void **state) {
-    struct fixture *f = *state;
-    cleanup_buf struct buf answer;
-    buf_init(&answer, ANSWER_MAX);
-    start(f, &(struct httpsserver_options){.slow_timeout = 500 * USEC_PER_MSEC});
-    struct client mute = {.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))}, half, greedy;
-    assert_false(client_take(&mute, &answer, NULL)); /* no handshake */
-    open_client(f, &half);
-    client_put(&half, "GET / HT");
-    assert_false(client_take(&half, &answer, NULL));
-    open_client(f, &greedy);
-    client_put(&greedy, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
-    client_wait(f->loop,
-                1200 * USEC_PER_MSEC); /* it does not read: its answer must not lie in memory for ever */
-    assert_int_equal(stats(f).connections, 0);
-    assert_int_equal(stats(f).handshakes_failed, 1);
-    client_take(&greedy, &answer, NULL);
-    assert_true(answer.len < BIG);
-    client_close(&mute);
-    client_close(&half);
-    client_close(&greedy);
-}
-
-/* The time of a request counts from its first byte: sending now and then one more does not help. */
-static void a_request_has_a_time(void **state) {
-    struct fixture *f = *state;
-    struct client client;
-    start(f, &(struct httpsserver_options){.slow_timeout = 500 * USEC_PER_MSEC});
-    open_client(f, &client);
-    bool sent = client_put(&client, "GET / HTTP/1.1\r\nX: ");
-    for (int i = 0; i < 1000 && sent && stats(f).connections == 1; i++) {
-        sent = client_put(&client, "x");
-        client_wait(f->loop, 10 * USEC_PER_MSEC);
-    }
-    assert_int_equal(stats(f).connections, 0);
-    client_close(&client);
-}
-
-static void idle_connections_are_closed(void **state) {
-    struct fixture *f = *state;
-    cleanup_buf struct buf answer, rest;
-    struct client client;
-    buf_init(&rest, ANSWER_MAX);
-    start(f, &(struct httpsserver_options){.idle_timeout = 300 * USEC_PER_MSEC});
-    open_client(f, &client);
-    say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
-    assert_false(client_take(&client, &rest, NULL));
-    client_close(&client);
-}
-
-static void an_answer_has_a_time(void **state) {
-    struct fixture *f = *state;
-    cleanup_buf struct buf answer;
-    struct client client;
-    start(f, &(struct httpsserver_options){.answer_timeout = 50 * USEC_PER_MSEC});
-    open_client(f, &client);
-    say(&client, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n", "too long\n", &answer);
-    assert_true(str_starts(answer.data, "HTTP/1.1 504 "));
-    assert_int_equal(f->gone, 1);
-    assert_int_equal(stats(f).exchanges, 0);
-    client_close(&client);
 }
 
 static void other_methods_reach_the_handler_and_close(void **state) {
@@ -708,8 +446,7 @@ static void a_taken_port_is_an_error(void **state) {
     struct fixture *f = *state;
     struct httpsserver *other = NULL;
     struct err err = {0};
-    struct httpsserver_options options = {
-        .address = "127.0.0.1", .port = httpsserver_port(f->server), .handler = handler, .arg = f};
+    struct httpsserver_options options = {.address = "127.0.0.1", .port = httpsserver_port(f->server)};
     assert_int_equal(httpsserver_new(f->loop, &options, &other, &err), -EADDRINUSE);
     assert_non_null(strstr(err.text, "127.0.0.1"));
     options.port = 0;
@@ -732,12 +469,6 @@ int main(void) {
         T(a_big_answer_arrives_whole),
         T(an_answer_may_come_later),
         T(a_certificate_is_told_by_its_authority),
-        T(what_is_too_long_is_refused),
-        T(connections_are_bounded),
-        T(slow_peers_are_dropped),
-        T(a_request_has_a_time),
-        T(idle_connections_are_closed),
-        T(an_answer_has_a_time),
         T(other_methods_reach_the_handler_and_close),
         T(garbage_is_refused),
         T(plain_http_is_told_so),
