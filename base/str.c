@@ -49,6 +49,16 @@ size_t str_utf8(const char *s) {
     return len;
 }
 
+void str_cut(char *out, size_t size, const char *text, size_t len) {
+    if (len >= size) {
+        len = size - 1;
+        while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
 void str_trim_utf8(char *s) {
     size_t at = strlen(s);
 

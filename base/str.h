@@ -21,6 +21,9 @@ size_t str_utf8(const char *s);
  * before stays.
  */
 void str_trim_utf8(char *s);
+/* Copies the first len bytes of text into out, which holds size, and a NUL; what does not fit is cut off
+ * before a whole UTF-8 character. */
+void str_cut(char *out, size_t size, const char *text, size_t len);
 
 /* How many letters to insert, remove or replace to make a of b, large and small ones being the same (to guess
  * what was meant by a word). UINT_MAX where b is longer than STR_DISTANCE_MAX bytes. */

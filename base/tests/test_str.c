@@ -127,6 +127,22 @@ static void test_trim_utf8(void **state) {
     assert_string_equal(plain, "ab");
 }
 
+static void test_cut(void **state) {
+    (void)state;
+    char out[4];
+
+    str_cut(out, sizeof(out), "abcdef", 2);
+    assert_string_equal(out, "ab");
+    str_cut(out, sizeof(out), "abcdef", 6);
+    assert_string_equal(out, "abc");
+    str_cut(out, sizeof(out), "ab\xe2\x82\xac", 5);
+    assert_string_equal(out, "ab");
+    str_cut(out, sizeof(out), "\xe2\x82\xac", 3);
+    assert_string_equal(out, "\xe2\x82\xac");
+    str_cut(out, 1, "a", 1);
+    assert_string_equal(out, "");
+}
+
 static void test_pool_shares(void **state) {
     (void)state;
     struct str_pool pool;
@@ -183,10 +199,11 @@ static void test_distance(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparison),   cmocka_unit_test(test_to_i64),
-        cmocka_unit_test(test_to_double),    cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_trim_utf8),    cmocka_unit_test(test_pool_shares),
-        cmocka_unit_test(test_pool_and_nul), cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_comparison),  cmocka_unit_test(test_to_i64),
+        cmocka_unit_test(test_to_double),   cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_trim_utf8),   cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_pool_shares), cmocka_unit_test(test_pool_and_nul),
+        cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
