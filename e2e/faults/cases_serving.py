@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import re
 import ssl
 import subprocess
 import threading
@@ -383,8 +384,7 @@ def serves_until_it_has_stopped(c):
     who = c.plane.pki / "admin.crt", c.plane.pki / "admin.key"
     with serving(c) as s, pods_of_web(c):
         wait("the metric is listed", lambda: "pods/pod_load" in json.dumps(c.plane.api("GET", CUSTOM)[1]))
-        held = Rule(QUERY, 1, delay=2)
-        c.source.add(held)
+        held = c.source.add(Rule(QUERY, delay=2, saying="pod_load"))  # and not what the policy asks all the time
         answers = []
         asking = threading.Thread(target=lambda: answers.append(directly(s.port, POD_LOAD, who=who)))
         asking.start()
@@ -397,6 +397,44 @@ def serves_until_it_has_stopped(c):
         s.available()
 
 
+def plainly(operator, path):
+    """What the plain HTTP port answers, good or bad; nothing while it does not listen yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=10)
+    with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    return ""
+
+
+@test
+def says_who_is_asked_in_its_place(c):
+    """Also where no APIService is its own to write, and as soon as one changes hands."""
+    def owner(name):
+        return re.findall(rf'^trimtab_apiservice_owner{{apiservice="{name}",expected="(\w+)",owner="(\w+)"}} 1$',
+                          plainly(other, "/metrics"), re.M)
+    with serving(c):
+        rules = c.world.folder / "other-rules.yaml"
+        rules.write_text(RULES)
+        other = c.world.start_operator(f"other-{len(c.world.operators)}", f"--secure-port={free_port()}", "--bind-address=127.0.0.1",
+                                       "--service=default/other", f"--rules={rules}", "--no-kubelet-metrics")
+        try:
+            wait(other.tail, lambda: [owner(n) for n in NAMES] == [[("true", "other")]] * 3 + [[("false", "other")]])
+            said = f"APIService {NAMES[0]} points at "
+            wait(lambda: plainly(other, "/readyz"), lambda: plainly(other, "/readyz").startswith("ok\n"))
+            assert plainly(other, "/readyz").count("warning: APIService") == 3, plainly(other, "/readyz")
+            c.plane.must("PATCH", f"{APISERVICES}/{NAMES[0]}", {"spec": {"service": {"name": "other"}}}, MERGE)
+            wait(other.tail, lambda: owner(NAMES[0]) == [("true", "us")])
+            assert said not in plainly(other, "/readyz"), plainly(other, "/readyz")
+            # The one that it was taken from says so, and does not fight.
+            wait(c.operator.tail, lambda: f"warning: {said}default/other\n" in plainly(c.operator, "/readyz"))
+            c.plane.must("PATCH", f"{APISERVICES}/{NAMES[0]}", {"spec": {"service": {"name": "trimtab"}}}, MERGE)
+            wait(other.tail, lambda: owner(NAMES[0]) == [("true", "other")])
+            assert other.text().count(said) == 2, "once for each change of hands"
+        finally:
+            code = other.stop()
+        assert code == 0, code
+
+
 @test
 def serves_beside_another_operator(c):
     with serving(c) as s:
@@ -404,6 +442,7 @@ def serves_beside_another_operator(c):
                                        "--service=default/other", f"--manage-apiservices={','.join(NAMES)}", "--no-kubelet-metrics")
         try:
             wait(other.tail, lambda: all(f"APIService {n} points at default/trimtab" in other.text() for n in NAMES))
+            assert all(f"warning: APIService {n} points at default/trimtab\n" in plainly(other, "/readyz") for n in NAMES)
             bundle = c.plane.must("GET", f"{APISERVICES}/{NAMES[0]}")["spec"]["caBundle"]
             ours = c.plane.must("GET", f"{SECRETS}/trimtab-cert")["data"]["ca.crt"]
             assert base64.b64decode(bundle) == base64.b64decode(ours), "the other operator has put its authority there"

@@ -33,7 +33,8 @@ class Loop:
 
 
 class Rule:
-    """What shall happen to requests whose "METHOD /path?query" matches, `times` times after `skip` others.
+    """What shall happen to requests whose "METHOD /path?query" matches, and whose body has `saying` in it, `times` times
+    after `skip` others.
 
     status (with body and headers): answered without asking the server. cut: that many bytes of the answer, then the end.
     lose: the server carries it out, and no byte of the answer comes. delay: seconds before the answer. hold: no answer and
@@ -41,14 +42,14 @@ class Rule:
     """
 
     def __init__(self, pattern, times=1, *, skip=0, status=None, body=b"", headers=(), cut=None, lose=False, delay=0,
-                 hold=False):
-        self.pattern, self.times, self.skip = re.compile(pattern), times, skip
+                 hold=False, saying=""):
+        self.pattern, self.times, self.skip, self.saying = re.compile(pattern), times, skip, saying.encode()
         self.status, self.body, self.headers = status, body, headers
         self.cut, self.lose, self.delay, self.hold = cut, lose, delay, hold
         self.hits = 0
 
-    def takes(self, request):
-        if self.hits >= self.times or not self.pattern.search(request):
+    def takes(self, request, body):
+        if self.hits >= self.times or not self.pattern.search(request) or self.saying not in body:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -167,7 +168,7 @@ class HttpProxy:
                 body = b"".join([piece async for piece in body_pieces(reader, headers, False)])
                 request = f"{method} {path}"
                 self.requests.append(request)
-                rule = next((r for r in self.rules if r.takes(request)), None)
+                rule = next((r for r in self.rules if r.takes(request, body)), None)
                 if rule and await self.answer(rule, writer):
                     continue
                 if not server:
