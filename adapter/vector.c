@@ -1,5 +1,5 @@
-/* The samples lie in one array, their texts in an arena, and each pair of labels that is looked up by has an
- * open-addressing table of sample numbers. */
+/* The samples lie in one array, that of a part in its whole's, their texts in an arena, and each pair of
+ * labels that is looked up by has an open-addressing table of sample numbers. */
 #include "adapter/vector.h"
 
 #include "base/arena.h"
@@ -22,30 +22,45 @@ struct vector_index {
     struct slot *slots;
 };
 
+/* Where the samples of one group stand. */
+struct vector_group {
+    struct vector_group *next;
+    const char *value;
+    uint32_t first, count;
+};
+
 struct vector_store {
+    uint32_t refs; /* the vector itself, and its parts */
     struct arena arena;
-    struct map words; /* empty once sealed */
-    struct vector_sample *samples;
+    struct map words;              /* empty once sealed */
+    struct vector_sample *samples; /* NULL: they are whole's */
     uint32_t cap;
     struct vector_index *indexes;
+    struct map groups; /* by value */
+    struct vector_group *first_group;
+    struct vector *whole; /* of which this is a part: a reference */
 };
 
 struct vector *vector_new(void) {
     struct vector *v = XNEW(struct vector);
 
     v->store = XNEW(struct vector_store);
+    v->store->refs = 1;
     arena_init(&v->store->arena, BLOCK);
     map_init(&v->store->words);
+    map_init(&v->store->groups);
     return v;
 }
 
 void vector_free(struct vector *vector) {
-    if (!vector)
+    if (!vector || --vector->store->refs)
         return;
     struct vector_store *store = vector->store;
     for (struct vector_index *i = store->indexes; i; i = i->next)
         free(i->slots);
     map_done(&store->words);
+    map_done(&store->groups);
+    vector_free(store->whole);
     arena_done(&store->arena);
     free(store->samples);
     free(store);
@@ -90,6 +105,58 @@ void vector_seal(struct vector *vector, usec_t fetched) {
     store->samples = xrealloc(store->samples, store->cap * sizeof(*store->samples));
     vector->samples = store->samples;
     vector->fetched = fetched;
+}
+
+static struct vector_group *group_of(struct vector_store *store, const char *value) {
+    struct vector_group *group = map_get(&store->groups, value);
+
+    if (group)
+        return group;
+    group = ARENA_NEW(&store->arena, struct vector_group);
+    *group = (struct vector_group){.next = store->first_group, .value = value};
+    store->first_group = group;
+    map_put(&store->groups, value, group);
+    return group;
+}
+
+/* Counts first, so that each sample is moved once: there may be as many groups as samples. */
+void vector_group(struct vector *vector, const char *label) {
+    struct vector_store *store = vector->store;
+    struct vector_group **of = xcalloc(vector->count + 1, sizeof(struct vector_group *));
+    struct vector_sample *samples = xcalloc(vector->count + 1, sizeof(*samples));
+    struct vector_group *group = NULL;
+    uint32_t first = 0;
+
+    for (uint32_t i = 0; i < vector->count; i++) {
+        const char *value = str_or_empty(vector_label(&vector->samples[i], label));
+        if (!group || group->value != value) /* texts are interned */
+            group = group_of(store, value);
+        group->count++;
+        of[i] = group;
+    }
+    for (group = store->first_group; group; group = group->next) {
+        group->first = first;
+        first += group->count;
+        group->count = 0;
+    }
+    for (uint32_t i = 0; i < vector->count; i++)
+        samples[of[i]->first + of[i]->count++] = vector->samples[i];
+    free(of);
+    free(store->samples);
+    store->cap = vector->count;
+    vector->samples = store->samples = samples;
+}
+
+struct vector *vector_part(struct vector *grouped, const char *value) {
+    const struct vector_group *group = map_get(&grouped->store->groups, value);
+    struct vector *part = vector_new();
+
+    part->fetched = grouped->fetched;
+    part->count = group ? group->count : 0;
+    part->samples = group ? grouped->samples + group->first : NULL;
+    part->store->whole = grouped;
+    grouped->store->refs++;
+    return part;
 }
 
 const char *vector_label(const struct vector_sample *sample, const char *name) {

@@ -42,7 +42,13 @@ const char *vector_word(struct vector *vector, const char *text, size_t len);
 void vector_add(struct vector *vector, const struct vector_sample *sample);
 /* Nothing is added any more: gives back what only adding needed. */
 void vector_seal(struct vector *vector, usec_t fetched);
-/* Bytes, an index included. */
+/* Puts the samples with the same value of label ("": without it) side by side, in the order that they had
+ * among themselves. Once, and before anything is looked up. */
+void vector_group(struct vector *vector, const char *label);
+/* The samples of one such group as a vector of their own, perhaps an empty one; owned by the caller. It
+ * shares them with the grouped one, which lives as long as any of its parts. */
+struct vector *vector_part(struct vector *grouped, const char *value);
+/* Bytes, an index included; of a part, what it has for itself. */
 size_t vector_size(const struct vector *vector);
 
 #endif

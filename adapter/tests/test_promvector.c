@@ -130,6 +130,38 @@ static void test_each_is_found(void **state) {
     vector_free(v);
 }
 
+/* Of each namespace a vector of its own, that outlives the one that it is of. */
+static void test_parts(void **state) {
+    (void)state;
+    enum { N = 101 };
+    cleanup_free char *text = answer_of(N);
+    struct vector *v = NULL;
+
+    assert_int_equal(read_pieces(text, SIZE_MAX, strlen(text), &v, NULL), 0);
+    vector_group(v, "namespace");
+    assert_int_equal(v->count, N);
+    struct vector *even = vector_part(v, "even"), *odd = vector_part(v, "odd");
+    struct vector *none = vector_part(v, "none"), *unlabelled = vector_part(v, "");
+    size_t whole = vector_size(v);
+    vector_free(v);
+    assert_int_equal(none->count + unlabelled->count, 0);
+    assert_null(vector_find(none, "pod", "pod-1"));
+    assert_int_equal(even->count, 51);
+    assert_int_equal(odd->count, 50);
+    for (unsigned i = 0; i < N; i++) {
+        const struct vector *part = i % 2 ? odd : even;
+        cleanup_free char *pod = xasprintf("pod-%u", i);
+        assert_ptr_equal(vector_find(part, "pod", pod), &part->samples[i / 2]);
+        assert_true(part->samples[i / 2].value == i);
+        assert_null(vector_find(i % 2 ? even : odd, "pod", pod));
+    }
+    assert_true(odd->fetched == 77 && vector_size(odd) < whole);
+    vector_free(odd);
+    vector_free(none);
+    vector_free(unlabelled);
+    vector_free(even);
+}
+
 static void test_too_many_elements(void **state) {
     (void)state;
     cleanup_free char *most = answer_of(PROMVECTOR_SAMPLES_MAX);
@@ -147,6 +179,7 @@ static void test_too_many_elements(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_is_found),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_too_many_elements),
     };
     int failed = cases_run_dir("promvector", TEST_DATA_DIR "/promvector", check);
