@@ -380,7 +380,7 @@ static void ask_server(struct ownmetrics_call *call) {
     }
     wait_for(call, WAITS_FOR_VALUES);
     struct querycache_wait *wait =
-        querycache_ask(own->world.cache, question.client, question.text, on_values, call);
+        querycache_ask(own->world.cache, question.client, &question.query, on_values, call);
     if (!wait) /* it has been answered, and the call may be gone */
         return;
     call->wait = wait;
@@ -477,12 +477,13 @@ int own_question_init(struct own_question *question, struct ownmetrics *own, con
         return err->code < 0 ? err->code : -ENOENT;
     note_client(own, q->source, question->client);
     *err = q->err;
-    question->text = q->text;
+    question->query =
+        (struct querycache_query){.text = q->text, .wide = q->wide, .ns_label = q->ns_label, .ns = q->ns};
     if (err->code || q->text)
         return err->code;
     int ret = own_query_render(q, ruleset_resources(own->world.ruleset), names->names, names->count,
                                &question->scratch, err);
-    question->text = question->scratch.data;
+    question->query.text = question->scratch.data;
     return ret;
 }
 

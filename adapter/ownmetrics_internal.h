@@ -35,8 +35,8 @@ struct ownmetrics {
 struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *route);
 /* What is sent, and where to. */
 struct own_question {
-    struct promclient *client; /* NULL: there is none */
-    const char *text;          /* the query's own, or scratch's */
+    struct promclient *client;     /* NULL: there is none */
+    struct querycache_query query; /* its texts are the query's own, or scratch's */
     struct buf scratch;
 };
 void own_question_done(struct own_question *question);

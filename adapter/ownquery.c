@@ -172,13 +172,31 @@ int own_query_render(const struct own_query *query, const struct cluster_resourc
     return ret;
 }
 
-static void find_label(struct own_query *q, const struct cluster_resources *resources) {
+/* "" where the rule has none. */
+static const char *label_of(struct own_query *q, const struct cluster_resources *resources,
+                            const struct cluster_resource *resource) {
     cleanup_buf struct buf label;
 
     buf_init(&label, TEXT_MAX);
-    q->label = "";
-    if (!q->external && rule_label(&q->rule->resources, resources, &q->resource, &label) == 0)
-        q->label = arena_strdup(&q->arena, label.data);
+    if (!resource || rule_label(&q->rule->resources, resources, resource, &label) < 0)
+        return "";
+    return arena_strdup(&q->arena, label.data);
+}
+
+/* The query for all namespaces, of the one for the one that is asked for. */
+static void find_wide(struct own_query *q, const struct cluster_resources *resources, const char *query) {
+    const struct widen_labels labels = {
+        .object = q->label,
+        .ns = label_of(q, resources, cluster_resource_find(resources, "", "namespaces")),
+        .object_value = any_object,
+        .ns_value = q->ns};
+    cleanup_buf struct buf wide;
+
+    buf_init(&wide, TEXT_MAX);
+    if (!q->ns || !*labels.ns || widen_query(query, &labels, WIDEN_NAMESPACES, &wide) != WIDEN_NAMESPACES)
+        return;
+    q->wide = arena_strdup(&q->arena, wide.data);
+    q->ns_label = labels.ns;
 }
 
 /* Where only the matcher of the names tells one request from the next, and can be left out, there is one
@@ -197,8 +215,10 @@ static void find_text(struct own_query *q, const struct cluster_resources *resou
         return;
     if (q->external)
         q->text = arena_strdup(&q->arena, text.data);
-    else if (widen(q, text.data, names, 1, &wide))
-        q->text = arena_strdup(&q->arena, wide.data);
+    if (q->external || !widen(q, text.data, names, 1, &wide))
+        return;
+    q->text = arena_strdup(&q->arena, wide.data);
+    find_wide(q, resources, text.data);
 }
 
 static struct own_query *new_query(const struct registry_entry *entry,
@@ -216,7 +236,7 @@ static struct own_query *new_query(const struct registry_entry *entry,
     q->ns = route->ns ? arena_strdup(&q->arena, route->ns) : NULL;
     q->source = entry->rule->source ? arena_strdup(&q->arena, entry->rule->source) : NULL;
     take_selector(q, &route->metric_labels);
-    find_label(q, resources);
+    q->label = q->external ? "" : label_of(q, resources, &q->resource);
     find_text(q, resources);
     return q;
 }

@@ -27,6 +27,8 @@ struct own_query {
     const char *label;                /* that the objects' names are in; "" where external */
     /* One query for whatever objects. NULL: it depends on their names, own_query_render. */
     const char *text;
+    /* Where that can be asked for all namespaces at once: how, and the label that tells them apart. */
+    const char *wide, *ns_label;
     struct err err;     /* code != 0: it cannot be asked for, and why (rulequery_write's codes) */
     const char *source; /* NULL: the default server */
     /* Borrowed: only until the rules change. */

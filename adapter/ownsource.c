@@ -297,14 +297,15 @@ static usec_t interval_of(const struct own_feed *f) {
 static void follow(struct own_feed *f, const struct own_question *question) {
     usec_t interval = interval_of(f);
 
-    if (f->follow && question->client == f->client && str_eq(question->text, f->text) &&
+    if (f->follow && question->client == f->client && str_eq(question->query.text, f->text) &&
         interval == f->interval)
         return;
     stop(f);
     f->client = question->client;
-    f->text = xstrdup(question->text);
+    f->text = xstrdup(question->query.text);
     f->interval = interval;
-    f->follow = querycache_follow(f->source->own->world.cache, f->client, f->text, f->interval, on_values, f);
+    f->follow = querycache_follow(f->source->own->world.cache, f->client, &question->query, f->interval,
+                                  on_values, f);
 }
 
 /* Follows the query that there is to follow now; -EAGAIN: it is not known yet. */

@@ -65,8 +65,8 @@ static void on_impatient(void *arg) {
     wait_answer(wait, &err);
 }
 
-struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
-                                       querycache_fn *fn, void *arg) {
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client,
+                                       const struct querycache_query *query, querycache_fn *fn, void *arg) {
     struct cached_query *q = cached_query_of(cache, client, query);
 
     q->asked = loop_now(cache->loop);
@@ -76,7 +76,7 @@ struct querycache_wait *querycache_ask(struct querycache *cache, struct promclie
         cached_query_answer(q, fn, arg, NULL);
         return NULL;
     }
-    if (q->call)
+    if (cached_query_busy(q))
         cache->stats.shared++;
     else
         cache->stats.misses++;
@@ -104,8 +104,8 @@ static void on_refetched(void *arg) {
 }
 
 struct querycache_follow *querycache_follow(struct querycache *cache, struct promclient *client,
-                                            const char *query, usec_t interval, querycache_fn *fn,
-                                            void *arg) {
+                                            const struct querycache_query *query, usec_t interval,
+                                            querycache_fn *fn, void *arg) {
     struct querycache_follow *follow = XNEW(struct querycache_follow);
     struct cached_query *q = cached_query_of(cache, client, query);
 
@@ -155,6 +155,7 @@ static void origin_free(struct cached_origin *origin, void (*end)(struct cached_
     struct map_iter it = {0};
     void *value;
 
+    cached_family_end_all(origin);
     while (map_next(&origin->queries, &it, NULL, &value)) {
         struct cached_query *q = value;
         cached_query_hold(q);
@@ -163,6 +164,7 @@ static void origin_free(struct cached_origin *origin, void (*end)(struct cached_
         cached_query_release(q);
     }
     map_done(&origin->queries);
+    map_done(&origin->families);
     free(origin);
 }
 

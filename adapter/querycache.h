@@ -19,6 +19,16 @@ struct querycache_options {
     uint32_t max_queries; /* 0: 20,000 */
 };
 
+/* What is asked. Who asks for one namespace may say how to ask for all of them at once, where that gives each
+ * element of this one the same value: then, as soon as more than a few namespaces are asked for, one query
+ * serves them all. Borrowed for the call. */
+struct querycache_query {
+    const char *text;
+    const char *wide; /* the query for all namespaces; NULL: there is none */
+    const char *ns_label,
+        *ns; /* where wide: the elements that text gives have this value of this label in it */
+};
+
 struct querycache_wait;
 /* vector NULL: failed, err says why (-EINVAL: refused; -EBADMSG: not a vector; -ETIMEDOUT; …). Where vector
  * is set and err->code is not 0, it is the last good answer. Both borrowed for the call. */
@@ -31,8 +41,8 @@ void querycache_free(struct querycache *cache);
 
 /* Asks. From memory where it is fresh: fn is called inside and NULL returned. Else fn is called later, within
  * wait; the handle is valid until then. client is borrowed: see querycache_forget. */
-struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
-                                       querycache_fn *fn, void *arg);
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client,
+                                       const struct querycache_query *query, querycache_fn *fn, void *arg);
 /* No callback follows. NULL is allowed. */
 void querycache_cancel(struct querycache_wait *wait);
 /* The client goes: its queries are dropped, those who wait or follow are told -ECANCELED (once; a follower
@@ -43,11 +53,13 @@ void querycache_forget(struct querycache *cache, struct promclient *client);
  * after each fetch, good or failed; never inside querycache_follow. */
 struct querycache_follow;
 struct querycache_follow *querycache_follow(struct querycache *cache, struct promclient *client,
-                                            const char *query, usec_t interval, querycache_fn *fn, void *arg);
+                                            const struct querycache_query *query, usec_t interval,
+                                            querycache_fn *fn, void *arg);
 void querycache_unfollow(struct querycache_follow *follow);
 
 struct querycache_stats {
     uint64_t hits, misses, shared, fetches, failures, evicted;
+    uint64_t wide; /* of the fetches: for all namespaces at once */
     uint32_t queries;
     size_t bytes;
     usec_t oldest; /* age of the oldest answer that is refreshed; 0: none */

@@ -59,6 +59,7 @@ void cached_query_release(struct cached_query *q) {
         return;
     vector_free(q->vector);
     free(q->err);
+    free(q->ns);
     free(q->text);
     free(q);
 }
@@ -68,6 +69,7 @@ void cached_query_drop(struct cached_query *q) {
 
     /* The text is the key, so the memory goes last. */
     cached_query_hold(q);
+    cached_family_leave(q);
     map_remove(&q->origin->queries, q->text);
     list_remove(q);
     cache->stats.queries--;
@@ -125,6 +127,10 @@ bool cached_query_ready(const struct cached_query *q) {
     return fresh(q) || (q->err && (now_of(q) < q->retry_at || q->failures >= PATIENCE_LOST));
 }
 
+bool cached_query_busy(const struct cached_query *q) {
+    return q->call || cached_family_busy(q);
+}
+
 static bool usable(const struct cached_query *q) {
     return q->vector && now_of(q) - q->fetched < q->cache->options.max_age;
 }
@@ -152,7 +158,7 @@ void cached_query_schedule(struct cached_query *q) {
     usec_t interval = subscribers_interval(&q->follows);
     usec_t at = now_of(q); /* nobody wants it: it goes */
 
-    if (q->call) /* its end schedules again */
+    if (cached_query_busy(q)) /* its end schedules again */
         return;
     if (q->err) /* whoever wants it, and however often */
         at = q->retry_at;
@@ -168,7 +174,7 @@ void cached_query_hasten(struct cached_query *q) {
     usec_t soon = q->started + (interval < JOIN_MAX ? interval : JOIN_MAX);
 
     /* A failure is told when it is tried again. */
-    if (q->err || q->call)
+    if (q->err || cached_query_busy(q))
         cached_query_schedule(q);
     else if (!q->vector)
         cached_query_fetch(q);
@@ -183,9 +189,10 @@ static void account(struct cached_query *q) {
     q->cache->stats.bytes += q->bytes;
 }
 
-static void take_vector(struct cached_query *q, struct vector *vector) {
+void cached_query_take(struct cached_query *q, usec_t started, struct vector *vector) {
     vector_free(q->vector);
     q->vector = vector;
+    q->started = started;
     q->fetched = now_of(q);
     account(q);
     free(steal_ptr(&q->err));
@@ -193,14 +200,14 @@ static void take_vector(struct cached_query *q, struct vector *vector) {
 }
 
 /* The last good answer stays as long as it may be shown. */
-static void take_failure(struct cached_query *q, const struct err *err) {
+void cached_query_fail(struct cached_query *q, usec_t started, const struct err *err) {
     usec_t pause = BACKOFF_MIN << (q->failures < 8 ? q->failures : 8);
 
+    q->started = started;
     if (!usable(q))
         vector_free(steal_ptr(&q->vector));
     account(q);
     pause = pause < BACKOFF_MAX ? pause : BACKOFF_MAX;
-    q->cache->stats.failures++;
     if (!q->err)
         q->err = XNEW(struct err);
     *q->err = *err;
@@ -208,8 +215,7 @@ static void take_failure(struct cached_query *q, const struct err *err) {
     q->retry_at = now_of(q) + pause + chance(q->cache, pause / SPREAD);
 }
 
-/* Those who wait go with the answer, those who follow stay. */
-static void tell(struct cached_query *q) {
+void cached_query_tell(struct cached_query *q) {
     cached_query_hold(q);
     if (q->follows.first)
         cached_query_touch(q); /* an eviction does not meet it at the end of the list */
@@ -229,13 +235,17 @@ static void on_done(void *arg, const struct err *err) {
         err_wrap(&failure, "%s", promclient_label(q->origin->client));
     promvector_free(steal_ptr(&q->reader));
     if (vector)
-        take_vector(q, vector);
+        cached_query_take(q, q->started, vector);
     else
-        take_failure(q, &failure);
+        cached_query_fail(q, q->started, &failure);
+    cache->stats.failures += !vector;
     /* Those who are told may drop the query, and with it free the client: so everything else comes first. */
     cached_query_schedule(q);
     cached_query_evict(cache, q);
-    tell(q);
+    cached_query_hold(q);
+    cached_family_probed(q, vector ? NULL : &failure);
+    cached_query_tell(q);
+    cached_query_release(q);
 }
 
 static int on_body(void *arg, const char *data, size_t len, struct err *err) {
@@ -244,34 +254,43 @@ static int on_body(void *arg, const char *data, size_t len, struct err *err) {
     return promvector_feed(q->reader, data, len, err);
 }
 
-void cached_query_fetch(struct cached_query *q) {
-    size_t max_body = q->cache->options.max_bytes / ANSWER_SHARE;
-
-    if (q->call)
-        return;
-    cleanup_free char *escaped = url_escape(q->text);
+struct promclient_call *cached_query_send(struct cached_origin *origin, struct querycache *cache,
+                                          const struct cached_sending *sending,
+                                          struct promvector **ret_reader) {
+    size_t max_body = cache->options.max_bytes / ANSWER_SHARE;
+    cleanup_free char *escaped = url_escape(sending->text);
     cleanup_free char *form = xasprintf("query=%s", escaped);
     const struct promclient_request request = {.path = "/api/v1/query",
                                                .form = form,
                                                .max_body = max_body,
-                                               .on_body = on_body,
-                                               .on_done = on_done,
-                                               .arg = q};
+                                               .on_body = sending->on_body,
+                                               .on_done = sending->on_done,
+                                               .arg = sending->arg};
+    cache->stats.fetches++;
+    *ret_reader = promvector_new(max_body);
+    return promclient_start(origin->client, &request);
+}
+
+void cached_query_fetch(struct cached_query *q) {
+    const struct cached_sending sending = {q->text, on_body, on_done, q};
+
+    if (q->call)
+        return;
     loop_timer_cancel(q->timer);
-    q->cache->stats.fetches++;
+    if (cached_family_fetch(q))
+        return;
     q->started = now_of(q);
-    q->reader = promvector_new(max_body);
-    q->call = promclient_start(q->origin->client, &request);
+    q->call = cached_query_send(q->origin, q->cache, &sending, &q->reader);
 }
 
 static void on_timer(void *arg) {
     struct cached_query *q = arg;
 
     /* Only now is it looked whether anyone still wants it: asking does not touch timers. */
-    if (asked_lately(q) || wanted_by_somebody(q))
-        cached_query_fetch(q);
-    else
+    if (!asked_lately(q) && !wanted_by_somebody(q))
         cached_query_drop(q);
+    else if (!cached_family_give(q))
+        cached_query_fetch(q);
 }
 
 static struct cached_origin *origin_of(struct querycache *cache, struct promclient *client) {
@@ -284,25 +303,30 @@ static struct cached_origin *origin_of(struct querycache *cache, struct promclie
     o = XNEW(struct cached_origin);
     *o = (struct cached_origin){.next = cache->origins, .client = client};
     map_init(&o->queries);
+    map_init(&o->families);
     return cache->origins = o;
 }
 
-struct cached_query *cached_query_of(struct querycache *cache, struct promclient *client, const char *text) {
+struct cached_query *cached_query_of(struct querycache *cache, struct promclient *client,
+                                     const struct querycache_query *query) {
     struct cached_origin *origin = origin_of(cache, client);
-    struct cached_query *q = map_get(&origin->queries, text);
+    struct cached_query *q = map_get(&origin->queries, query->text);
 
-    if (q)
+    if (q) {
+        cached_family_check(q, query);
         return q;
+    }
     q = XNEW(struct cached_query);
     q->cache = cache;
     q->origin = origin;
-    q->text = xstrdup(text);
+    q->text = xstrdup(query->text);
     q->timer = loop_timer_new(cache->loop, on_timer, q);
     q->asked = loop_now(cache->loop) - cache->options.keep; /* never */
     map_put(&origin->queries, q->text, q);
     list_add(q);
     cache->stats.queries++;
     account(q);
+    cached_family_join(q, query);
     cached_query_evict(cache, q);
     return q;
 }

@@ -160,8 +160,8 @@ static void ask(struct resourcerules_call *call, struct promclient *client,
     *asked = (struct asked){.call = call, .question = *question};
     map_put(&call->by_text, asked->question.text, asked);
     call->waits++;
-    struct querycache_wait *wait =
-        querycache_ask(call->all->world.cache, client, question->text, on_vector, asked);
+    const struct querycache_query query = {.text = question->text};
+    struct querycache_wait *wait = querycache_ask(call->all->world.cache, client, &query, on_vector, asked);
     if (wait)
         asked->wait = wait;
 }

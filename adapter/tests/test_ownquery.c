@@ -107,6 +107,56 @@ static void test_what_is_asked_as_it_is(void **state) {
            "sum(x{namespace=\"shop\",pod=~\"a|b\"}) + sum(x{pod=\"a\"}) by (pod)");
 }
 
+/* What is asked for all namespaces, or "none". */
+static void expect_wide(const char *resources, const char *template, const char *selector, const char *ns,
+                        const char *want) {
+    cleanup_free char *config =
+        xasprintf("rules:\n- seriesQuery: 'x{}'\n  resources: {%s}\n  metricsQuery: >-\n"
+                  "    %s\n",
+                  resources, template);
+    json_t *c =
+        json_pack("{s:s, s:s}", "config", config, "exposition",
+                  "x{namespace=\"shop\",pod=\"web-1\",kubernetes_namespace=\"shop\",p=\"web-1\"} 1\n");
+    struct metrics_route route = {.api = ROUTE_CUSTOM, .ns = ns, .resource = "pods", .metric = "x"};
+    struct own_queries *queries = own_queries_new();
+    cleanup_arena struct arena arena;
+    struct recorded recorded;
+
+    arena_init(&arena, 0);
+    assert_int_equal(recorded_init(&recorded, c, &cluster, NULL), 0);
+    if (selector)
+        assert_int_equal(selector_parse(selector, &arena, &route.metric_labels, NULL), 0);
+    struct own_query *q = own_queries_find(queries, recorded.registry, &cluster.resources, &route);
+    assert_non_null(q);
+    cleanup_free char *got = q->wide ? xasprintf("%s: %s", q->ns_label, q->wide) : xstrdup("none");
+    assert_string_equal(got, want);
+    own_query_unref(q);
+    own_queries_free(queries);
+    recorded_done(&recorded);
+    json_decref(c);
+}
+
+#define BY_NAME "template: '<<.Resource>>'"
+#define OVERRIDES "overrides: {kubernetes_namespace: {resource: namespace}, p: {resource: pod}}"
+
+static void test_what_is_asked_for_all_namespaces(void **state) {
+    (void)state;
+    expect_wide(BY_NAME, "sum(" SELECTOR ")" BY, NULL, "shop", "namespace: sum(x{}) by (pod,namespace)");
+    expect_wide(BY_NAME, "sum(" SELECTOR ")" BY, "verb=GET", "shop",
+                "namespace: sum(x{verb=\"GET\"}) by (pod,namespace)");
+    expect_wide(OVERRIDES, "sum(" SELECTOR ")" BY, NULL, "shop",
+                "kubernetes_namespace: sum(x{}) by (p,kubernetes_namespace)");
+    /* What the template asks of the namespace beside that stays. */
+    expect_wide(BY_NAME, "sum(x{<<.LabelMatchers>>,namespace!=\"kube-system\"})" BY, NULL, "shop",
+                "namespace: sum(x{namespace!=\"kube-system\"}) by (pod,namespace)");
+    expect_wide(BY_NAME, "sum(x{<<.LabelMatchers>>,namespace=\"bank\"})" BY, NULL, "shop",
+                "namespace: sum(x{namespace=\"bank\"}) by (pod,namespace)");
+    expect_wide(BY_NAME, "sum(x{<<.LabelMatchers>>} / x{pod=\"a\"})" BY, NULL, "shop", "none");
+    expect_wide(BY_NAME, "sum(x{<<.LabelMatchers>>} / on (pod) x{<<.LabelMatchers>>})" BY, NULL, "shop",
+                "none");
+    expect_wide(BY_NAME, "topk(1, " SELECTOR ")", NULL, "shop", "none");
+}
+
 static void test_errors(void **state) {
     (void)state;
     expect("<<if false>>x<<end>>", NULL, "error: metricsQuery gives an empty text");
@@ -173,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_asked_once_for_all),
         cmocka_unit_test(test_what_is_asked_as_it_is),
+        cmocka_unit_test(test_what_is_asked_for_all_namespaces),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_one_for_equal_requests),
         cmocka_unit_test(test_commas_in_vain),

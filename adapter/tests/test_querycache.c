@@ -102,7 +102,8 @@ static void on_told(void *arg, const struct vector *vector, const struct err *er
 static bool ask(struct user *u, const char *query) {
     int before = u->told;
 
-    u->wait = querycache_ask(u->w->cache, u->w->client, query, on_told, u);
+    u->wait =
+        querycache_ask(u->w->cache, u->w->client, &(struct querycache_query){.text = query}, on_told, u);
     assert_true((u->wait == NULL) == (u->told == before + 1));
     return u->told == before + 1;
 }
@@ -110,7 +111,8 @@ static bool ask(struct user *u, const char *query) {
 static void follow(struct user *u, const char *query, usec_t interval) {
     int before = u->told;
 
-    u->follow = querycache_follow(u->w->cache, u->w->client, query, interval, on_told, u);
+    u->follow = querycache_follow(u->w->cache, u->w->client, &(struct querycache_query){.text = query},
+                                  interval, on_told, u);
     assert_int_equal(u->told, before);
 }
 

@@ -214,15 +214,15 @@ static void answer_query(const struct question *question) {
     vector_free(vector);
 }
 
-struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client, const char *query,
-                                       querycache_fn *fn, void *arg) {
+struct querycache_wait *querycache_ask(struct querycache *cache, struct promclient *client,
+                                       const struct querycache_query *query, querycache_fn *fn, void *arg) {
     struct question *question = &w.asked[w.asked_count++];
 
     (void)cache;
     (void)client;
     assert_true(w.asked_count < ASKED);
-    buf_printf(&w.log, "%s\n", query);
-    *question = (struct question){xstrdup(query), fn, arg};
+    buf_printf(&w.log, "%s\n", query->text);
+    *question = (struct question){xstrdup(query->text), fn, arg};
     if (!w.inside)
         return (struct querycache_wait *)(void *)question;
     answer_query(question);
