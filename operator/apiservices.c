@@ -18,14 +18,17 @@ enum {
 static const usec_t retry_after = 10 * USEC_PER_SEC;
 static const char *const collection = "/apis/apiregistration.k8s.io/v1/apiservices";
 
-enum seen { SEEN_NOTHING, SEEN_MISSING, SEEN_OURS, SEEN_OTHERS };
+/* Those of the metrics APIs, which are followed in any case. */
+static const char *const well_known[] = {"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io",
+                                         "v1beta1.external.metrics.k8s.io", "v1beta1.metrics.k8s.io", NULL};
 
 struct apiservice {
     struct apiservices *all;
     char *name; /* VERSION.GROUP */
+    bool managed, expected;
     struct kubeobject *object;
-    enum seen seen;
-    char *ca_bundle; /* as last seen: base64, or NULL */
+    enum apiservice_owner owner; /* as last seen */
+    char *ca_bundle;             /* as last seen: base64, or NULL */
     struct kube_call *call;
     char *written;       /* the bundle that call writes; owned */
     bool seen_meanwhile; /* something was seen while call was under way */
@@ -53,7 +56,7 @@ static void on_written(void *arg, const struct kube_reply *reply) {
     struct apiservice *item = arg;
     item->call = NULL;
     if (reply->err.code == 0 && !item->seen_meanwhile) {
-        item->seen = SEEN_OURS;
+        item->owner = APISERVICE_US;
         free(item->ca_bundle);
         item->ca_bundle = item->written;
         item->written = NULL;
@@ -111,10 +114,11 @@ static void patch(struct apiservice *item) {
 /* Does what is missing between what was seen and what is wanted. */
 static void settle(struct apiservice *item) {
     const struct apiservices *all = item->all;
-    if (item->call || !all->know_ca || item->seen == SEEN_NOTHING || item->seen == SEEN_OTHERS)
+    if (!item->managed || item->call || !all->know_ca || item->owner == APISERVICE_UNKNOWN ||
+        item->owner == APISERVICE_OTHER)
         return;
     err_clear(&item->err);
-    if (item->seen == SEEN_MISSING)
+    if (item->owner == APISERVICE_NOBODY)
         create(item);
     else if (all->ca_bundle && !str_eq(item->ca_bundle, all->ca_bundle))
         patch(item);
@@ -126,15 +130,30 @@ static void settle(struct apiservice *item) {
 /* --- following --- */
 
 /* Whose it is tells the Service that it points at; one without a Service is the apiserver's own. */
-static enum seen judge(struct apiservice *item, const char *ns, const char *name) {
+static enum apiservice_owner judge(struct apiservice *item, const char *ns, const char *name) {
     const struct apiservices *all = item->all;
     if (str_eq(ns, all->service_ns) && str_eq(name, all->service))
-        return SEEN_OURS;
+        return APISERVICE_US;
     if (name)
         err_set(&item->err, -EEXIST, "APIService %s points at %s/%s", item->name, str_or_empty(ns), name);
     else
         err_set(&item->err, -EEXIST, "APIService %s is served by the apiserver itself", item->name);
-    return SEEN_OTHERS;
+    return APISERVICE_OTHER;
+}
+
+/* Said once for each change of hands. An API that another adapter serves beside us is no fault, unless it is
+ * one that we are set to serve. */
+static void say(const struct apiservice *item, enum apiservice_owner before, const char *reason_before) {
+    if (item->owner == APISERVICE_US && before == APISERVICE_OTHER)
+        log_info(NULL, "APIService %s points at us now", item->name);
+    if (item->owner != APISERVICE_OTHER ||
+        (before == APISERVICE_OTHER && str_eq(reason_before, item->err.text)))
+        return;
+    if (item->expected)
+        log_warn(NULL, "%s: nobody asks us for these metrics%s", err_text(&item->err),
+                 item->managed ? ", and we leave it alone" : "");
+    else
+        log_info(NULL, "%s", err_text(&item->err));
 }
 
 /* Whatever was wrong before is judged anew. */
@@ -142,16 +161,16 @@ static void on_object(void *arg, const json_t *object) {
     struct apiservice *item = arg;
     const json_t *spec = json_object_get(object, "spec"), *service = json_object_get(spec, "service");
     const char *ca_bundle = json_string_value(json_object_get(spec, "caBundle"));
-    enum seen before = item->seen;
+    enum apiservice_owner before = item->owner;
+    struct err err_before = item->err;
     err_clear(&item->err);
     free(item->ca_bundle);
     item->ca_bundle = ca_bundle && *ca_bundle ? xstrdup(ca_bundle) : NULL;
-    item->seen = object ? judge(item, json_string_value(json_object_get(service, "namespace")),
-                                json_string_value(json_object_get(service, "name")))
-                        : SEEN_MISSING;
+    item->owner = object ? judge(item, json_string_value(json_object_get(service, "namespace")),
+                                 json_string_value(json_object_get(service, "name")))
+                         : APISERVICE_NOBODY;
     item->seen_meanwhile = true;
-    if (item->seen == SEEN_OTHERS && before != SEEN_OTHERS)
-        log_warn(NULL, "%s: nobody asks us for these metrics, and we leave it alone", err_text(&item->err));
+    say(item, before, err_before.text);
     settle(item);
 }
 
@@ -161,20 +180,40 @@ static void settle_all(void *arg) {
         settle(&services->items[i]);
 }
 
-struct apiservices *apiservices_new(struct loop *loop, struct kube *kube, const char *service_ns,
-                                    const char *service, const char *const *groups) {
+static bool contains(const char *const *names, const char *name) {
+    while (names && *names && !str_eq(*names, name))
+        names++;
+    return names && *names;
+}
+
+static void follow(struct apiservices *services, const char *name,
+                   const struct apiservices_options *options) {
+    struct apiservice *item = &services->items[services->len++];
+    bool managed = contains(options->managed, name);
+    *item = (struct apiservice){.all = services,
+                                .name = xstrdup(name),
+                                .managed = managed,
+                                .expected = managed || contains(options->expected, name)};
+    item->object = kubeobject_follow(services->loop, services->kube, collection, name, on_object, item);
+}
+
+struct apiservices *apiservices_new(struct loop *loop, struct kube *kube,
+                                    const struct apiservices_options *options) {
     struct apiservices *services = XNEW(struct apiservices);
-    *services = (struct apiservices){
-        .loop = loop, .kube = kube, .service_ns = xstrdup(service_ns), .service = xstrdup(service)};
+    size_t len = sizeof(well_known) / sizeof(well_known[0]);
+    *services = (struct apiservices){.loop = loop,
+                                     .kube = kube,
+                                     .service_ns = xstrdup(options->service_ns),
+                                     .service = xstrdup(options->service)};
     services->retry = loop_timer_new(loop, settle_all, services);
-    while (groups[services->len])
-        services->len++;
-    services->items = xcalloc(services->len, sizeof(*services->items));
-    for (size_t i = 0; i < services->len; i++) {
-        struct apiservice *item = &services->items[i];
-        *item = (struct apiservice){.all = services, .name = xstrdup(groups[i])};
-        item->object = kubeobject_follow(loop, kube, collection, item->name, on_object, item);
-    }
+    for (size_t i = 0; options->managed && options->managed[i]; i++)
+        len++;
+    services->items = xcalloc(len, sizeof(*services->items));
+    for (size_t i = 0; options->managed && options->managed[i]; i++)
+        follow(services, options->managed[i], options);
+    for (size_t i = 0; well_known[i]; i++)
+        if (!contains(options->managed, well_known[i]))
+            follow(services, well_known[i], options);
     return services;
 }
 
@@ -204,14 +243,13 @@ void apiservices_set_ca(struct apiservices *services, const char *ca_pem) {
     settle_all(services);
 }
 
-const struct err *apiservices_error(const struct apiservices *services) {
-    static const struct err none;
+void apiservices_each(const struct apiservices *services, apiservices_fn *fn, void *arg) {
     for (size_t i = 0; i < services->len; i++) {
         const struct apiservice *item = &services->items[i];
-        if (item->err.code)
-            return &item->err;
-        if (kubeobject_error(item->object)->code)
-            return kubeobject_error(item->object);
+        const struct err *unread = kubeobject_error(item->object);
+        fn(arg, &(struct apiservice_state){.name = item->name,
+                                           .owner = item->owner,
+                                           .expected = item->expected,
+                                           .err = item->err.code ? &item->err : unread});
     }
-    return &none;
 }

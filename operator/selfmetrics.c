@@ -124,6 +124,22 @@ static void write_informers(const struct autoscaler *autoscaler, struct buf *b) 
     }
 }
 
+static void write_apiservice(void *arg, const struct apiservice_state *state) {
+    static const char *const owners[] = {[APISERVICE_UNKNOWN] = "unknown",
+                                         [APISERVICE_NOBODY] = "nobody",
+                                         [APISERVICE_US] = "us",
+                                         [APISERVICE_OTHER] = "other"};
+
+    buf_printf(arg, "trimtab_apiservice_owner{apiservice=\"%s\",expected=\"%s\",owner=\"%s\"} 1\n",
+               state->name, state->expected ? "true" : "false", owners[state->owner]);
+}
+
+static void write_apiservices(const struct apiservices *services, struct buf *b) {
+    selfmetrics_head(b, "trimtab_apiservice_owner", "gauge",
+                     "1 for whom the apiserver asks for a metrics API: us, other, nobody; or unknown.");
+    apiservices_each(services, write_apiservice, b);
+}
+
 static void write_metricsapi(const struct metric_source *source, struct buf *b) {
     struct metricsapi_stats s;
 
@@ -141,6 +157,8 @@ void selfmetrics_write(const struct health *health, struct buf *body) {
     write_informers(health->autoscaler, body);
     write_requests(kube_stats(health->kube), body);
     write_metricsapi(health->metricsapi, body);
+    if (health->serving->apiservices)
+        write_apiservices(health->serving->apiservices, body);
     selfmetrics_write_serving(health->serving, body);
     selfmetrics_number(body, "trimtab_loop_lag_seconds", "gauge",
                        "Longest turn of the loop since the last scrape.",

@@ -215,13 +215,25 @@ static int split_name(const char *flag, const char *text, struct arena *arena, c
     return 0;
 }
 
+/* metrics.k8s.io is not among them: kubelets are read for policies too, beside a metrics-server. */
+static void follow_apiservices(struct serving *s, const struct servingcert_options *cert) {
+    static const char *const by_rules[] = {"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io",
+                                           "v1beta1.external.metrics.k8s.io", NULL};
+    const struct options *o = s->options;
+    bool serves = o->rules || o->rules_configmap || o->remote_adapter;
+    const struct apiservices_options options = {.service_ns = cert->service_ns,
+                                                .service = cert->service,
+                                                .managed = o->apiservices.items,
+                                                .expected = serves ? by_rules : NULL};
+
+    if (cert->service)
+        s->apiservices = apiservices_new(s->world.loop, s->world.kube, &options);
+}
+
 static int start_certificate(struct serving *s, struct err *err) {
     const struct options *o = s->options;
-    struct servingcert_options options = {.cert_file = o->tls_cert_file,
-                                          .key_file = o->tls_key_file,
-                                          .cert_dir = o->cert_dir,
-                                          .manage_apiservices = o->apiservices.count > 0,
-                                          .groups = o->apiservices.items};
+    struct servingcert_options options = {
+        .cert_file = o->tls_cert_file, .key_file = o->tls_key_file, .cert_dir = o->cert_dir};
     cleanup_arena struct arena arena;
 
     arena_init(&arena, 0);
@@ -234,6 +246,8 @@ static int start_certificate(struct serving *s, struct err *err) {
         ret = err_set(err, -EINVAL, "--manage-apiservices: --service is needed, that they shall point at");
     if (ret < 0)
         return ret;
+    follow_apiservices(s, &options);
+    options.apiservices = s->apiservices;
     return servingcert_new(s->world.loop, s->world.kube, s->server, &options, &s->cert, err);
 }
 
@@ -330,11 +344,18 @@ static void warn_of(struct buf *out, const char *what, const struct err *err) {
         buf_printf(out, "warning: %s: %s\n", what, err_text(err));
 }
 
+static void warn_of_apiservice(void *arg, const struct apiservice_state *state) {
+    if (state->expected && state->err->code)
+        buf_printf(arg, "warning: %s\n", err_text(state->err));
+}
+
 void serving_warnings(const struct serving *serving, struct buf *out) {
     if (serving->rulesfollow)
         warn_of(out, "rules", rulesfollow_error(serving->rulesfollow));
     if (serving->cert)
         warn_of(out, "certificate", servingcert_error(serving->cert));
+    if (serving->apiservices)
+        apiservices_each(serving->apiservices, warn_of_apiservice, out);
 }
 
 /* In the reverse order of the start; every part takes NULL. */
@@ -342,6 +363,7 @@ void serving_close(struct serving *serving) {
     struct serving *s = serving;
 
     servingcert_free(steal_ptr(&s->cert));
+    apiservices_free(steal_ptr(&s->apiservices));
     httpsserver_free(steal_ptr(&s->server));
     access_free(steal_ptr(&s->access));
     metricsserver_free(steal_ptr(&s->metricsserver));

@@ -44,6 +44,7 @@ struct serving {
     struct metricsserver *metricsserver;
     struct httpsserver *server;
     struct access *access;
+    struct apiservices *apiservices;
     struct servingcert *cert;
     struct loop_timer *look;
     bool kubelets_serve; /* when it was last looked at */

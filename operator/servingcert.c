@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "operator/apiservices.h"
 #include "operator/certsecret.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +29,8 @@ struct servingcert {
     struct owncert now, next;                 /* ours: in force; waiting for its turn */
     bool shared;                              /* now is the Secret's */
     struct certsecret *secret;
-    struct apiservices *apiservices;
-    struct loop_timer *look, *turn; /* at files and lives; at next */
+    struct apiservices *apiservices; /* borrowed; NULL: none */
+    struct loop_timer *look, *turn;  /* at files and lives; at next */
     usec_t not_after;
     struct err err; /* of files and of what we make */
 };
@@ -205,9 +204,6 @@ static char *dup_or_null(const char *text) {
 
 static int begin(struct servingcert *c, struct kube *kube, const struct servingcert_options *options,
                  struct err *err) {
-    if (options->manage_apiservices && options->service)
-        c->apiservices =
-            apiservices_new(c->loop, kube, options->service_ns, options->service, options->groups);
     if (c->cert_file.path) {
         if (c->apiservices)
             apiservices_set_ca(c->apiservices, NULL);
@@ -233,6 +229,7 @@ int servingcert_new(struct loop *loop, struct kube *kube, struct httpsserver *se
     struct servingcert *c = XNEW(struct servingcert);
     *c = (struct servingcert){.loop = loop,
                               .server = server,
+                              .apiservices = options->apiservices,
                               .cert_dir = options->secret ? NULL : dup_or_null(options->cert_dir),
                               .service_ns = options->service ? xstrdup(options->service_ns) : NULL,
                               .service = dup_or_null(options->service),
@@ -259,7 +256,6 @@ void servingcert_free(struct servingcert *c) {
     if (!c)
         return;
     certsecret_free(c->secret);
-    apiservices_free(c->apiservices);
     loop_timer_free(c->look);
     loop_timer_free(c->turn);
     owncert_done(&c->now);
@@ -279,8 +275,6 @@ bool servingcert_ready(const struct servingcert *c) {
 const struct err *servingcert_error(const struct servingcert *c) {
     if (c->err.code == 0 && c->secret && certsecret_error(c->secret)->code)
         return certsecret_error(c->secret);
-    if (c->err.code == 0 && c->apiservices)
-        return apiservices_error(c->apiservices);
     return &c->err;
 }
 

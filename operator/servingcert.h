@@ -1,10 +1,11 @@
 /* The certificate of the metrics APIs: from files, or made by ourselves, kept in a Secret that all replicas
- * share, and renewed before it ends; and the APIServices that must trust it. */
+ * share, and renewed before it ends. The APIServices are told whom to trust. */
 #ifndef OPERATOR_SERVINGCERT_H
 #define OPERATOR_SERVINGCERT_H
 
 #include "api/client/kube.h"
 #include "net/httpsserver.h"
+#include "operator/apiservices.h"
 
 struct servingcert;
 
@@ -15,8 +16,7 @@ struct servingcert_options {
     const char *secret_ns, *secret;   /* the Secret that ours are kept in; NULL: none */
     const char *service_ns, *service; /* that APIServices point at: our certificate is for its names; NULL:
                                          for localhost only */
-    bool manage_apiservices;          /* create them where they are missing, and keep caBundle right */
-    const char *const *groups;        /* "v1beta1.custom.metrics.k8s.io", …: those that we serve */
+    struct apiservices *apiservices;  /* that must trust it; NULL: none; outlives the certificate */
 };
 
 /* Gives the server its first certificate at once (or as soon as the Secret could be read) and keeps it good.
@@ -27,8 +27,7 @@ int servingcert_new(struct loop *loop, struct kube *kube, struct httpsserver *se
 void servingcert_free(struct servingcert *cert);
 /* Whether there is a certificate. */
 bool servingcert_ready(const struct servingcert *cert);
-/* What is wrong with the APIServices or the Secret (one that another Service has: "… points at
- * monitoring/prometheus-adapter"); code 0: nothing. Borrowed. */
+/* What is wrong with the files or the Secret; code 0: nothing. Borrowed. */
 const struct err *servingcert_error(const struct servingcert *cert);
 /* When the certificate ends, wall time; 0: there is none. For metrics. */
 usec_t servingcert_not_after(const struct servingcert *cert);

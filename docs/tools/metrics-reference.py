@@ -22,9 +22,9 @@ DASHBOARD = ROOT / "helm/dashboards/trimtab.json"
 HEAD = """# Own metrics
 
 Made by `docs/tools/metrics-reference.py` from what `/metrics` on `--http-port` (8080) gives, in Prometheus' text format. The families
-of the kubelets are there with `--kubelet-metrics`, those of the secure port with `--secure-port`, those of the remote adapter with
-`--remote-adapter`, and those of following rules with `--rules` or `--rules-configmap`. The chart brings a Grafana dashboard of them
-(`dashboard.enabled`).
+of the kubelets are there with `--kubelet-metrics`, those of the secure port with `--secure-port`, who is asked for the metrics APIs with
+`--service`, those of the remote adapter with `--remote-adapter`, and those of following rules with `--rules` or `--rules-configmap`. The
+chart brings a Grafana dashboard of them (`dashboard.enabled`).
 
 | metric | type | labels | meaning |
 |---|---|---|---|
@@ -54,7 +54,7 @@ def exposed():
         process = subprocess.Popen(
             [binary, "run", f"--kubeconfig={folder}/kubeconfig", f"--rules={folder}/rules.yaml", f"--http-port={port}",
              f"--secure-port={free_port()}", "--prometheus-url=http://127.0.0.1:1", "--remote-adapter=https://127.0.0.1:1",
-             "--log-level=error"], stdin=subprocess.DEVNULL)
+             "--service=default/trimtab", "--log-level=error"], stdin=subprocess.DEVNULL)
         try:
             for _ in range(100):
                 try:

@@ -214,6 +214,8 @@ if "$HELM" --kubeconfig "$kubeconfig" --namespace trimtab-system upgrade trimtab
 fi
 grep -q 'exists and cannot be imported' "$work/err" || { cat "$work/err" >&2; die "helm does not say whose the APIService is"; }
 ok "an APIService of another is not taken"
+may yes watch apiservices.apiregistration.k8s.io/v1beta1.metrics.k8s.io
+may no patch apiservices.apiregistration.k8s.io/v1beta1.metrics.k8s.io
 k delete -f "$work/other.yaml" >/dev/null
 h upgrade trimtab "$chart" --reuse-values
 # shellcheck disable=SC2086  # several names

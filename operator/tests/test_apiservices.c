@@ -18,6 +18,7 @@
 #define BASE "/apis/apiregistration.k8s.io/v1/apiservices/"
 #define CUSTOM "v1beta1.custom.metrics.k8s.io"
 #define CUSTOM2 "v1beta2.custom.metrics.k8s.io"
+#define RESOURCE "v1beta1.metrics.k8s.io"
 
 struct world {
     struct loop *loop;
@@ -30,7 +31,10 @@ static int setup(void **state) {
     struct world *w = XNEW(struct world);
     w->loop = fake_loop_new();
     fake_objects_init(&w->kube, w->loop);
-    w->services = apiservices_new(w->loop, &w->kube, "trimtab-system", "trimtab", groups);
+    w->services =
+        apiservices_new(w->loop, &w->kube,
+                        &(struct apiservices_options){
+                            .service_ns = "trimtab-system", .service = "trimtab", .managed = groups});
     *state = w;
     return 0;
 }
@@ -42,6 +46,20 @@ static int teardown(void **state) {
     fake_loop_free(w->loop);
     free(w);
     return 0;
+}
+
+/* Of those that are to be ours, what is wrong with the first. */
+static void keep_error(void *arg, const struct apiservice_state *state) {
+    const struct err **first = arg;
+    if (state->expected && state->err->code && !*first)
+        *first = state->err;
+}
+
+static const struct err *error_of(const struct world *w) {
+    static const struct err none;
+    const struct err *first = NULL;
+    apiservices_each(w->services, keep_error, &first);
+    return first ? first : &none;
 }
 
 static json_t *spec_of(struct world *w, const char *name) {
@@ -57,10 +75,15 @@ static void assert_bundle(struct world *w, const char *name, const char *pem) {
     assert_string_equal(text, pem);
 }
 
-static void put(struct world *w, const char *ns, const char *service, const char *bundle) {
-    fake_object_set(&w->kube, BASE CUSTOM,
+static void put_as(struct world *w, const char *path, const char *ns, const char *service,
+                   const char *bundle) {
+    fake_object_set(&w->kube, path,
                     json_pack("{s:{s:{s:s, s:s}, s:s}}", "spec", "service", "namespace", ns, "name", service,
                               "caBundle", bundle));
+}
+
+static void put(struct world *w, const char *ns, const char *service, const char *bundle) {
+    put_as(w, BASE CUSTOM, ns, service, bundle);
 }
 
 static void missing_ones_are_created(void **state) {
@@ -70,7 +93,7 @@ static void missing_ones_are_created(void **state) {
     apiservices_set_ca(w->services, "the CA");
     fake_loop_run(w->loop, SEC);
     assert_int_equal(w->kube.writes, 2);
-    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_int_equal(error_of(w)->code, 0);
     cleanup_free char *text = json_dumps(spec_of(w, CUSTOM), JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(text, "{\"caBundle\":\"dGhlIENB\",\"group\":\"custom.metrics.k8s.io\","
                               "\"groupPriorityMinimum\":100,\"insecureSkipTLSVerify\":false,\"service\":{"
@@ -138,15 +161,15 @@ static void those_of_others_are_left_alone(void **state) {
     fake_loop_run(w->loop, SEC);
     assert_bundle(w, CUSTOM, "old");
     assert_bundle(w, CUSTOM2, "the CA");
-    assert_string_equal(apiservices_error(w->services)->text,
+    assert_string_equal(error_of(w)->text,
                         "APIService v1beta1.custom.metrics.k8s.io points at monitoring/prometheus-adapter");
     fake_object_set(&w->kube, BASE CUSTOM, json_pack("{s:{s:n}}", "spec", "service"));
     fake_loop_run(w->loop, SEC);
-    assert_non_null(strstr(apiservices_error(w->services)->text, "served by the apiserver itself"));
+    assert_non_null(strstr(error_of(w)->text, "served by the apiserver itself"));
     put(w, "trimtab-system", "trimtab", "b2xk"); /* handed over */
     fake_loop_run(w->loop, SEC);
     assert_bundle(w, CUSTOM, "the CA");
-    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_int_equal(error_of(w)->code, 0);
 }
 
 static void an_administrators_bundle_stays(void **state) {
@@ -157,7 +180,7 @@ static void an_administrators_bundle_stays(void **state) {
     assert_bundle(w, CUSTOM, "old");
     assert_non_null(spec_of(w, CUSTOM2));
     assert_null(json_object_get(spec_of(w, CUSTOM2), "caBundle"));
-    assert_non_null(strstr(apiservices_error(w->services)->text, CUSTOM2 " has no caBundle"));
+    assert_non_null(strstr(error_of(w)->text, CUSTOM2 " has no caBundle"));
 }
 
 static void failures_are_told_and_tried_again(void **state) {
@@ -165,10 +188,9 @@ static void failures_are_told_and_tried_again(void **state) {
     w->kube.refuse = 3;
     apiservices_set_ca(w->services, "the CA");
     fake_loop_run(w->loop, SEC);
-    assert_true(
-        str_starts(apiservices_error(w->services)->text, "APIService v1beta1.custom.metrics.k8s.io: no"));
+    assert_true(str_starts(error_of(w)->text, "APIService v1beta1.custom.metrics.k8s.io: no"));
     fake_loop_run(w->loop, 60 * SEC);
-    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_int_equal(error_of(w)->code, 0);
     assert_bundle(w, CUSTOM, "the CA");
     assert_bundle(w, CUSTOM2, "the CA");
 }
@@ -178,15 +200,80 @@ static void what_cannot_be_read_is_told(void **state) {
     w->kube.forbidden = true;
     apiservices_set_ca(w->services, "the CA");
     fake_loop_run(w->loop, SEC);
-    assert_non_null(strstr(apiservices_error(w->services)->text, "forbidden"));
+    assert_non_null(strstr(error_of(w)->text, "forbidden"));
     assert_int_equal(w->kube.started, 0);
     w->kube.forbidden = false;
     fake_loop_run(w->loop, 60 * SEC);
-    assert_int_equal(apiservices_error(w->services)->code, 0);
+    assert_int_equal(error_of(w)->code, 0);
     assert_bundle(w, CUSTOM, "the CA");
 }
 
+/* ---- those that are not managed ---- */
+
+static int setup_unmanaged(void **state) {
+    static const char *const expected[] = {CUSTOM, CUSTOM2, NULL};
+    setup(state);
+    struct world *w = *state;
+    apiservices_free(w->services);
+    w->services =
+        apiservices_new(w->loop, &w->kube,
+                        &(struct apiservices_options){
+                            .service_ns = "trimtab-system", .service = "trimtab", .expected = expected});
+    return 0;
+}
+
+struct owner {
+    const char *name;
+    struct apiservice_state state;
+};
+
+static void find_owner(void *arg, const struct apiservice_state *state) {
+    struct owner *found = arg;
+    if (str_eq(state->name, found->name))
+        found->state = *state;
+}
+
+static enum apiservice_owner owner_of(const struct world *w, const char *name) {
+    struct owner found = {.name = name};
+    apiservices_each(w->services, find_owner, &found);
+    return found.state.owner;
+}
+
+static void another_operators_are_said(void **state) {
+    struct world *w = *state;
+    apiservices_set_ca(w->services, "the CA");
+    assert_int_equal(owner_of(w, CUSTOM), APISERVICE_UNKNOWN);
+    put(w, "other-system", "other", "b2xk");
+    put_as(w, BASE RESOURCE, "kube-system", "metrics-server", "b2xk");
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(owner_of(w, CUSTOM), APISERVICE_OTHER);
+    assert_int_equal(owner_of(w, CUSTOM2), APISERVICE_NOBODY);
+    assert_string_equal(error_of(w)->text,
+                        "APIService v1beta1.custom.metrics.k8s.io points at other-system/other");
+    put(w, "third-system", "third", "b2xk");
+    fake_loop_run(w->loop, SEC);
+    assert_non_null(strstr(error_of(w)->text, "third-system/third"));
+    put(w, "trimtab-system", "trimtab", "b2xk");
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(owner_of(w, CUSTOM), APISERVICE_US);
+    assert_int_equal(owner_of(w, RESOURCE), APISERVICE_OTHER); /* known, and no fault */
+    assert_int_equal(error_of(w)->code, 0);
+    fake_object_set(&w->kube, BASE CUSTOM, NULL);
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(owner_of(w, CUSTOM), APISERVICE_NOBODY);
+    assert_int_equal(w->kube.started, 0); /* nothing is ever written */
+}
+
+static void a_missing_right_is_said(void **state) {
+    struct world *w = *state;
+    w->kube.forbidden = true;
+    fake_loop_run(w->loop, SEC);
+    assert_non_null(strstr(error_of(w)->text, CUSTOM ": forbidden"));
+    assert_int_equal(owner_of(w, CUSTOM), APISERVICE_UNKNOWN);
+}
+
 int main(void) {
+#define U(f) cmocka_unit_test_setup_teardown(f, setup_unmanaged, teardown)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(missing_ones_are_created),
@@ -197,6 +284,8 @@ int main(void) {
         T(an_administrators_bundle_stays),
         T(failures_are_told_and_tried_again),
         T(what_cannot_be_read_is_told),
+        U(another_operators_are_said),
+        U(a_missing_right_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ struct world {
     struct loop *loop;
     struct kube kube;
     struct httpsserver servers[2];
+    struct apiservices *apiservices[2];
     struct servingcert *certs[2];
     char dir[64];
 };
@@ -78,6 +79,7 @@ static int teardown(void **state) {
     struct world *w = *state;
     for (int i = 0; i < 2; i++) {
         servingcert_free(w->certs[i]);
+        apiservices_free(w->apiservices[i]);
         server_done(&w->servers[i]);
     }
     fake_objects_done(&w->kube);
@@ -88,7 +90,14 @@ static int teardown(void **state) {
 }
 
 static int start_with(struct world *w, int i, const struct servingcert_options *options, struct err *err) {
-    return servingcert_new(w->loop, &w->kube, &w->servers[i], options, &w->certs[i], err);
+    struct servingcert_options with = *options;
+    if (options->service && !w->apiservices[i])
+        w->apiservices[i] = apiservices_new(w->loop, &w->kube,
+                                            &(struct apiservices_options){.service_ns = options->service_ns,
+                                                                          .service = options->service,
+                                                                          .managed = groups});
+    with.apiservices = w->apiservices[i];
+    return servingcert_new(w->loop, &w->kube, &w->servers[i], &with, &w->certs[i], err);
 }
 
 static void start(struct world *w, int i, const struct servingcert_options *options) {
@@ -97,12 +106,8 @@ static void start(struct world *w, int i, const struct servingcert_options *opti
         fail_msg("%s", err.text);
 }
 
-static const struct servingcert_options in_secret = {.secret_ns = "ns",
-                                                     .secret = "cert",
-                                                     .service_ns = "ns",
-                                                     .service = "trimtab",
-                                                     .manage_apiservices = true,
-                                                     .groups = groups};
+static const struct servingcert_options in_secret = {
+    .secret_ns = "ns", .secret = "cert", .service_ns = "ns", .service = "trimtab"};
 
 static char *secret_text(struct world *w, const char *key) {
     const json_t *data = json_object_get(fake_object(&w->kube, SECRET), "data");
@@ -153,9 +158,7 @@ static void memory_serves_at_once(void **state) {
     static const char *const names[] = {
         "trimtab",   "trimtab.ns", "trimtab.ns.svc", "trimtab.ns.svc.cluster.local", "localhost",
         "127.0.0.1", "::1"};
-    start(w, 0,
-          &(struct servingcert_options){
-              .service_ns = "ns", .service = "trimtab", .manage_apiservices = true, .groups = groups});
+    start(w, 0, &(struct servingcert_options){.service_ns = "ns", .service = "trimtab"});
     assert_true(servingcert_ready(w->certs[0]));
     for (int i = 0; i < 7; i++)
         assert_true(certificate_is_for(w->servers[0].cert, names[i]));
