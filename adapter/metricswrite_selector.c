@@ -78,10 +78,10 @@ static void write_values(struct buf *out, const struct selector_term *term) {
 }
 
 static void write_expression(struct buf *out, const struct selector_term *term) {
-    static const char *const operators[] = {[SELECTOR_IN] = "In",
-                                            [SELECTOR_NOT_IN] = "NotIn",
-                                            [SELECTOR_EXISTS] = "Exists",
-                                            [SELECTOR_NOT_EXISTS] = "DoesNotExist"};
+    static const char *const operators[] = {
+        [SELECTOR_IN] = "In",         [SELECTOR_NOT_IN] = "NotIn",
+        [SELECTOR_EXISTS] = "Exists", [SELECTOR_NOT_EXISTS] = "DoesNotExist",
+        [SELECTOR_GREATER] = "Gt",    [SELECTOR_LESS] = "Lt"};
 
     buf_puts(out, "{\"key\":");
     jsontext_write(out, term->key);

@@ -104,6 +104,9 @@ static void add_term(struct parts *p, const struct selector_term *term) {
     case SELECTOR_NOT_EXISTS:
         add_matcher(p, term->key, "=", "");
         break;
+    case SELECTOR_GREATER: /* PromQL has no such matcher: the route does not let them through */
+    case SELECTOR_LESS:
+        break;
     }
     put_pair(p, term->key, value);
 }

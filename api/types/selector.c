@@ -183,16 +183,32 @@ static bool word_is(const struct parser *p, const char *word) {
     return p->token == TOKEN_WORD && p->len == strlen(word) && memcmp(p->word, word, p->len) == 0;
 }
 
-/* Go's labels have < and > too, for nodes' affinity; a label selector of the API cannot say them. */
+/* "> 1", "< 1". They were made for nodes' affinity, but every list of the API takes them. */
+static int parse_order(struct parser *p, struct selector_term *term) {
+    int64_t number;
+
+    term->op = *p->word == '>' ? SELECTOR_GREATER : SELECTOR_LESS;
+    term->values = ARENA_ARRAY(p->arena, const char *, 1);
+    term->count = 1;
+    next_token(p);
+    struct parser at_value = *p;
+    if (p->token != TOKEN_WORD)
+        return expected(p, "a whole number");
+    int ret = take_value(p, &term->values[0]);
+    return ret == 0 && str_to_i64(term->values[0], &number) < 0 ? expected(&at_value, "a whole number") : ret;
+}
+
 static int parse_operator(struct parser *p, struct selector_term *term) {
-    if (p->token == TOKEN_OP && *p->word != '<' && *p->word != '>')
+    if (p->token == TOKEN_OP && (*p->word == '<' || *p->word == '>'))
+        return parse_order(p, term);
+    if (p->token == TOKEN_OP)
         return parse_equality(p, term);
     if (word_is(p, "in"))
         term->op = SELECTOR_IN;
     else if (word_is(p, "notin"))
         term->op = SELECTOR_NOT_IN;
     else
-        return expected(p, "one of = == != in notin");
+        return expected(p, "one of = == != in notin > <");
     next_token(p);
     return parse_list(p, term);
 }
@@ -247,6 +263,14 @@ int selector_parse(const char *text, struct arena *arena, struct selector *ret_s
     return 0;
 }
 
+static bool order_matches(const struct selector_term *term, const char *value) {
+    int64_t is, bound;
+
+    if (!value || str_to_i64(value, &is) < 0 || str_to_i64(term->values[0], &bound) < 0)
+        return false;
+    return term->op == SELECTOR_GREATER ? is > bound : is < bound;
+}
+
 /* An object without the label matches notin and !=, as in Kubernetes. */
 static bool term_matches(const struct selector_term *term, const struct labels *labels) {
     const char *value = labels_get(labels, term->key);
@@ -254,6 +278,8 @@ static bool term_matches(const struct selector_term *term, const struct labels *
 
     if (term->op == SELECTOR_EXISTS || term->op == SELECTOR_NOT_EXISTS)
         return (value != NULL) == (term->op == SELECTOR_EXISTS);
+    if (term->op == SELECTOR_GREATER || term->op == SELECTOR_LESS)
+        return order_matches(term, value);
     for (uint32_t i = 0; value && !in && i < term->count; i++)
         in = strcmp(term->values[i], value) == 0;
     return in == (term->op == SELECTOR_IN);

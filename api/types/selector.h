@@ -8,7 +8,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS };
+enum selector_op {
+    SELECTOR_IN,
+    SELECTOR_NOT_IN,
+    SELECTOR_EXISTS,
+    SELECTOR_NOT_EXISTS,
+    SELECTOR_GREATER, /* > and < have one value, a whole number, and only match a label that is one */
+    SELECTOR_LESS,
+};
 
 struct selector_term {
     const char *key;
@@ -24,7 +31,7 @@ struct selector {
 };
 
 /* Parses the text form; strings live in arena. -EINVAL names the position. As apimachinery's labels.Parse for
- * the operators = == != in notin exists !exists (the numeric > and < are refused). */
+ * the operators = == != in notin exists !exists > <. */
 int selector_parse(const char *text, struct arena *arena, struct selector *ret_selector, struct err *err);
 /* Whether an object with these labels (NULL: none) is selected; NotIn and != also match where the key is
  * absent. */
