@@ -132,12 +132,11 @@ static int read_resource(const char *const *parts, size_t count, struct metrics_
 static const struct api {
     const char *group;
     const char *versions[2];
-    enum metrics_route_api api;
     int (*take)(const char *const *parts, size_t count, struct metrics_route *route, struct err *err);
 } apis[] = {
-    {"custom.metrics.k8s.io", {"v1beta1", "v1beta2"}, ROUTE_CUSTOM, read_custom},
-    {"external.metrics.k8s.io", {"v1beta1"}, ROUTE_EXTERNAL, read_external},
-    {"metrics.k8s.io", {"v1beta1"}, ROUTE_RESOURCE, read_resource},
+    [ROUTE_CUSTOM] = {"custom.metrics.k8s.io", {"v1beta1", "v1beta2"}, read_custom},
+    [ROUTE_EXTERNAL] = {"external.metrics.k8s.io", {"v1beta1"}, read_external},
+    [ROUTE_RESOURCE] = {"metrics.k8s.io", {"v1beta1"}, read_resource},
 };
 
 static int read_parts(const struct parts *parts, struct metrics_route *route, struct err *err) {
@@ -145,7 +144,7 @@ static int read_parts(const struct parts *parts, struct metrics_route *route, st
         const struct api *api = &apis[i];
         if (!str_eq(parts->items[0], "apis") || !str_eq(parts->items[1], api->group))
             continue;
-        route->api = api->api;
+        route->api = (enum metrics_route_api)i;
         route->version = parts->items[2];
         if (!str_eq(route->version, api->versions[0]) && !str_eq(route->version, api->versions[1]))
             return err_set(err, -ENOENT, "there is no %s of %s", route->version, api->group);
@@ -163,52 +162,137 @@ static int read_selector(const char *name, const char *text, struct arena *arena
     return selector_parse(text, arena, ret_selector, err) < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
-/* The words are the apiserver's; the syntax is that of labels with equality alone. */
-static int read_fields(const char *text, struct arena *arena, struct selector *ret_fields, struct err *err) {
-    int ret = read_selector("fieldSelector", text, arena, ret_fields, err);
+/* PromQL cannot compare labels as numbers. */
+static int read_metric_selector(const char *name, const char *text, struct arena *arena,
+                                struct selector *ret_selector, struct err *err) {
+    int ret = read_selector(name, text, arena, ret_selector, err);
 
-    for (uint32_t i = 0; ret == 0 && i < ret_fields->count; i++) {
-        const struct selector_term *term = &ret_fields->terms[i];
-        if (!str_eq(term->key, "metadata.name") && !str_eq(term->key, "metadata.namespace"))
-            ret = err_set(err, -EINVAL,
-                          "\"%s\" is not a known field selector: only \"metadata.name\", "
-                          "\"metadata.namespace\"",
-                          term->key);
-        else if (!term->equality)
-            ret = err_set(err, -EINVAL, "fieldSelector: %s needs one of =, == and !=", term->key);
-    }
+    for (uint32_t i = 0; ret == 0 && i < ret_selector->count; i++)
+        if (ret_selector->terms[i].op == SELECTOR_GREATER || ret_selector->terms[i].op == SELECTOR_LESS)
+            ret = err_set(err, -EINVAL, "%s: a metric's labels cannot be compared with > and <", name);
     return ret;
 }
 
-/* Of several of one name the first counts, as for the apiserver. */
-struct given {
-    bool labels, metric_labels, fields;
-};
+/* A backslash stands before a comma, an equals sign and itself, which may stand in a value only so. */
+static int unescape(const char *text, size_t len, struct arena *arena, const char **ret_value,
+                    struct err *err) {
+    char *out = arena_strndup(arena, text, len);
+    size_t n = 0;
 
-static bool is_first(bool *given) {
-    bool before = *given;
-
-    *given = true;
-    return !before;
+    for (size_t i = 0; i < len; i++) {
+        bool escaped = text[i] == '\\';
+        i += escaped;
+        bool special = i < len && strchr("\\,=", text[i]);
+        if (escaped != special)
+            return err_set(err, -EINVAL,
+                           "fieldSelector: \"%.*s\" is no value: \\, , and = need a \\ before them",
+                           (int)(len > 80 ? 80 : len), text);
+        out[n++] = text[i];
+    }
+    out[n] = '\0';
+    *ret_value = out;
+    return 0;
 }
 
-static int take_parameter(const char *name, const char *value, struct arena *arena, struct given *given,
+static int read_field(const char *text, size_t len, struct arena *arena, struct selector_term *term,
+                      struct err *err) {
+    size_t at = 0;
+
+    while (at < len && text[at] != '=' && (text[at] != '!' || at + 1 == len || text[at + 1] != '='))
+        at++;
+    const char *key = arena_strndup(arena, text, at);
+    if (at == len)
+        return err_set(err, -EINVAL, "fieldSelector: %s needs one of =, == and !=", key);
+    if (!str_eq(key, "metadata.name") && !str_eq(key, "metadata.namespace"))
+        return err_set(err, -EINVAL,
+                       "\"%s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                       key);
+    size_t value = at + 1 + (text[at] == '!' || (at + 1 < len && text[at + 1] == '='));
+    *term = (struct selector_term){.key = key,
+                                   .op = text[at] == '!' ? SELECTOR_NOT_IN : SELECTOR_IN,
+                                   .equality = true,
+                                   .count = 1,
+                                   .values = ARENA_ARRAY(arena, const char *, 1)};
+    return unescape(text + value, len - value, arena, &term->values[0], err);
+}
+
+/* The grammar of apimachinery's fields: any bytes may stand in a value, and nothing between two commas. The
+ * words are the apiserver's. */
+static int read_fields(const char *text, struct arena *arena, struct selector *ret_fields, struct err *err) {
+    struct selector fields = {.terms = ARENA_ARRAY(arena, struct selector_term, strlen(text) / 2 + 1)};
+
+    for (size_t at = 0, len; text[at]; at += len + (text[at + len] == ',')) {
+        for (len = 0; text[at + len] && text[at + len] != ','; len++)
+            len += text[at + len] == '\\' && text[at + len + 1];
+        int ret = len ? read_field(text + at, len, arena, &fields.terms[fields.count], err) : 0;
+        if (ret < 0)
+            return ret;
+        fields.count += len > 0;
+    }
+    *ret_fields = fields;
+    return 0;
+}
+
+/* What a list of the apiserver takes, and this one with it; others are passed over. */
+enum parameter { LABELS, METRIC_LABELS, FIELDS, LIMIT, TIMEOUT, WATCH, PARAMETERS };
+
+static const char *const parameter_names[PARAMETERS] = {
+    [LABELS] = "labelSelector",   [METRIC_LABELS] = "metricLabelSelector",
+    [FIELDS] = "fieldSelector",   [LIMIT] = "limit",
+    [TIMEOUT] = "timeoutSeconds", [WATCH] = "watch"};
+
+static int check_number(const char *name, const char *value, struct err *err) {
+    int64_t number;
+
+    return str_to_i64(value, &number) < 0 ? err_set(err, -EINVAL, "%s: \"%.80s\" is no number", name, value)
+                                          : 0;
+}
+
+/* Lists are given whole, at once: limit and timeoutSeconds only have to be numbers, as there. */
+static int read_parameter(enum parameter parameter, const char *value, struct arena *arena,
                           struct metrics_route *route, struct err *err) {
+    const char *name = parameter_names[parameter];
     /* An external metric has no objects: there the one selector is that of its labels. */
     bool external = route->api == ROUTE_EXTERNAL;
 
-    if (str_eq(name, external ? "labelSelector" : "metricLabelSelector") && is_first(&given->metric_labels))
-        return read_selector(name, value, arena, &route->metric_labels, err);
-    if (str_eq(name, "fieldSelector") && is_first(&given->fields))
+    switch (parameter) {
+    case LABELS:
+        if (external)
+            return read_metric_selector(name, value, arena, &route->metric_labels, err);
+        route->labels_text = value;
+        return read_selector(name, value, arena, &route->labels, err);
+    case METRIC_LABELS:
+        return external ? 0 : read_metric_selector(name, value, arena, &route->metric_labels, err);
+    case FIELDS:
         return read_fields(value, arena, &route->fields, err);
-    if (external || !str_eq(name, "labelSelector") || !is_first(&given->labels))
+    case LIMIT:
+    case TIMEOUT:
+        return check_number(name, value, err);
+    case WATCH:
+        route->watch = !str_eq(value, "false") && !str_eq(value, "0");
         return 0;
-    route->labels_text = value;
-    return read_selector(name, value, arena, &route->labels, err);
+    case PARAMETERS:
+        break;
+    }
+    return 0;
+}
+
+/* Of several of one name the first counts, as for the apiserver; given: a bit for each that has been there.
+ */
+static int take_parameter(const char *name, const char *value, struct arena *arena, unsigned *given,
+                          struct metrics_route *route, struct err *err) {
+    for (enum parameter p = 0; p < PARAMETERS; p++) {
+        if (!str_eq(name, parameter_names[p]))
+            continue;
+        bool again = *given & 1U << p;
+        *given |= 1U << p;
+        return again ? 0 : read_parameter(p, value, arena, route, err);
+    }
+    return 0;
 }
 
 static int read_query(const char *query, struct arena *arena, struct metrics_route *route, struct err *err) {
-    struct given given = {0};
+    unsigned given = 0;
     int ret = 0;
 
     while (ret == 0 && *query) {
@@ -228,13 +312,26 @@ static int read_query(const char *query, struct arena *arena, struct metrics_rou
 /* Of a custom metric the path has the name, be it "*", and a field selector may only repeat it; in the words
  * of the apiserver's own handler. */
 static int check_name(const struct metrics_route *route, struct err *err) {
-    for (uint32_t i = 0; route->api == ROUTE_CUSTOM && i < route->fields.count; i++) {
+    if (route->api != ROUTE_CUSTOM || route->fields.count == 0)
+        return 0;
+    for (uint32_t i = 0; i < route->fields.count; i++) {
+        /* The first that says what the name is decides, as there. */
         const struct selector_term *term = &route->fields.terms[i];
-        if (str_eq(term->key, "metadata.name") && term->op == SELECTOR_IN &&
-            !str_eq(term->values[0], route->name))
-            return err_set(err, -EINVAL, "fieldSelector metadata.name doesn't match requested name");
+        if (!str_eq(term->key, "metadata.name") || term->op != SELECTOR_IN)
+            continue;
+        if (str_eq(term->values[0], route->name))
+            return 0;
+        break;
     }
-    return 0;
+    return err_set(err, -EINVAL, "fieldSelector metadata.name doesn't match requested name");
+}
+
+/* The original's lists refuse to be watched, but for those of custom metrics, which do not look. */
+static int check_watch(const struct metrics_route *route, struct err *err) {
+    if (!route->watch || route->api == ROUTE_CUSTOM)
+        return 0;
+    return err_set(err, -EOPNOTSUPP, "watch is not supported on resources of kind \"%s.%s\"",
+                   route->resource ? route->resource : "externalmetrics", apis[route->api].group);
 }
 
 int metrics_route_read(const char *path, struct arena *arena, struct metrics_route *ret_route,
@@ -248,13 +345,19 @@ int metrics_route_read(const char *path, struct arena *arena, struct metrics_rou
     int ret = split(path, len, arena, &parts, err);
     if (ret == 0)
         ret = read_parts(&parts, &route, err);
-    if (ret == 0 && path[len] == '?')
+    /* Who asks for one object of RESOURCE by its name gets it: nothing of the query selects, nor is it read.
+     */
+    bool named = route.api == ROUTE_RESOURCE && route.name;
+    if (ret == 0 && path[len] == '?' && !named)
         ret = read_query(path + len + 1, arena, &route, err);
     if (ret == 0)
         ret = check_name(&route, err);
+    if (ret == 0)
+        ret = check_watch(&route, err);
     if (ret < 0)
         return ret;
-    if (str_eq(route.name, "*"))
+    /* Only a custom metric has all objects at a name; elsewhere no object is called so. */
+    if (route.api == ROUTE_CUSTOM && str_eq(route.name, "*"))
         route.name = NULL;
     *ret_route = route;
     return 0;

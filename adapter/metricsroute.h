@@ -24,12 +24,14 @@ struct metrics_route {
     struct selector labels;        /* labelSelector, of the objects */
     struct selector metric_labels; /* metricLabelSelector; EXTERNAL: labelSelector */
     struct selector fields;        /* fieldSelector: metadata.name and metadata.namespace alone */
+    bool watch;                    /* asked for; CUSTOM takes it for a list */
 };
 
 /* Reads a path with its query
  * ("/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/web-0/queue_depth?…"). Texts live in arena.
  * -ENOENT: it is no path of these APIs, or one of their lists of metrics; -EINVAL: it is one, but a part or a
- * selector is wrong; -E2BIG. */
+ * parameter is wrong; -EOPNOTSUPP: it wants to watch what cannot be watched; -E2BIG. One object of RESOURCE
+ * is what its name says, whatever the query says. */
 int metrics_route_read(const char *path, struct arena *arena, struct metrics_route *ret_route,
                        struct err *err);
 
