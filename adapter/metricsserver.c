@@ -76,13 +76,16 @@ static void on_gone(void *arg) {
     request_free(arg);
 }
 
+static const char *const *headers_of(int status) {
+    static const char *const allow[] = {"Allow: GET", NULL}, *const later[] = {"Retry-After: 1", NULL};
+
+    return status == 405 ? allow : status == 429 ? later : NULL;
+}
+
 /* Ends the request. */
-static void answer(struct served_request *r, int status, const char *type, struct buf *body) {
-    static const char *const allow[] = {"Allow: GET", NULL};
-    const struct https_answer a = {.status = status,
-                                   .content_type = type,
-                                   .headers = status == 405 ? allow : NULL,
-                                   .close = status == 405};
+static void end(struct served_request *r, int status, const char *type, struct buf *body) {
+    const struct https_answer a = {
+        .status = status, .content_type = type, .headers = headers_of(status), .close = status == 405};
 
     count(r, status);
     https_answer(r->exchange, &a, body);
@@ -94,7 +97,16 @@ static void answer_status(struct served_request *r, int status, const char *reas
 
     buf_init(&body, BODY_MAX);
     metrics_write_status(&body, status, reason, message);
-    answer(r, status, json_content, &body);
+    end(r, status, json_content, &body);
+}
+
+/* Peers that take large answers slowly hold their memory: who comes then is told to come again, which
+ * client-go does by itself, and what is on its way is not touched. */
+static void answer(struct served_request *r, int status, const char *type, struct buf *body) {
+    if (https_has_room(r->exchange, body))
+        end(r, status, type, body);
+    else
+        answer_status(r, 429, "TooManyRequests", "too many large answers are on their way: try again later");
 }
 
 /* ---- values ---- */

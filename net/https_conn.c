@@ -15,6 +15,7 @@ enum {
     STEPS = 32,                /* a turn: 16 requests, or 512 KiB */
     LINGER = 2 * 1000000,      /* µs */
     MAX_DISCARD = 1024 * 1024, /* bytes, while lingering */
+    MIN_RATE = 64 * 1024,      /* bytes a second at which an answer must be taken */
 };
 
 enum progress { STUCK, ON };
@@ -53,9 +54,18 @@ static void lose_exchange(struct https_conn *conn, enum https_state next) {
         exchange.on_gone(exchange.arg);
 }
 
+/* The body's memory counts from its answer on, until it is given back here. */
+static void drop_answer(struct https_conn *conn) {
+    if (conn->server)
+        conn->server->stats.answer_bytes -= conn->body.cap;
+    buf_done(&conn->head);
+    buf_done(&conn->body);
+}
+
 /* --- the end --- */
 
 static void destroy(struct https_conn *conn) {
+    drop_answer(conn);
     if (conn->server)
         https_server_forget(conn);
     if (conn->ssl && !conn->broken)
@@ -68,8 +78,6 @@ static void destroy(struct https_conn *conn) {
     https_wire_done(&conn->wire);
     tls_peer_done(&conn->peer);
     buf_done(&conn->pending);
-    buf_done(&conn->head);
-    buf_done(&conn->body);
     free(conn);
 }
 
@@ -203,8 +211,7 @@ static enum progress step_handler(struct https_conn *conn) {
 
 /* Memory of an answer is not kept for the next: most connections are idle. */
 static enum progress answered(struct https_conn *conn) {
-    buf_done(&conn->head);
-    buf_done(&conn->body);
+    drop_answer(conn);
     if (conn->close)
         return begin_linger(conn);
     https_wire_reset(&conn->wire);
@@ -226,7 +233,14 @@ static const char *next_piece(struct https_conn *conn, size_t *ret_len) {
     return conn->server->scratch;
 }
 
-/* The peer's time begins anew with each piece that it takes. */
+/* The peer's time begins anew with each piece that it takes, but in the long run it must take MIN_RATE: at a
+ * piece now and then a large answer would stay in memory for hours. */
+static usec_t time_for_piece(const struct https_conn *conn) {
+    usec_t slow = conn->server->options.slow_timeout, spent = loop_now(conn->server->loop) - conn->since;
+    usec_t left = slow + (usec_t)conn->sent * USEC_PER_SEC / MIN_RATE - spent;
+    return left < slow ? left : slow;
+}
+
 static enum progress step_answer(struct https_conn *conn) {
     size_t len;
     const char *piece = next_piece(conn, &len);
@@ -237,7 +251,7 @@ static enum progress step_answer(struct https_conn *conn) {
     if (n <= 0)
         return waits(conn, n) ? STUCK : die(conn);
     conn->sent += (size_t)n;
-    loop_timer_set(conn->timer, conn->server->options.slow_timeout);
+    loop_timer_set(conn->timer, time_for_piece(conn));
     return ON;
 }
 
@@ -315,6 +329,12 @@ static void on_late(void *arg) {
     https_answer(&conn->exchange, &late, &body);
 }
 
+bool https_has_room(const struct https_exchange *exchange, const struct buf *body) {
+    const struct https_conn *conn = (const struct https_conn *)exchange;
+    return body->cap <= HTTPS_ANSWER_SMALL ||
+           conn->server->stats.answer_bytes + body->cap <= HTTPS_ANSWERS_MAX;
+}
+
 /* Outside of a step only this answer is written: the next request would call the handler inside its caller.
  */
 void https_answer(struct https_exchange *exchange, const struct https_answer *answer, struct buf *body) {
@@ -325,6 +345,7 @@ void https_answer(struct https_exchange *exchange, const struct https_answer *an
     buf_init(body, body->max);
     conn->sent = 0;
     https_write_head(conn, answer);
+    conn->server->stats.answer_bytes += conn->body.cap;
     conn->server->stats.exchanges--;
     enter(conn, HTTPS_ANSWER, conn->server->options.slow_timeout);
     if (conn->running)

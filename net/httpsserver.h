@@ -4,7 +4,7 @@
  * Bounded: connections (httpsserver_options; a new one takes the place of one without a request, as
  * httpsserver.c tells), a target of 8 KiB (else 414), headers of 16 KiB and 128 lines (else 431), one request
  * at a time a connection and 16 KiB read ahead, the time of a handshake, of a request from its first byte to
- * its last, of an answer, and of a peer that does not take 16 KiB of it. Bodies of requests are not read: the
+ * its last, of an answer, and of a peer that takes it too slowly. Bodies of requests are not read: the
  * handler answers by the head alone, and then the connection closes, as it does after a request that is
  * refused and after any method but GET and HEAD. Plain HTTP gets a plain 400. SIGPIPE must be ignored. */
 #ifndef NET_HTTPSSERVER_H
@@ -19,7 +19,8 @@ struct https_exchange; /* one request that waits for its answer */
 /* The two authorities that a peer's certificate may come from. */
 enum https_ca { HTTPS_CA_FRONT_PROXY, HTTPS_CA_CLIENT, HTTPS_CAS };
 
-/* The certificate that the peer has shown, where it is verified by at least one of the authorities. */
+/* The certificate that the peer has shown, where it is verified by at least one of the authorities, and holds
+ * at the time of the request. */
 struct https_peer {
     bool verified[HTTPS_CAS];
     const char *common_name;
@@ -48,6 +49,13 @@ const char *https_header_first(const struct https_request *request, const char *
 /* Everything in request is borrowed for the call. Answers with https_answer inside, or later. */
 typedef void https_handler(void *arg, struct https_exchange *exchange, const struct https_request *request);
 
+/* Bytes of memory that the bodies of all answers on their way may take together, and up to how many one is
+ * too small to count against that. The former is for a pod of 256 MiB: what is being written comes on top. */
+enum { HTTPS_ANSWERS_MAX = 96 * 1024 * 1024, HTTPS_ANSWER_SMALL = 16 * 1024 };
+/* Whether there is room for this body beside those on their way. Where there is none, a short answer that
+ * says so is to be given in its place; httpsserver does not refuse what it is given. */
+bool https_has_room(const struct https_exchange *exchange, const struct buf *body);
+
 struct https_answer {
     int status;
     const char *content_type;
@@ -69,7 +77,8 @@ struct httpsserver_options {
     int max_connections;            /* 0: 1024 */
     usec_t idle_timeout;            /* between two requests; 0: 90 s */
     usec_t slow_timeout; /* for a handshake, for the first request behind it, for another one to come in from
-                            its first byte on, for a piece of an answer to go out; 0: 10 s */
+                            its first byte on, for 16 KiB of an answer to go out, and for what is less than
+                            64 KiB/s of all of it; 0: 10 s */
     usec_t answer_timeout; /* the longest that a handler may take, then 504; 0: 60 s */
     https_handler *handler;
     void *arg;
@@ -87,8 +96,8 @@ int httpsserver_set_certificate(struct httpsserver *server, const char *cert_pem
  * connections that are open. */
 int httpsserver_set_authority(struct httpsserver *server, enum https_ca which, const char *ca_pem,
                               struct err *err);
-/* Stops listening; requests under way are answered, with "connection: close"; done is called when the last
- * connection has ended, or after limit. */
+/* Stops listening; requests under way are answered, with "connection: close"; done is called once, when
+ * the last connection has ended, or after limit. */
 void httpsserver_drain(struct httpsserver *server, usec_t limit, loop_fn *done, void *arg);
 /* Ends everything; open exchanges get on_gone. NULL is allowed. */
 void httpsserver_free(struct httpsserver *server);
@@ -97,6 +106,7 @@ struct httpsserver_stats {
     uint64_t accepted, refused, handshakes_failed, requests;
     uint64_t replaced;          /* connections ended for a new one */
     int connections, exchanges; /* open now; waiting for an answer now */
+    size_t answer_bytes;        /* memory of the bodies on their way */
 };
 void httpsserver_stats(const struct httpsserver *server, struct httpsserver_stats *ret_stats);
 

@@ -200,6 +200,8 @@ static void write_connections(const struct httpsserver *server, struct buf *b) {
     struct httpsserver_stats s;
 
     httpsserver_stats(server, &s);
+    selfmetrics_number(b, "trimtab_api_answer_bytes", "gauge", "Memory of answers that are on their way.",
+                       (double)s.answer_bytes);
     selfmetrics_number(b, "trimtab_api_connections", "gauge", "Connections to the secure port.",
                        s.connections);
     selfmetrics_number(b, "trimtab_api_connections_total", "counter", "Connections taken.",

@@ -22,7 +22,8 @@ struct https_exchange {
     void *arg;
     int answered, status;
     char type[64], *body;
-    bool close, allow;
+    bool close, allow, later;
+    bool full; /* no large answer fits any more */
 };
 
 void https_answer(struct https_exchange *exchange, const struct https_answer *answer, struct buf *body) {
@@ -31,7 +32,12 @@ void https_answer(struct https_exchange *exchange, const struct https_answer *an
     exchange->close = answer->close;
     exchange->allow = answer->headers && str_eq(answer->headers[0], "Allow: GET");
     snprintf(exchange->type, sizeof(exchange->type), "%s", answer->content_type);
+    exchange->later = answer->headers && str_eq(answer->headers[0], "Retry-After: 1");
     exchange->body = buf_detach(body);
+}
+
+bool https_has_room(const struct https_exchange *exchange, const struct buf *body) {
+    return !exchange->full || body->cap <= HTTPS_ANSWER_SMALL;
 }
 
 void https_on_gone(struct https_exchange *exchange, loop_fn *fn, void *arg) {
@@ -365,27 +371,52 @@ static void test_metrics_of_rules(void **state) {
     assert_int_equal(metricsserver_stats(w.server)->by_class[SERVED_EXTERNAL][2], 1);
 }
 
-/* Half a list would be worse than none. */
-static void test_answer_that_is_too_large(void **state) {
-    enum { COUNT = 70, LENGTH = 1000 * 1000 };
+/* The answer that waits gets count values, whose names have a million letters. */
+static void tell_large(uint32_t count) {
+    enum { LENGTH = 1000 * 1000 };
     static const struct cluster_resource pods = {
         .group = "", .version = "v1", .plural = "pods", .kind = "Pod"};
-    struct metrics_value values[COUNT];
+    struct metrics_value *values = xcalloc(count, sizeof(*values));
     char *name = xcalloc(1, LENGTH + 1);
-    struct https_exchange x;
 
-    (void)state;
     memset(name, 'a', LENGTH);
-    for (int i = 0; i < COUNT; i++)
+    for (uint32_t i = 0; i < count; i++)
         values[i] = (struct metrics_value){.ns = "shop", .name = name};
-    w.own.waits.later = true;
-    ask(&x, DEPTH);
     ((metrics_answer_fn *)w.own.waits.fn)(
         w.own.waits.arg,
         &(struct metrics_answer){
-            .status = 200, .metric = "depth", .resource = &pods, .count = COUNT, .values = values});
-    expect_status(&x, 500, "InternalError", "larger than 64 MiB");
+            .status = 200, .metric = "depth", .resource = &pods, .count = count, .values = values});
     free(name);
+    free(values);
+}
+
+/* Half a list would be worse than none. */
+static void test_answer_that_is_too_large(void **state) {
+    struct https_exchange x;
+
+    (void)state;
+    w.own.waits.later = true;
+    ask(&x, DEPTH);
+    tell_large(70);
+    expect_status(&x, 500, "InternalError", "larger than 64 MiB");
+}
+
+static void test_too_many_large_answers(void **state) {
+    struct https_exchange x;
+
+    (void)state;
+    w.own.waits.later = true;
+    ask(&x, DEPTH);
+    x.full = true;
+    tell_large(1);
+    assert_true(x.later && !x.close);
+    expect_status(&x, 429, "TooManyRequests", "try again later");
+    ask(&x, DEPTH);
+    x.full = true;
+    tell_values(&w.own.waits); /* a small one is always let through */
+    expect(&x, 200, "MetricValueList");
+    assert_int_equal(metricsserver_stats(w.server)->by_class[SERVED_CUSTOM][2], 1);
+    assert_int_equal(metricsserver_stats(w.server)->by_class[SERVED_CUSTOM][4], 1);
 }
 
 /* Rights come first: who has none is not told what is wrong. */
@@ -525,11 +556,17 @@ static void test_documents(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_what_nobody_may),    TEST(test_verdicts),
-        TEST(test_metrics_of_rules),   TEST(test_answer_that_is_too_large),
-        TEST(test_wrong_requests),     TEST(test_usage),
-        TEST(test_usage_of_nobody),    TEST(test_passing_on),
-        TEST(test_gone_while_waiting), TEST(test_health),
+        TEST(test_what_nobody_may),
+        TEST(test_verdicts),
+        TEST(test_metrics_of_rules),
+        TEST(test_answer_that_is_too_large),
+        TEST(test_too_many_large_answers),
+        TEST(test_wrong_requests),
+        TEST(test_usage),
+        TEST(test_usage_of_nobody),
+        TEST(test_passing_on),
+        TEST(test_gone_while_waiting),
+        TEST(test_health),
         TEST(test_documents),
     };
 

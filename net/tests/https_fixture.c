@@ -46,7 +46,10 @@ static void reply_big(struct https_exchange *exchange) {
     buf_init(&body, ANSWER_MAX);
     for (int i = 0; i < BIG / 1024; i++)
         buf_printf(&body, "%1023d\n", i);
-    https_answer(exchange, &answer, &body);
+    if (https_has_room(exchange, &body))
+        https_answer(exchange, &answer, &body);
+    else
+        reply(exchange, 429, "no room\n");
 }
 
 static void count_gone(void *arg) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -158,6 +159,65 @@ static void slow_peers_are_dropped(void **state) {
     client_close(&greedy);
 }
 
+/* Or the system would take much of an answer that nobody reads. */
+static void receive_little(struct client *client) {
+    int small = 4096;
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+}
+
+/* Taking a little of it now and then does not make it last. */
+static void an_answer_must_be_taken_at_a_rate(void **state) {
+    struct fixture *f = *state;
+    struct client greedy;
+    char piece[4096];
+    usec_t start_time = clock_mono();
+    start(f, &(struct httpsserver_options){.slow_timeout = 500 * USEC_PER_MSEC});
+    open_client(f, &greedy);
+    receive_little(&greedy);
+    client_put(&greedy, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_true(stats(f).answer_bytes >= BIG);
+    while (stats(f).connections > 0 && clock_mono() - start_time < 100 * USEC_PER_SEC) {
+        SSL_read(greedy.ssl, piece, 512);
+        client_wait(f->loop, 50 * USEC_PER_MSEC);
+    }
+    assert_int_equal(stats(f).connections, 0);
+    assert_int_equal(stats(f).answer_bytes, 0);
+    client_close(&greedy);
+}
+
+/* Those on their way are not touched by what finds no room. */
+static void answers_are_bounded_together(void **state) {
+    enum { FIT = HTTPS_ANSWERS_MAX / (4 * 1024 * 1024) }; /* a buffer of 4 MiB holds BIG */
+    static const char big[] = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
+    struct fixture *f = *state;
+    cleanup_buf struct buf refused, whole, again;
+    struct client clients[FIT], more;
+    cleanup_free char *last = xasprintf("%d\n", BIG / 1024 - 1);
+    start(f, &(struct httpsserver_options){.slow_timeout = 100 * USEC_PER_SEC});
+    for (int i = 0; i < FIT; i++) {
+        open_client(f, &clients[i]);
+        if (i > 0) /* which will be read */
+            receive_little(&clients[i]);
+        client_put(&clients[i], big);
+        client_wait(f->loop, 0);
+    }
+    assert_int_equal(stats(f).answer_bytes, HTTPS_ANSWERS_MAX);
+    open_client(f, &more);
+    say(&more, big, "no room\n", &refused);
+    assert_true(str_starts(refused.data, "HTTP/1.1 429 "));
+    buf_init(&whole, ANSWER_MAX);
+    client_take(&clients[0], &whole, last);
+    assert_int_equal(strlen(strstr(whole.data, "\r\n\r\n") + 4), BIG);
+    say(&more, big, last, &again);
+    assert_true(str_starts(again.data, "HTTP/1.1 200 "));
+    for (int i = 0; i < FIT; i++)
+        client_close(&clients[i]);
+    client_close(&more);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(stats(f).answer_bytes, 0);
+}
+
 /* The time of a request counts from its first byte: sending now and then one more does not help. */
 static void a_request_has_a_time(void **state) {
     struct fixture *f = *state;
@@ -224,9 +284,17 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        T(what_is_too_long_is_refused), T(connections_are_bounded),         T(who_asks_nothing_makes_room),
-        T(strangers_do_not_shut_out),   T(the_first_request_has_less_time), T(slow_peers_are_dropped),
-        T(a_request_has_a_time),        T(idle_connections_are_closed),     T(an_answer_has_a_time),
+        T(what_is_too_long_is_refused),
+        T(connections_are_bounded),
+        T(who_asks_nothing_makes_room),
+        T(strangers_do_not_shut_out),
+        T(the_first_request_has_less_time),
+        T(slow_peers_are_dropped),
+        T(an_answer_must_be_taken_at_a_rate),
+        T(answers_are_bounded_together),
+        T(a_request_has_a_time),
+        T(idle_connections_are_closed),
+        T(an_answer_has_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
