@@ -73,11 +73,14 @@ static void on_connection(void *arg, int fd) {
     https_conn_new(server, fd);
 }
 
-/* By a timer, and so never inside a connection's own step. */
+/* By a timer, and so never inside a connection's own step. Once: after the limit the last connection may end
+ * too. */
 static void call_drained(void *arg) {
     struct httpsserver *server = arg;
-    loop_timer_cancel(server->drained);
-    server->on_drained(server->on_drained_arg); /* may free the server */
+    loop_fn *done = server->on_drained;
+    server->on_drained = NULL;
+    if (done)
+        done(server->on_drained_arg); /* may free the server */
 }
 
 static void set_defaults(struct httpsserver_options *options) {
