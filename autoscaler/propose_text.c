@@ -288,11 +288,13 @@ void propose_write_current(const struct propose_args *a, struct proposal *p) {
     bool averaged =
         m->target.type == TARGET_AVERAGE_VALUE && (m->type == METRIC_OBJECT || m->type == METRIC_EXTERNAL);
     const char *target = m->target.text ? m->target.text : "?", *after = averaged ? " (avg)" : "";
-    char value[QUANTITY_TEXT_MAX] = "<unknown>";
+    char value[QUANTITY_TEXT_MAX] = "<unknown>", canonical[QUANTITY_TEXT_MAX];
 
     if (p->has_current && m->target.type == TARGET_UTILIZATION)
         snprintf(value, sizeof(value), "%" PRId32 "%%", p->utilization);
     else if (p->has_current)
         quantity_write(p->current_milli, metric_format(m), value);
+    if (m->target.type != TARGET_UTILIZATION && m->target.milli > 0)
+        target = quantity_write_like(m->target.milli, target, canonical);
     p->current_text = ARENA_JOIN(a->arena, value, p->has_current ? stale_text(a) : "", "/", target, after);
 }

@@ -31,7 +31,7 @@ static void pad(struct buf *out, const char *text, size_t width) {
 
 /* ---- the cells of a metric ---- */
 
-/* "512Mi" as written; measured against that, 500000000 reads as 476.8Mi. */
+/* In the unit that the target is written in: against "512Mi", 500000000 reads as 476.8Mi. */
 static const char *amount(int64_t milli, const char *like, struct arena *arena) {
     static const struct {
         const char *suffix;
@@ -49,7 +49,7 @@ static const char *amount(int64_t milli, const char *like, struct arena *arena) 
 
 /* "139.2/100 a pod", "41%/80%" */
 static const char *value_cell(const struct record_metric *m, struct arena *arena) {
-    const char *target = m->target_text[0] ? m->target_text : record_number(m->target_milli, arena);
+    const char *target = amount(m->target_milli, m->target_text, arena);
     const char *current = m->has_current ? amount(m->current_milli, m->target_text, arena) : "<unknown>";
     const char *each = "";
 

@@ -30,7 +30,8 @@ static int read_fields(struct reader *r, const json_t *parent, const struct path
     return e;
 }
 
-/* In milli-units, with the text as it was written: that is what people see in status and columns. */
+/* In milli-units, with the text as it was written, which people see in status and columns in its canonical
+ * form. */
 static struct metric_target of_quantity(enum target_type type, const struct read_quantity *quantity) {
     return (struct metric_target){.type = type, .milli = quantity->milli, .text = quantity->text};
 }

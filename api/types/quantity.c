@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 20, EXPONENT_MAX = 10000 };
@@ -169,6 +170,19 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
         write_with(milli / 1000, 1024, binary, out);
     else
         write_with(milli, 1000, decimal, out);
+    return out;
+}
+
+char *quantity_write_like(int64_t milli, const char *written, char *out) {
+    size_t len = strlen(written);
+    char last = len ? written[len - 1] : '\0';
+    bool exact = last == 'n' || last == 'u' || milli == INT64_MAX;
+
+    /* A trailing E is exa, one before digits an exponent. */
+    if (exact || strcspn(written, "eE") + 1 < len)
+        snprintf(out, QUANTITY_TEXT_MAX, "%s", written);
+    else
+        quantity_write(milli, last == 'i' ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
     return out;
 }
 

@@ -111,6 +111,27 @@ static void test_double(void **state) {
     }
 }
 
+static void test_write_like(void **state) {
+    static const struct {
+        const char *written, *canonical;
+    } cases[] = {
+        {"50000m", "50"},         {"500m", "500m"},     {"1.5", "1500m"},
+        {"8000000000", "8G"},     {"0.5Gi", "512Mi"},   {"100Mi", "100Mi"},
+        {"500M", "500M"},         {"1000Ki", "1000Ki"}, {"1E", "1E"},
+        {"1e3", "1e3"},           {"2E3", "2E3"},       {"1500u", "1500u"},
+        {"9000000P", "9000000P"}, {"100", "100"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[QUANTITY_TEXT_MAX];
+        int64_t milli;
+        struct err err = {0};
+        assert_int_equal(quantity_parse(cases[i].written, &milli, &err), 0);
+        assert_string_equal(quantity_write_like(milli, cases[i].written, text), cases[i].canonical);
+    }
+}
+
 static void test_write(void **state) {
     static const struct {
         int64_t milli;
@@ -144,10 +165,8 @@ static void test_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_double),
-        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_parse),      cmocka_unit_test(test_refused), cmocka_unit_test(test_double),
+        cmocka_unit_test(test_write_like), cmocka_unit_test(test_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
