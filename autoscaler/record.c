@@ -199,6 +199,15 @@ static const char *amount(const struct decide_run *run, const struct metric_spec
     return arena_printf(run->arena, "%s%s", record_number(milli, run->arena), units[unit]);
 }
 
+/* What the others are taken for can turn the number round, so it is said that there are others. */
+static const char *known_of(const struct decide_run *run, uint32_t i) {
+    const struct proposal *p = &run->out->proposals[i];
+
+    if (!metric_of_pods(run->in->spec->metrics[i].type) || p->substituted || p->counted_pods >= p->pods)
+        return "";
+    return arena_printf(run->arena, " in %" PRIu32 " of %" PRIu32 " pods", p->counted_pods, p->pods);
+}
+
 /* "139.2 per replica against 100", "41% against 80%" */
 static const char *measured(const struct decide_run *run, uint32_t i) {
     const struct proposal *p = &run->out->proposals[i];
@@ -234,7 +243,7 @@ static const char *cause(const struct decide_run *run) {
                             record_double(c->result, run->arena), c->replicas);
     const struct proposal *best = &run->out->proposals[c->best];
     return ARENA_JOIN(run->arena, best->label, best->substituted ? ": " : " is ", measured(run, c->best),
-                      asks_for(run));
+                      known_of(run, c->best), asks_for(run));
 }
 
 static const char *limit_text(const struct decide_run *run) {
