@@ -43,8 +43,9 @@ static void write_list_head(struct buf *out, const char *kind, const char *group
 struct item_frame {
     const char *kind, *ns;
     struct buf head; /* before the name, for objects of ns */
-    struct buf tail; /* from behind the name to the value */
+    struct buf tail; /* from behind the name to the time */
     struct buf end;  /* behind the value */
+    struct metrics_stamp stamp;
 };
 
 static void frame_done(struct item_frame *frame) {
@@ -81,12 +82,10 @@ static void frame_v1beta2(struct item_frame *frame, const char *metric, const st
     buf_puts(&frame->tail, "}");
 }
 
-/* The apiVersion has its slash also where there is no group: core objects are "/v1". The time is that of the
- * answer, as there, and not the sample's. */
+/* The apiVersion has its slash also where there is no group: core objects are "/v1". */
 static void frame_init(struct item_frame *frame, const struct metrics_route *route,
-                       const struct metrics_answer *answer, usec_t now) {
+                       const struct metrics_answer *answer) {
     const struct cluster_resource *resource = answer->resource;
-    struct metrics_stamp stamp = {0};
 
     buf_init(&frame->head, SIZE_MAX);
     buf_init(&frame->tail, SIZE_MAX);
@@ -99,19 +98,20 @@ static void frame_init(struct item_frame *frame, const struct metrics_route *rou
     else
         frame_v1beta2(frame, answer->metric, &route->metric_labels);
     buf_puts(&frame->tail, ",\"timestamp\":");
-    metrics_write_stamp(&frame->tail, &stamp, now);
-    buf_puts(&frame->tail, ",\"value\":\"");
+    frame->stamp = (struct metrics_stamp){0};
     buf_puts(&frame->end, "}");
 }
 
-/* The objects of a list are of one namespace. */
-/* Objects without a namespace have no such field, not an empty one. */
+/* The objects of a list are of one namespace. The time is that of the evaluation: an answer out of memory
+ * must not look newer than it is. */
 static void write_item(struct buf *out, struct item_frame *frame, const struct metrics_value *value) {
     if (value->ns != frame->ns)
         frame_head(frame, value->ns);
     buf_append(out, frame->head.data, frame->head.len);
     jsontext_write(out, value->name);
     buf_append(out, frame->tail.data, frame->tail.len);
+    metrics_write_stamp(out, &frame->stamp, value->at);
+    buf_puts(out, ",\"value\":\"");
     metrics_write_milli(out, value->milli);
     buf_puts(out, "\"");
     buf_append(out, frame->end.data, frame->end.len);
@@ -119,12 +119,12 @@ static void write_item(struct buf *out, struct item_frame *frame, const struct m
 
 /* Without items there may be no resource either to make a frame of. */
 static void write_custom(struct buf *out, const struct metrics_route *route,
-                         const struct metrics_answer *answer, usec_t now) {
+                         const struct metrics_answer *answer) {
     struct item_frame frame;
 
     write_list_head(out, "MetricValueList", "custom.metrics.k8s.io", route->version);
     if (answer->count) {
-        frame_init(&frame, route, answer, now);
+        frame_init(&frame, route, answer);
         for (uint32_t i = 0; i < answer->count; i++) {
             buf_puts(out, i > 0 ? "," : "");
             write_item(out, &frame, &answer->values[i]);
@@ -152,7 +152,6 @@ static void write_metric_labels(struct buf *out, const struct metrics_value *val
     buf_puts(out, "}");
 }
 
-/* Here the time is that of the evaluation, which the samples may differ in. */
 static void write_external(struct buf *out, const struct metrics_route *route,
                            const struct metrics_answer *answer) {
     struct metrics_stamp stamp = {0};
@@ -178,7 +177,7 @@ void metrics_write_answer(struct buf *out, const struct metrics_route *route,
     if (answer->status != 200)
         metrics_write_status(out, answer->status, answer->reason, answer->message);
     else if (route->api == ROUTE_CUSTOM)
-        write_custom(out, route, answer, now);
+        write_custom(out, route, answer);
     else if (route->api == ROUTE_EXTERNAL)
         write_external(out, route, answer);
     else if (table)

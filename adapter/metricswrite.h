@@ -22,9 +22,8 @@ enum accepted accept_read(const char *header, unsigned offered);
 void metrics_write_status(struct buf *out, int code, const char *reason, const char *message);
 
 /* The answer to a request in the form of the route's group and version; an error becomes a Status. table:
- * only for RESOURCE (others are JSON). now: the timestamps of custom metrics and, of RESOURCE, the time of
- * creation. One object where route->name is set (RESOURCE), else a list. What does not fit into out is cut
- * off. */
+ * only for RESOURCE (others are JSON). now: of RESOURCE, the time of creation. One object where route->name
+ * is set (RESOURCE), else a list. What does not fit into out is cut off. */
 void metrics_write_answer(struct buf *out, const struct metrics_route *route,
                           const struct metrics_answer *answer, bool table, usec_t now);
 

@@ -46,8 +46,9 @@ static void assert_written(const char *path, const struct metrics_answer *answer
 #define RESOURCE "/apis/metrics.k8s.io/v1beta1/"
 
 static void writes_custom_values(void **state) {
-    const struct metrics_value values[] = {{.ns = "shop", .name = "web-0", .milli = 1500000},
-                                           {.ns = "shop", .name = "web-1", .milli = 250}};
+    const struct metrics_value values[] = {
+        {.ns = "shop", .name = "web-0", .milli = 1500000, .at = NOW},
+        {.ns = "shop", .name = "web-1", .milli = 250, .at = NOW - 5 * USEC_PER_SEC}};
     struct metrics_answer answer = {
         .status = 200, .metric = "queue_depth", .resource = &PODS, .count = 2, .values = values};
 
@@ -66,7 +67,7 @@ static void writes_custom_values(void **state) {
                    "\"apiVersion\":\"/v1\"},"
                    "\"metric\":{\"name\":\"queue_depth\",\"selector\":{\"matchLabels\":{\"verb\":\"GET\"},"
                    "\"matchExpressions\":[{\"key\":\"az\",\"operator\":\"In\",\"values\":[\"a\",\"b\"]}]}},"
-                   "\"timestamp\":\"2026-01-01T00:00:00Z\",\"value\":\"250m\"}]}\n");
+                   "\"timestamp\":\"2025-12-31T23:59:55Z\",\"value\":\"250m\"}]}\n");
     answer.resource = &DEPLOYMENTS;
     answer.count = 1;
     assert_written(
