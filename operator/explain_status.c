@@ -25,8 +25,9 @@ static void put_head(const json_t *status, const json_t *decision, const char *t
         buf_puts(out, "nothing has been decided yet\n");
         return;
     }
-    buf_printf(out, "%" JSON_INTEGER_FORMAT " replicas at %s",
-               json_integer_value(json_object_get(decision, "replicas")), text(decision, "time"));
+    json_int_t replicas = json_integer_value(json_object_get(decision, "replicas"));
+    buf_printf(out, "%" JSON_INTEGER_FORMAT " replica%s at %s", replicas, replicas == 1 ? "" : "s",
+               text(decision, "time"));
     put_age(out, text(decision, "time"), now);
     if (*text(decision, "reason"))
         buf_printf(out, ": %s", text(decision, "reason"));
