@@ -9,7 +9,6 @@
 #include "net/tls_context.h"
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum { SERIAL_BYTES = 16, MAX_NAMES = 64 };
 
@@ -54,12 +53,6 @@ static EVP_PKEY *read_key(const char *pem) {
     return key;
 }
 
-/* ASN.1 times are UTC. */
-static usec_t to_usec(const ASN1_TIME *time) {
-    struct tm tm = {0};
-    return openssl->ASN1_TIME_to_tm(time, &tm) == 1 ? (usec_t)timegm(&tm) * USEC_PER_SEC : 0;
-}
-
 int certificate_read(const char *cert_pem, const char *key_pem, struct certificate_facts *ret_facts,
                      struct err *err) {
     int r = openssl_library_load(err);
@@ -70,8 +63,8 @@ int certificate_read(const char *cert_pem, const char *key_pem, struct certifica
         return err_set(err, -EINVAL, "there is no certificate (PEM) in it");
     cleanup_key EVP_PKEY *key = key_pem ? read_key(key_pem) : NULL;
     *ret_facts = (struct certificate_facts){
-        .not_before = to_usec(openssl->X509_get0_notBefore(cert)),
-        .not_after = to_usec(openssl->X509_get0_notAfter(cert)),
+        .not_before = tls_time(openssl->X509_get0_notBefore(cert)),
+        .not_after = tls_time(openssl->X509_get0_notAfter(cert)),
         .fits_key = key && openssl->X509_check_private_key(cert, key) == 1,
     };
     openssl->ERR_clear_error();

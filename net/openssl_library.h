@@ -38,6 +38,8 @@
     X(EVP_PKEY_free)                                                                                         \
     X(EVP_sha256)                                                                                            \
     X(HMAC)                                                                                                  \
+    X(OPENSSL_sk_num)                                                                                        \
+    X(OPENSSL_sk_value)                                                                                      \
     X(PEM_read_bio_PrivateKey)                                                                               \
     X(PEM_read_bio_X509)                                                                                     \
     X(PEM_read_bio_X509_AUX)                                                                                 \
@@ -79,6 +81,7 @@
     X(X509_NAME_get_entry)                                                                                   \
     X(X509_NAME_get_index_by_NID)                                                                            \
     X(X509_STORE_CTX_free)                                                                                   \
+    X(X509_STORE_CTX_get0_chain)                                                                             \
     X(X509_STORE_CTX_init)                                                                                   \
     X(X509_STORE_CTX_new)                                                                                    \
     X(X509_STORE_CTX_set_error)                                                                              \

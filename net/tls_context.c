@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_FILE = 1024 * 1024 };
 
@@ -141,6 +142,12 @@ int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, stru
     }
     *ret_ctx = ctx;
     return 0;
+}
+
+/* ASN.1 times are UTC. */
+usec_t tls_time(const ASN1_TIME *time) {
+    struct tm tm = {0};
+    return openssl->ASN1_TIME_to_tm(time, &tm) == 1 ? (usec_t)timegm(&tm) * USEC_PER_SEC : 0;
 }
 
 bool tls_is_address(const char *name) {

@@ -25,6 +25,8 @@ int tls_context_new(const struct tls_contents *contents, SSL_CTX **ret_ctx, stru
 int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err);
 /* Adds all certificates of a PEM text to those that are trusted; -EINVAL where there is none. */
 int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err);
+/* A time of a certificate as wall time; 0 where it is none. */
+usec_t tls_time(const ASN1_TIME *time);
 /* Whether name is an IP address. */
 bool tls_is_address(const char *name);
 /* Whether a certificate is for name, a host or an IP address. */

@@ -90,12 +90,24 @@ int tls_store_new(const char *ca_pem, X509_STORE **ret_store, struct err *err) {
     return 0;
 }
 
+/* The verified chain holds until the first of its certificates ends. */
+static usec_t chain_end(X509_STORE_CTX *ctx, usec_t end) {
+    const OPENSSL_STACK *chain = (const OPENSSL_STACK *)openssl->X509_STORE_CTX_get0_chain(ctx);
+    for (int i = 0; i < openssl->OPENSSL_sk_num(chain); i++) {
+        usec_t not_after = tls_time(openssl->X509_get0_notAfter(openssl->OPENSSL_sk_value(chain, i)));
+        end = not_after < end ? not_after : end;
+    }
+    return end;
+}
+
 /* As a certificate of a client: one that is for servers only is none. */
-static bool verifies(X509_STORE *store, X509 *cert, STACK_OF(X509) * chain) {
+static bool verifies(X509_STORE *store, X509 *cert, STACK_OF(X509) * chain, usec_t *end) {
     X509_STORE_CTX *ctx = openssl->X509_STORE_CTX_new();
     bool ok = ctx && openssl->X509_STORE_CTX_init(ctx, store, cert, chain) == 1 &&
               openssl->X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1 &&
               openssl->X509_verify_cert(ctx) == 1;
+    if (ok)
+        *end = chain_end(ctx, *end);
     openssl->X509_STORE_CTX_free(ctx);
     openssl->ERR_clear_error();
     return ok;
@@ -137,13 +149,13 @@ static char **organizations(X509_NAME *subject) {
 
 bool tls_peer_read(SSL *ssl, X509_STORE *const stores[HTTPS_CAS], struct tls_peer *ret_peer) {
     X509 *cert = openssl->SSL_get0_peer_certificate(ssl);
-    struct tls_peer peer = {0};
+    struct tls_peer peer = {.not_after = INT64_MAX};
     bool any = false;
     if (!cert)
         return false;
     for (int i = 0; i < HTTPS_CAS; i++)
         any |= peer.facts.verified[i] =
-            stores[i] && verifies(stores[i], cert, openssl->SSL_get_peer_cert_chain(ssl));
+            stores[i] && verifies(stores[i], cert, openssl->SSL_get_peer_cert_chain(ssl), &peer.not_after);
     X509_NAME *subject = openssl->X509_get_subject_name(cert);
     peer.common_name = any ? common_name(subject) : NULL;
     if (!peer.common_name)

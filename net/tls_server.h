@@ -15,6 +15,7 @@ int tls_store_new(const char *ca_pem, X509_STORE **ret_store, struct err *err);
 
 /* What a peer's certificate says; facts borrows from the rest. */
 struct tls_peer {
+    usec_t not_after; /* wall time: what was verified holds until then */
     struct https_peer facts;
     char *common_name;
     char **organizations;

@@ -22,6 +22,8 @@ void peer_make_cert(const struct peer_cert *ca, const char *name, const char *sa
 /* The same with organizations (NULL-terminated, or NULL) in its subject. */
 void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
                     const char *san, struct peer_cert *ret_cert);
+/* A user's that ends so many seconds from now. */
+void peer_make_ending(const struct peer_cert *ca, const char *name, int seconds, struct peer_cert *ret_cert);
 void peer_cert_done(struct peer_cert *cert);
 
 struct peer_options {

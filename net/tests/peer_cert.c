@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LIFETIME = 3600 }; /* seconds */
+
 static char *bio_text(BIO *bio) {
     char *data;
     long len = BIO_get_mem_data(bio, &data);
@@ -35,13 +37,13 @@ static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value) 
     X509_EXTENSION_free(ext);
 }
 
-static X509 *new_cert(const char *name, EVP_PKEY *key) {
+static X509 *new_cert(const char *name, EVP_PKEY *key, int seconds) {
     static long serial = 1;
     X509 *cert = X509_new();
     X509_set_version(cert, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(cert), serial++);
     X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_gmtime_adj(X509_getm_notAfter(cert), seconds);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)name,
                                -1, -1, 0);
     X509_set_pubkey(cert, key);
@@ -52,7 +54,7 @@ void peer_make_ca(struct peer_cert *ret_ca) {
     static int count;
     cleanup_free char *name = xasprintf("test CA %d", ++count);
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = new_cert(name, key);
+    X509 *cert = new_cert(name, key, LIFETIME);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(cert, cert, NID_subject_key_identifier, "hash");
@@ -67,13 +69,8 @@ static void add_organization(X509 *cert, const char *organization) {
                                (const unsigned char *)organization, -1, -1, 0);
 }
 
-void peer_make_cert(const struct peer_cert *ca, const char *name, const char *san,
-                    struct peer_cert *ret_cert) {
-    peer_make_user(ca, name, NULL, san, ret_cert);
-}
-
-void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
-                    const char *san, struct peer_cert *ret_cert) {
+static void sign_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
+                      const char *san, int seconds, struct peer_cert *ret_cert) {
     BIO *bio = BIO_new_mem_buf(ca->cert_pem, -1);
     X509 *issuer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
@@ -81,7 +78,7 @@ void peer_make_user(const struct peer_cert *ca, const char *name, const char *co
     EVP_PKEY *issuer_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     BIO_free(bio);
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = new_cert(name, key);
+    X509 *cert = new_cert(name, key, seconds);
     for (const char *const *o = organizations; o && *o; o++)
         add_organization(cert, *o);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer));
@@ -92,6 +89,20 @@ void peer_make_user(const struct peer_cert *ca, const char *name, const char *co
     X509_free(issuer);
     EVP_PKEY_free(key);
     EVP_PKEY_free(issuer_key);
+}
+
+void peer_make_cert(const struct peer_cert *ca, const char *name, const char *san,
+                    struct peer_cert *ret_cert) {
+    sign_user(ca, name, NULL, san, LIFETIME, ret_cert);
+}
+
+void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
+                    const char *san, struct peer_cert *ret_cert) {
+    sign_user(ca, name, organizations, san, LIFETIME, ret_cert);
+}
+
+void peer_make_ending(const struct peer_cert *ca, const char *name, int seconds, struct peer_cert *ret_cert) {
+    sign_user(ca, name, NULL, "DNS:x", seconds, ret_cert);
 }
 
 void peer_cert_done(struct peer_cert *cert) {

@@ -325,6 +325,30 @@ static void authorities_are_exchanged(void **state) {
     peer_cert_done(&cert);
 }
 
+/* Also while its connection stays open. */
+static void a_certificate_that_ends_tells_nobody(void **state) {
+    struct fixture *f = *state;
+    struct peer_cert cert;
+    struct err err = {0};
+    struct client client;
+    bool known = true;
+    peer_make_ending(&f->ca, "alice", 3, &cert);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, f->ca.cert_pem, &err), 0);
+    struct client_options options = {.port = httpsserver_port(f->server), .cert = &cert};
+    assert_true(client_open(f->loop, &options, &client));
+    for (int i = 0; known && i < 200; i++) {
+        cleanup_buf struct buf answer;
+        say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+        known = strstr(f->seen, "peer=alice");
+        assert_true(known || i > 0);
+        client_wait(f->loop, 100 * USEC_PER_MSEC);
+    }
+    assert_false(known);
+    assert_int_equal(stats(f).accepted, 1);
+    client_close(&client);
+    peer_cert_done(&cert);
+}
+
 static void without_a_certificate_nobody_is_let_in(void **state) {
     struct fixture *f = *state;
     struct err err = {0};
@@ -442,6 +466,22 @@ static void draining_has_a_limit(void **state) {
     client_close(&waiting);
 }
 
+/* Whoever is told may leave the server for a while. */
+static void draining_is_told_once(void **state) {
+    struct fixture *f = *state;
+    struct client waiting;
+    open_client(f, &waiting);
+    client_put(&waiting, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    httpsserver_drain(f->server, 50 * USEC_PER_MSEC, on_drained, f);
+    client_wait(f->loop, 100 * USEC_PER_MSEC);
+    assert_int_equal(f->drained, 1);
+    client_close(&waiting);
+    client_wait(f->loop, 50 * USEC_PER_MSEC);
+    assert_int_equal(stats(f).connections, 0);
+    assert_int_equal(f->drained, 1);
+}
+
 static void a_taken_port_is_an_error(void **state) {
     struct fixture *f = *state;
     struct httpsserver *other = NULL;
@@ -475,12 +515,14 @@ int main(void) {
         T(old_tls_and_other_protocols_are_refused),
         T(a_certificate_is_exchanged_for_new_connections),
         T(authorities_are_exchanged),
+        T(a_certificate_that_ends_tells_nobody),
         T(without_a_certificate_nobody_is_let_in),
         T(a_peer_that_goes_is_told),
         T(a_peer_may_go_while_it_is_answered),
         T(the_server_may_be_freed_anywhere),
         T(draining_lets_answers_out),
         T(draining_has_a_limit),
+        T(draining_is_told_once),
         T(a_taken_port_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
