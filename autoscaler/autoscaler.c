@@ -274,19 +274,3 @@ bool autoscaler_policy(const struct autoscaler *as, const char *ns, const char *
     *ret_policy = (struct autoscaler_policy){.log = e->log, .invalid = invalid->code ? invalid->text : NULL};
     return true;
 }
-
-void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_fn *fn, void *arg) {
-    char name[256];
-
-    fn(arg, "autoscalingpolicies.autoscaling.trimtab.dev", as->policies);
-    fn(arg, "horizontalpodautoscalers.autoscaling", as->rivals.hpas);
-    if (as->pods)
-        fn(arg, "pods", as->pods);
-    if (as->replicasets)
-        fn(arg, "replicasets.apps", as->replicasets);
-    for (const struct target_kind *k = as->kinds; k; k = k->next) {
-        snprintf(name, sizeof(name), "%s%s%s", k->resource->plural, *k->resource->group ? "." : "",
-                 k->resource->group);
-        fn(arg, name, k->informer);
-    }
-}

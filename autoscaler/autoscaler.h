@@ -55,9 +55,5 @@ struct autoscaler_policy {
 /* False where there is no such policy in memory. */
 bool autoscaler_policy(const struct autoscaler *as, const char *ns, const char *name,
                        struct autoscaler_policy *ret_policy);
-/* Calls fn for each informer that is open, with the name of what it follows ("deployments.apps"). Borrowed.
- */
-typedef void autoscaler_informer_fn(void *arg, const char *resource, const struct informer *informer);
-void autoscaler_each_informer(const struct autoscaler *as, autoscaler_informer_fn *fn, void *arg);
 
 #endif

@@ -320,6 +320,22 @@ void informer_each(const struct informer *informer, informer_each_fn *fn, void *
     cache_each(informer->feed->cache, fn, arg);
 }
 
+static const struct informer *first_open(const struct feed *feed) {
+    const struct informer *user = feed->users;
+
+    while (user && user->closed)
+        user = user->next;
+    return user;
+}
+
+void informers_each(const struct informers *all, informers_fn *fn, void *arg) {
+    for (const struct feed *feed = all->feeds; feed; feed = feed->next) {
+        const struct informer *user = first_open(feed);
+        if (user)
+            fn(arg, feed->resource, user);
+    }
+}
+
 void informer_stats(const struct informer *informer, struct informer_stats *ret_stats) {
     const struct feed *feed = informer->feed;
     struct follower_stats sum = {0};

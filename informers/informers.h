@@ -60,6 +60,11 @@ void informer_owned(const struct informer *informer, const char *owner_uid, info
 /* Every object. */
 void informer_each(const struct informer *informer, informer_each_fn *fn, void *arg);
 
+/* Calls fn once for each resource that is followed, with one of its users' handles; both borrowed. Nothing
+ * may be opened or closed inside. */
+typedef void informers_fn(void *arg, const struct resource *resource, const struct informer *informer);
+void informers_each(const struct informers *all, informers_fn *fn, void *arg);
+
 struct informer_stats {
     uint64_t lists, watches; /* pages asked for, watches opened (streaming lists too) */
     uint64_t events;         /* of watches */

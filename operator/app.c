@@ -103,6 +103,7 @@ static void start_autoscaler(struct app *app) {
 static int start_server(struct app *app, struct err *err) {
     app->health = (struct health){.loop = app->loop,
                                   .kube = app->kube,
+                                  .informers = app->informers,
                                   .metricsapi = app->metricsapi,
                                   .autoscaler = app->autoscaler,
                                   .serving = &app->serving};

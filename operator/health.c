@@ -6,6 +6,16 @@
 
 enum { WHY_MAX = 4096 };
 
+/* What cannot be followed decides nothing: with HorizontalPodAutoscalers, for one, no policy sees that
+ * another scales its target. The apiserver's words name the right that is missing. */
+static void warn_of_informer(void *arg, const struct resource *resource, const struct informer *informer) {
+    const struct err *err = informer_error(informer);
+
+    if (err->code)
+        buf_printf(arg, "warning: %s%s%s cannot be followed: %s\n", resource->plural,
+                   *resource->group ? "." : "", resource->group, err_text(err));
+}
+
 static int ready(const struct health *h, struct buf *body) {
     const struct err *err = autoscaler_error(h->autoscaler);
     cleanup_buf struct buf why;
@@ -17,6 +27,7 @@ static int ready(const struct health *h, struct buf *body) {
     serving_ready(h->serving, &why);
     if (why.len == 0) {
         buf_puts(body, "ok\n");
+        informers_each(h->informers, warn_of_informer, body);
         serving_warnings(h->serving, body);
         return 200;
     }

@@ -1,5 +1,5 @@
-/* What the HTTP port answers: /livez and /healthz (the loop turns), /readyz (the policies are in memory),
- * /metrics, /decisions/… (what was decided, and why). */
+/* What the HTTP port answers: /livez and /healthz (the loop turns), /readyz (the policies are in memory; then
+ * also what is wrong and keeps nobody waiting), /metrics, /decisions/… (what was decided, and why). */
 #ifndef OPERATOR_HEALTH_H
 #define OPERATOR_HEALTH_H
 
@@ -12,6 +12,7 @@
 struct health {
     struct loop *loop;
     struct kube *kube;
+    struct informers *informers;
     struct metric_source *metricsapi;
     struct autoscaler *autoscaler;
     const struct serving *serving;

@@ -97,15 +97,27 @@ static double informer_errors(const struct informer_stats *s) {
     return (double)s->errors;
 }
 
-static void write_informer(void *arg, const char *resource, const struct informer *informer) {
+/* Of one resource two versions may be followed, where targets name both. */
+static void write_sample(struct buf *b, const char *name, const struct resource *resource, double value) {
+    buf_printf(b, "%s{resource=\"%s%s%s\",version=\"%s\"} %.17g\n", name, resource->plural,
+               *resource->group ? "." : "", resource->group, resource->version, value);
+}
+
+static void write_informer(void *arg, const struct resource *resource, const struct informer *informer) {
     const struct informer_family *family = arg;
     struct informer_stats s;
 
     informer_stats(informer, &s);
-    buf_printf(family->body, "%s{resource=\"%s\"} %.17g\n", family->name, resource, family->value(&s));
+    write_sample(family->body, family->name, resource, family->value(&s));
 }
 
-static void write_informers(const struct autoscaler *autoscaler, struct buf *b) {
+static const char failing[] = "trimtab_informer_failing";
+
+static void write_failing(void *arg, const struct resource *resource, const struct informer *informer) {
+    write_sample(arg, failing, resource, informer_error(informer)->code != 0);
+}
+
+static void write_informers(const struct informers *informers, struct buf *b) {
     static const struct {
         const char *name, *type, *help;
         double (*value)(const struct informer_stats *stats);
@@ -120,8 +132,10 @@ static void write_informers(const struct autoscaler *autoscaler, struct buf *b) 
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
         struct informer_family family = {.body = b, .name = families[i].name, .value = families[i].value};
         selfmetrics_head(b, families[i].name, families[i].type, families[i].help);
-        autoscaler_each_informer(autoscaler, write_informer, &family);
+        informers_each(informers, write_informer, &family);
     }
+    selfmetrics_head(b, failing, "gauge", "1 while its list or watch fails: /readyz says why.");
+    informers_each(informers, write_failing, b);
 }
 
 static void write_apiservice(void *arg, const struct apiservice_state *state) {
@@ -154,7 +168,7 @@ static void write_metricsapi(const struct metric_source *source, struct buf *b) 
 
 void selfmetrics_write(const struct health *health, struct buf *body) {
     write_autoscaler(health->autoscaler, body);
-    write_informers(health->autoscaler, body);
+    write_informers(health->informers, body);
     write_requests(kube_stats(health->kube), body);
     write_metricsapi(health->metricsapi, body);
     if (health->serving->apiservices)

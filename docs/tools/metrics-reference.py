@@ -79,8 +79,8 @@ def families(text):
 
 
 # Families whose samples come with what is followed: an operator that reaches nothing has none of them yet.
-LABELS = {"trimtab_informer_objects": ["resource"], "trimtab_informer_bytes": ["resource"], "trimtab_informer_lists_total": ["resource"],
-          "trimtab_informer_events_total": ["resource"], "trimtab_informer_errors_total": ["resource"]}
+LABELS = {f"trimtab_informer_{what}": ["resource", "version"]
+          for what in ("objects", "bytes", "lists_total", "events_total", "errors_total", "failing")}
 
 
 def page(found):

@@ -1,5 +1,7 @@
 """What the fault tests have in common: the objects they work on, what a test asks and does, where it starts and ends."""
 
+import contextlib
+import http.client
 import json
 
 from proxy import Rule
@@ -21,6 +23,15 @@ TESTS = []
 def test(function):
     TESTS.append(function)
     return function
+
+
+def plainly(operator, path):
+    """What the plain HTTP port answers, good or bad; nothing while it does not listen yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=10)
+    with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    return ""
 
 
 def deployment(name, replicas=2):

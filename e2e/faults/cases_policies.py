@@ -1,6 +1,6 @@
 """Policies and their targets come, go, change and are wrong."""
 
-from case import DEPLOYMENTS, LISTS, POLICIES, deployment, policy, test
+from case import DEPLOYMENTS, LISTS, POLICIES, deployment, plainly, policy, test
 from world import MERGE, wait
 
 
@@ -99,6 +99,7 @@ def many_policies_come_and_go(c):
 def forbidden(c):
     """An operator that may read and write policies, and not the workloads, says what it may not do."""
     rbac = "/apis/rbac.authorization.k8s.io/v1"
+    failing = 'trimtab_informer_failing{resource="horizontalpodautoscalers.autoscaling",version="v2"}'
     rules = [{"apiGroups": ["autoscaling.trimtab.dev"], "resources": ["autoscalingpolicies", "autoscalingpolicies/status"],
               "verbs": ["get", "list", "watch", "patch", "update"]}]
     c.delete(f"{POLICIES}/web")
@@ -112,8 +113,15 @@ def forbidden(c):
     try:
         c.create(POLICIES, policy("web"))
         c.condition("AbleToScale", "False", "forbidden", "deployments")
+        # That nobody looks out for HorizontalPodAutoscalers is no reason to be taken out of service, but is said.
+        blind = "horizontalpodautoscalers.autoscaling cannot be followed: "
+        wait(lambda: plainly(restricted, "/readyz"), lambda: f"warning: {blind}" in plainly(restricted, "/readyz"))
+        assert plainly(restricted, "/readyz").startswith("ok\n") and 'resource "horizontalpodautoscalers" in API group' in plainly(
+            restricted, "/readyz"), plainly(restricted, "/readyz")
+        assert f"{failing} 1\n" in plainly(restricted, "/metrics")
         c.load(50)
         c.keeps(2, 2)
+        rules.append({"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get", "list", "watch"]})
         rules.append({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]})
         c.plane.must("PATCH", f"{rbac}/clusterroles/restricted", {"rules": rules}, MERGE)
         c.condition("AbleToScale", "False", "forbidden", "scale", seconds=60)
@@ -121,6 +129,8 @@ def forbidden(c):
         rules.append({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get", "patch", "update"]})
         c.plane.must("PATCH", f"{rbac}/clusterroles/restricted", {"rules": rules}, MERGE)
         c.expect(5, 60)
+        wait("HorizontalPodAutoscalers are followed", lambda: f"{failing} 0\n" in plainly(restricted, "/metrics"), 60)
+        assert blind not in plainly(restricted, "/readyz"), plainly(restricted, "/readyz")
         restricted.check()
     finally:
         code = restricted.stop()

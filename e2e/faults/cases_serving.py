@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 
-from case import DEPLOYMENTS, POLICIES, QUERY, test
+from case import DEPLOYMENTS, POLICIES, QUERY, plainly, test
 from cases_metrics import pods_of_web, use
 from cases_rivals import HPAS, hpa_controller
 from kubelet import Kubelet
@@ -395,15 +395,6 @@ def serves_until_it_has_stopped(c):
         assert [(status, len(answer["items"])) for status, answer in answers] == [(200, 2)], answers
         s.operator = c.world.operator = c.operator = s.start()
         s.available()
-
-
-def plainly(operator, path):
-    """What the plain HTTP port answers, good or bad; nothing while it does not listen yet."""
-    connection = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=10)
-    with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
-        connection.request("GET", path)
-        return connection.getresponse().read().decode()
-    return ""
 
 
 @test

@@ -288,6 +288,38 @@ static void test_error(void **state) {
     informer_close(i);
 }
 
+static void write_followed(void *arg, const struct resource *resource, const struct informer *informer) {
+    struct fixture *f = arg;
+
+    buf_printf(&f->trace, "%s%s:%d", f->trace.len ? " " : "", resource->plural,
+               informer_error(informer)->code);
+}
+
+/* Each resource once, however many use it, as long as anybody does. */
+static void test_each(void **state) {
+    struct fixture *f = *state;
+
+    informers_each(f->informers, write_followed, f);
+    expect_trace(f, "");
+    f->server.fault = FAULT_403;
+    f->server.fault_at = 0;
+    f->server.fault_times = 2;
+    struct informer *a = open_pods(f), *b = open_pods(f);
+    while (!informer_error(a)->code) {
+        loop_turn(f->loop, 500);
+        fake_server_pump(&f->server);
+    }
+    informers_each(f->informers, write_followed, f);
+    expect_trace(f, "pods:-13");
+    informer_close(a);
+    settle(f);
+    informers_each(f->informers, write_followed, f);
+    expect_trace(f, "pods:0");
+    informer_close(b);
+    informers_each(f->informers, write_followed, f); /* before the feed is taken apart */
+    expect_trace(f, "");
+}
+
 /* A list that brings nothing is given up and asked for again. */
 static void test_stall(void **state) {
     struct fixture *f = *state;
@@ -381,6 +413,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup_paged, teardown),
