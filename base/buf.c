@@ -48,10 +48,22 @@ int buf_append(struct buf *b, const void *data, size_t len) {
     if (!len)
         return 0;
     int ret = reserve(b, len);
-    if (ret < 0 || !len)
+    if (ret < 0)
         return ret;
     memcpy(b->data + b->len, data, len);
     b->len += len;
+    b->data[b->len] = '\0';
+    return 0;
+}
+
+int buf_append_text(struct buf *b, const char *text, size_t len) {
+    int ret = reserve(b, len + 1);
+
+    if (ret < 0)
+        return ret;
+    memcpy(b->data + b->len, text, len);
+    b->data[b->len + len] = '\0';
+    b->len += len + 1;
     b->data[b->len] = '\0';
     return 0;
 }

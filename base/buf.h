@@ -21,6 +21,8 @@ void buf_reset(struct buf *b);
 /* Appends; 0, or -E2BIG past the maximum (then nothing is appended). */
 int buf_append(struct buf *b, const void *data, size_t len);
 int buf_puts(struct buf *b, const char *s);
+/* Appends text and a NUL that counts in len: for texts that stand one behind the other. As buf_append. */
+int buf_append_text(struct buf *b, const char *text, size_t len);
 /* Appends formatted text; as buf_append. */
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the first n bytes (all of them where n is larger). */

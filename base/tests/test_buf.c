@@ -98,6 +98,19 @@ static void test_binary_data(void **state) {
     assert_memory_equal(b.data, "a\0bc", 5);
 }
 
+static void test_texts_behind_each_other(void **state) {
+    (void)state;
+    cleanup_buf struct buf b;
+
+    buf_init(&b, 7);
+    assert_int_equal(buf_append_text(&b, "abcd", 2), 0);
+    assert_int_equal(buf_append_text(&b, "", 0), 0);
+    assert_int_equal(b.len, 4);
+    assert_int_equal(buf_append_text(&b, "xyz", 3), -E2BIG);
+    assert_int_equal(buf_append_text(&b, "xyz", 2), 0);
+    assert_memory_equal(b.data, "ab\0\0xy\0", 8);
+}
+
 static void test_consume(void **state) {
     (void)state;
     cleanup_buf struct buf b;
@@ -135,6 +148,7 @@ int main(void) {
         cmocka_unit_test(test_maximum_of_nothing),
         cmocka_unit_test(test_printf_appends),
         cmocka_unit_test(test_binary_data),
+        cmocka_unit_test(test_texts_behind_each_other),
         cmocka_unit_test(test_consume),
         cmocka_unit_test(test_detach_starts_anew),
     };
