@@ -1,7 +1,10 @@
 /* The frame of the streaming readers: yajl's events, led through the reader's tables. */
 #include "adapter/jsonfeed.h"
 
+#include "base/str.h"
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A text is lexed from its beginning with each piece of it that comes in, so that a long one takes quadratic
@@ -9,16 +12,40 @@
 enum { TEXT_MAX = 384 * 1024 };
 
 /* What follows a first failure is its consequence, and would only hide it. */
-int jsonfeed_fail(struct jsonfeed *feed, int code, const char *text) {
-    if (!feed->failure.code)
-        err_set(&feed->failure, code, "%s", text);
+static int keep(struct jsonfeed *feed, int code, const char *fmt, va_list ap) {
+    struct err *failure = &feed->failure;
+
+    if (failure->code)
+        return 0;
+    failure->code = code;
+    vsnprintf(failure->text, sizeof(failure->text), fmt, ap);
+    str_trim_utf8(failure->text);
     return 0;
 }
 
-int jsonfeed_wrong(struct jsonfeed *feed, const char *text) {
-    if (!feed->failure.code)
-        err_set(&feed->failure, -EBADMSG, "the answer is not %s: %s", feed->what, text);
-    return 0;
+int jsonfeed_fail(struct jsonfeed *feed, int code, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    int ret = keep(feed, code, fmt, ap);
+    va_end(ap);
+    return ret;
+}
+
+int jsonfeed_wrong(struct jsonfeed *feed, const char *fmt, ...) {
+    bool first = !feed->failure.code;
+    va_list ap;
+
+    va_start(ap, fmt);
+    int ret = keep(feed, -EBADMSG, fmt, ap);
+    va_end(ap);
+    if (first)
+        err_wrap(&feed->failure, "the answer is not %s", feed->what);
+    return ret;
+}
+
+int jsonfeed_failure(const struct jsonfeed *feed, struct err *err) {
+    return feed->failure.code ? err_set(err, feed->failure.code, "%s", feed->failure.text) : 0;
 }
 
 static int on_open(struct jsonfeed *f, enum jsonfeed_kind kind) {
@@ -37,8 +64,8 @@ static int on_open(struct jsonfeed *f, enum jsonfeed_kind kind) {
         f->field = 0;
         return g->enter(f->arg, o);
     }
-    return jsonfeed_wrong(f, kind == JSONFEED_MAP ? "an object stands where there should be none"
-                                                  : "a list stands where there should be none");
+    return jsonfeed_wrong(f, "%s stands where there should be none",
+                          kind == JSONFEED_MAP ? "an object" : "a list");
 }
 
 static int on_close(void *ctx) {
@@ -117,10 +144,6 @@ void jsonfeed_done(struct jsonfeed *feed) {
     feed->yajl = NULL;
 }
 
-static int said(const struct jsonfeed *f, struct err *err) {
-    return f->failure.code ? err_set(err, f->failure.code, "%s", f->failure.text) : 0;
-}
-
 int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct err *err) {
     /* What fits is read first, so that a malformed beginning is called so, and not too large. */
     size_t room = feed->max_bytes - feed->bytes;
@@ -132,14 +155,14 @@ int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct er
         jsonfeed_fail(feed, -EBADMSG, "the answer is not JSON");
     if (!feed->failure.code && feed->since_token > TEXT_MAX)
         jsonfeed_fail(feed, -E2BIG, "a text of the answer is longer than 384 KiB");
-    if (!feed->failure.code && taken < len)
-        err_set(&feed->failure, -E2BIG, "the answer is larger than %zu bytes", feed->max_bytes);
-    return said(feed, err);
+    if (taken < len)
+        jsonfeed_fail(feed, -E2BIG, "the answer is larger than %zu bytes", feed->max_bytes);
+    return jsonfeed_failure(feed, err);
 }
 
 int jsonfeed_finish(struct jsonfeed *feed, struct err *err) {
     if (!feed->failure.code && yajl_complete_parse(feed->yajl) != yajl_status_ok)
-        jsonfeed_fail(feed, -EBADMSG,
+        jsonfeed_fail(feed, -EBADMSG, "%s",
                       feed->bytes ? "the answer is not JSON, or cut short" : "the answer is empty");
-    return said(feed, err);
+    return jsonfeed_failure(feed, err);
 }

@@ -67,8 +67,11 @@ int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct er
 int jsonfeed_finish(struct jsonfeed *feed, struct err *err);
 
 /* Keeps the first failure and returns 0, yajl's "stop". */
-int jsonfeed_fail(struct jsonfeed *feed, int code, const char *text);
+int jsonfeed_fail(struct jsonfeed *feed, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same with -EBADMSG and "the answer is not Prometheus': …". */
-int jsonfeed_wrong(struct jsonfeed *feed, const char *text);
+int jsonfeed_wrong(struct jsonfeed *feed, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The failure that was kept, as the functions above return it; 0: none. */
+int jsonfeed_failure(const struct jsonfeed *feed, struct err *err);
 
 #endif

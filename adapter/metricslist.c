@@ -96,7 +96,7 @@ static const struct {
 };
 
 static int wrong(struct metricslist *p, const char *what) {
-    return jsonfeed_wrong(&p->feed, what);
+    return jsonfeed_wrong(&p->feed, "%s", what);
 }
 
 static int too_many(struct metricslist *p) {
@@ -127,10 +127,8 @@ static int read_kind(struct metricslist *p, const char *text, size_t len) {
 
     if (strlen(want) == len && memcmp(want, text, len) == 0)
         return 1;
-    if (!p->feed.failure.code)
-        err_set(&p->feed.failure, -EBADMSG, "the answer is a %.*s, not %s", len < 60 ? (int)len : 60, text,
-                kinds[p->kind].what);
-    return 0;
+    return jsonfeed_fail(&p->feed, -EBADMSG, "the answer is a %.*s, not %s", len < 60 ? (int)len : 60, text,
+                         kinds[p->kind].what);
 }
 
 static int read_time(struct metricslist *p, const char *text) {
@@ -373,7 +371,7 @@ int metricslist_finish(struct metricslist *list, struct metrics_table **ret_tabl
         return ret;
     if (!list->has_items) {
         wrong(list, "it has no items");
-        return err_set(err, list->feed.failure.code, "%s", list->feed.failure.text);
+        return jsonfeed_failure(&list->feed, err);
     }
     *ret_table = steal_ptr(&list->table);
     return 0;

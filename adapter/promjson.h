@@ -1,6 +1,5 @@
-/* The answer of Prometheus' HTTP API to an instant query, read as it arrives: {"status":"success","data":
- * {"resultType":…,"result":…},"warnings":[…]} or {"status":"error","errorType":…,"error":…}, its fields in
- * any order. Bounded and pure. */
+/* The one value that an answer of Prometheus' HTTP API to an instant query comes to, read as it arrives
+ * (prominstant.h): its elements are combined as the policy says. Bounded and pure. */
 #ifndef ADAPTER_PROMJSON_H
 #define ADAPTER_PROMJSON_H
 
@@ -15,7 +14,7 @@ struct promjson_answer {
     enum quality quality;            /* VALUE, ZERO, ABSENT or FAILED */
     double value;                    /* of VALUE and ZERO */
     usec_t at;                       /* wall time the value is of: the oldest of its elements; 0: none */
-    uint32_t elements;               /* of the result; 1 for a scalar */
+    uint32_t elements;               /* numbers in the result; 1 for a scalar */
     bool malformed;                  /* FAILED because this is no answer of Prometheus, or too large a one */
     bool said_error;                 /* a well-formed {"status":"error"}: the server itself speaks */
     char message[PROMJSON_TEXT_MAX]; /* why ABSENT or FAILED, or "" */
@@ -36,8 +35,5 @@ void promjson_finish(struct promjson *p, struct promjson_answer *ret_answer);
 
 /* value in milli-units: truncated toward zero, saturated at the ends of int64_t; 0 for NaN. */
 int64_t promjson_milli(double value);
-
-/* Copies text into out, cut at a whole UTF-8 character where it does not fit. */
-void promjson_cut(char *out, size_t size, const char *text, size_t len);
 
 #endif

@@ -1,7 +1,6 @@
 /* Labels of the first elements, and in what they differ. */
 #include "adapter/promlabels.h"
 
-#include "adapter/promjson.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -16,19 +15,19 @@ void promlabels_done(struct promlabels *l) {
     arena_done(&l->arena);
 }
 
-static const char *keep(struct arena *arena, const char *text, size_t len) {
+static const char *keep(struct arena *arena, const char *text) {
     char cut[PROMLABELS_TEXT];
 
-    promjson_cut(cut, sizeof(cut), text, len);
+    str_cut(cut, sizeof(cut), text, strlen(text));
     return arena_strdup(arena, cut);
 }
 
-void promlabels_add(struct promlabels *l, uint32_t element, const char *name, const char *value, size_t len) {
+void promlabels_add(struct promlabels *l, uint32_t element, const char *name, const char *value) {
     if (element >= PROMLABELS_ELEMENTS || l->count[element] >= PROMLABELS_MAX)
         return;
     l->items[element][l->count[element]++] = (struct promlabel){
-        .name = keep(&l->arena, name, strlen(name)),
-        .value = keep(&l->arena, value, len),
+        .name = keep(&l->arena, name),
+        .value = keep(&l->arena, value),
     };
 }
 

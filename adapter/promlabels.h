@@ -21,7 +21,7 @@ struct promlabels {
 void promlabels_init(struct promlabels *l);
 void promlabels_done(struct promlabels *l);
 /* Keeps one label of the element with this number, unless it is past the limits. Long texts are cut. */
-void promlabels_add(struct promlabels *l, uint32_t element, const char *name, const char *value, size_t len);
+void promlabels_add(struct promlabels *l, uint32_t element, const char *name, const char *value);
 /* " that differ in pod: {pod=\"a\"}, {pod=\"b\"}, …", or "" where what was kept does not differ; total is the
  * number of elements. Owned by the caller. */
 char *promlabels_difference(const struct promlabels *l, uint32_t total);

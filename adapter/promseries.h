@@ -1,13 +1,9 @@
-/* The answer of Prometheus' /api/v1/series, read as it arrives: {"status":"success","data":[{"__name__":"up",
- * "job":"x"},…],"warnings":[…]}, its fields in any order. No memory is kept for a series. Bounded and pure.
- */
+/* The answer of Prometheus' /api/v1/series, read as it arrives: in its frame (promframe.h) the list
+ * [{"__name__":"up","job":"x"},…]. No memory is kept for a series. Bounded and pure. */
 #ifndef ADAPTER_PROMSERIES_H
 #define ADAPTER_PROMSERIES_H
 
 #include "adapter/exposition.h"
-
-/* A series with more labels, or of more bytes, is none that a server would take in. */
-enum { PROMSERIES_LABELS_MAX = 256, PROMSERIES_BYTES_MAX = 1024 * 1024 };
 
 struct promseries;
 

@@ -1,12 +1,11 @@
-/* The answer of Prometheus' HTTP API to an instant query, read as it arrives into a table of all its
- * elements: {"status":"success","data":{"resultType":"vector","result":[{"metric":{…},"value":[time,
- * "number"]}…]}}, its fields in any order, or a scalar. Warnings are skipped. Bounded and pure. */
+/* The answer of Prometheus' HTTP API to an instant query, read as it arrives (prominstant.h) into a table of
+ * all its elements. Warnings are skipped. Bounded and pure. */
 #ifndef ADAPTER_PROMVECTOR_H
 #define ADAPTER_PROMVECTOR_H
 
 #include "adapter/vector.h"
 
-enum { PROMVECTOR_SAMPLES_MAX = 100 * 1000, PROMVECTOR_LABELS_MAX = 256 };
+enum { PROMVECTOR_SAMPLES_MAX = 100 * 1000 };
 
 struct promvector;
 

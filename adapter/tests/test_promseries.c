@@ -24,7 +24,7 @@ static const struct test_case {
     {"{'status':'error','errorType':'bad_data','error':'parse error'}", "!EINVAL bad_data: parse error"},
     {"{'status':'error','errorType':'','error':'x','data':null}", "!EINVAL x"},
     {"{'status':'success'}", "!EBADMSG the answer is not Prometheus': it is no list of series"},
-    {"{'data':[]}", "!EBADMSG the answer is not Prometheus': it is no list of series"},
+    {"{'data':[]}", "!EBADMSG the answer is not Prometheus': it has no status that is known"},
     {"{'status':'success','data':[],'data':[]}",
      "!EBADMSG the answer is not Prometheus': data is there twice"},
     {"{'status':'success','data':{}}",
