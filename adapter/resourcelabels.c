@@ -85,6 +85,12 @@ static int find_override(const struct resource_labels *l, uint32_t i, struct err
     const struct rule_override *o = &l->rule->overrides[i];
     const char *group = str_or_empty(o->group);
 
+    /* Paths have the group behind the name; here the original looks for a resource that is called so. */
+    if (strchr(o->resource, '.'))
+        return err_set(
+            err, -EINVAL,
+            "line %u: resources.overrides.%s: the cluster has no resource %s: a group is given as group",
+            o->line, o->label, o->resource);
     l->overrides[i] = cluster_resource_find(l->all, group, o->resource);
     if (l->overrides[i])
         return 0;

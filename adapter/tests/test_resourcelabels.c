@@ -172,14 +172,18 @@ static void assert_refused(const struct rule_resources *r, const char *want) {
 
 static void refuses_what_cannot_be_labels(void **state) {
     static const struct rule_override unknown[] = {{"x", "", "frob", 3}},
-                                      elsewhere[] = {{"y", "extensions", "deployment", 9}};
+                                      elsewhere[] = {{"y", "extensions", "deployment", 9}},
+                                      dotted[] = {{"z", "", "deployments.apps", 4}};
     struct rule_resources a = resources(NULL, unknown, 1), b = resources(NULL, elsewhere, 1);
+    struct rule_resources e = resources(NULL, dotted, 1);
     struct rule_resources c = resources("kube_<<.Group>>", NULL, 0), d = resources("(<<.Resource>>", NULL, 0);
 
     (void)state;
     assert_refused(&a, "line 3: resources.overrides.x: the cluster has no resource frob");
     assert_refused(
         &b, "line 9: resources.overrides.y: the cluster has no resource deployment in the group extensions");
+    assert_refused(&e,
+                   "line 4: resources.overrides.z: the cluster has no resource deployments.apps: a group is");
     assert_refused(&c, "resources.template: it does not have <<.Resource>>");
     assert_refused(&d, "resources.template: ");
     template_free(c.template);
