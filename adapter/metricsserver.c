@@ -193,7 +193,9 @@ static void ask_remote(struct served_request *r, const struct identity *identity
 }
 
 static void answer_metric(struct served_request *r, const struct identity *identity) {
-    if (r->served.wrong < 0)
+    if (r->served.wrong == -EOPNOTSUPP)
+        answer_status(r, 405, "MethodNotAllowed", err_text(&r->wrong));
+    else if (r->served.wrong < 0)
         answer_status(r, 400, "BadRequest", err_text(&r->wrong));
     else if (r->kind != SERVED_RESOURCE && is_remote(r))
         ask_remote(r, identity);

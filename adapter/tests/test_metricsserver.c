@@ -428,6 +428,8 @@ static void test_wrong_requests(void **state) {
     expect_status(&x, 400, "BadRequest", "");
     ask(&x, PODS "?labelSelector=a+b");
     expect_status(&x, 400, "BadRequest", "");
+    ask(&x, PODS "?watch=true");
+    expect_status(&x, 405, "MethodNotAllowed", "watch is not supported");
     w.access.verdict = ACCESS_FORBIDDEN;
     ask(&x, DEPTH "?labelSelector=%25%25");
     expect_status(&x, 403, "Forbidden", "because");
