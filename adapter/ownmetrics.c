@@ -460,22 +460,12 @@ struct own_query *own_find(struct ownmetrics *own, const struct metrics_route *r
     return own_queries_find(own->queries, ruleset_registry(ruleset), ruleset_resources(ruleset), route);
 }
 
-/* Whose queries are to be forgotten when the name means another server. */
-static void note_client(struct ownmetrics *own, const char *name, struct promclient *client) {
-    for (uint32_t i = 0; i < own->client_count; i++)
-        if (own->clients[i].client == client && str_eq(own->clients[i].name, name))
-            return;
-    own->clients = xrealloc(own->clients, (own->client_count + 1) * sizeof(struct own_client));
-    own->clients[own->client_count++] = (struct own_client){name ? xstrdup(name) : NULL, client};
-}
-
 int own_question_init(struct own_question *question, struct ownmetrics *own, const struct own_query *q,
                       const struct own_names *names, struct err *err) {
-    *question = (struct own_question){.client = sources_client(own->world.sources, NULL, q->source, err)};
+    *question = (struct own_question){.client = asked_servers_client(own->servers, q->source, err)};
     buf_init(&question->scratch, QUERY_MAX);
     if (!question->client)
         return err->code < 0 ? err->code : -ENOENT;
-    note_client(own, q->source, question->client);
     *err = q->err;
     question->query =
         (struct querycache_query){.text = q->text, .wide = q->wide, .ns_label = q->ns_label, .ns = q->ns};
@@ -498,24 +488,14 @@ static void on_rules_changed(void *arg) {
     own_source_reconsider(own->source);
 }
 
-static void forget_client(struct ownmetrics *own, uint32_t at) {
-    struct own_client gone = own->clients[at];
-
-    own->clients[at] = own->clients[--own->client_count];
-    own_source_stop(own->source, gone.client);
-    querycache_forget(own->world.cache, gone.client);
-    free(gone.name);
+static void on_gone(void *arg, const struct promclient *client) {
+    own_source_stop(((struct ownmetrics *)arg)->source, client);
 }
 
-/* Which of them has changed is not told, but it is still there for the moment. */
 static void on_sources_changed(void *arg) {
     struct ownmetrics *own = arg;
 
-    for (uint32_t i = own->client_count; i-- > 0;) {
-        const struct own_client *c = &own->clients[i];
-        if (sources_client(own->world.sources, NULL, c->name, NULL) != c->client)
-            forget_client(own, i);
-    }
+    asked_servers_sweep(own->servers, on_gone, own);
     own_source_reconsider(own->source);
 }
 
@@ -523,6 +503,7 @@ struct ownmetrics *ownmetrics_new(const struct ownmetrics_world *world) {
     struct ownmetrics *own = XNEW(struct ownmetrics);
 
     own->world = *world;
+    own->servers = asked_servers_new(world->sources, world->cache);
     own->queries = own_queries_new();
     own->objects = own_objects_new(world->loop, world->discovery, world->informers);
     own->recheck = loop_timer_new(world->loop, on_recheck, own);
@@ -543,9 +524,7 @@ void ownmetrics_free(struct ownmetrics *own) {
     own_objects_free(own->objects);
     own_queries_free(own->queries);
     loop_timer_free(own->recheck);
-    for (uint32_t i = 0; i < own->client_count; i++)
-        free(own->clients[i].name);
-    free(own->clients);
+    asked_servers_free(own->servers);
     free(own);
 }
 

@@ -3,18 +3,13 @@
 #ifndef ADAPTER_OWNMETRICS_INTERNAL_H
 #define ADAPTER_OWNMETRICS_INTERNAL_H
 
+#include "adapter/askedservers.h"
 #include "adapter/ownmetrics.h"
 #include "adapter/ownobjects.h"
 #include "adapter/ownquery.h"
 #include "net/loop.h"
 
 struct own_source;
-
-/* A server that queries have been sent to. */
-struct own_client {
-    char *name; /* as rules call it; NULL: the default one */
-    struct promclient *client;
-};
 
 struct ownmetrics {
     struct ownmetrics_world world;
@@ -23,8 +18,7 @@ struct ownmetrics {
     struct ownmetrics_call *calls; /* that wait */
     struct loop_timer *recheck;    /* pending while a call waits for what tells nobody when it comes */
     uint32_t round;                /* of recheck */
-    struct own_client *clients;    /* that the cache may have queries of */
-    uint32_t client_count;
+    struct asked_servers *servers;
     struct own_source *source;
 };
 

@@ -54,6 +54,14 @@ void resource_answer_unknown(metrics_answer_fn *fn, void *arg) {
     fail(fn, arg, 503, "ServiceUnavailable", "the cluster's pods and nodes are not known yet");
 }
 
+void resource_answer_failed(const char *why, metrics_answer_fn *fn, void *arg) {
+    cleanup_arena struct arena arena;
+
+    arena_init(&arena, 0);
+    fail(fn, arg, 500, "InternalError",
+         ARENA_JOIN(&arena, "Internal error occurred: unable to fetch metrics: ", why));
+}
+
 /* One that is not there, or of which nothing is known. */
 static void fail_named(const struct metrics_route *route, bool exists, metrics_answer_fn *fn, void *arg) {
     cleanup_arena struct arena arena;

@@ -20,6 +20,8 @@ bool resource_objects_each(const struct metrics_route *route, const struct resou
 
 /* Answers that the objects are not known yet. */
 void resource_answer_unknown(metrics_answer_fn *fn, void *arg);
+/* Answers that what was asked for them failed, and why. */
+void resource_answer_failed(const char *why, metrics_answer_fn *fn, void *arg);
 /* Answers with the objects that have been measured, which are sorted in place; exists: one was there, with
  * values or without. */
 void resource_answer(const struct metrics_route *route, bool exists, struct metrics_object *objects,

@@ -2,6 +2,7 @@
  * their namespaces and for cpu and memory, and the answer when the last one is in. */
 #include "adapter/resourcerules_internal.h"
 
+#include "adapter/askedservers.h"
 #include "adapter/resourceobjects.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +15,8 @@ struct resourcerules {
     struct resourcerules_world world;
     struct informer *pods, *nodes; /* NULL: not followed (yet) */
     struct resourcerules_call *calls;
+    struct resource_source *source;
+    struct asked_servers *servers;
 };
 
 /* A question that is out. */
@@ -37,6 +40,7 @@ struct resourcerules_call {
     usec_t window;
     uint32_t waits; /* questions that are out */
     bool inside;    /* in resourcerules_answer */
+    struct err err; /* of a question that failed */
 };
 
 /* Following pods and nodes. */
@@ -74,12 +78,21 @@ static void on_change(void *arg) {
         all->nodes = follow(all, "Node", OBJECT_NODE);
 }
 
+static void on_sources(void *arg) {
+    struct resourcerules *all = arg;
+
+    asked_servers_sweep(all->servers, NULL, NULL);
+}
+
 struct resourcerules *resourcerules_new(const struct resourcerules_world *world) {
     struct resourcerules *all = XNEW(struct resourcerules);
 
     all->world = *world;
+    all->servers = asked_servers_new(world->sources, world->cache);
+    all->source = resource_source_new(all, world->loop);
     ruleset_on_change(world->ruleset, on_change, all);
     discovery_on_change(world->discovery, on_change, all);
+    sources_on_change(world->sources, on_sources, all);
     on_change(all);
     return all;
 }
@@ -89,6 +102,8 @@ void resourcerules_free(struct resourcerules *all) {
         return;
     while (all->calls)
         resourcerules_cancel(all->calls);
+    resource_source_free(all->source);
+    asked_servers_free(all->servers);
     informer_close(all->pods);
     informer_close(all->nodes);
     free(all);
@@ -122,13 +137,17 @@ void resourcerules_cancel(struct resourcerules_call *call) {
     call_free(call);
 }
 
+/* What fails is left out, as the original has it; but that nothing is known is no answer. */
 static void give_answer(struct resourcerules_call *call) {
     struct metrics_object *objects = ARENA_ARRAY(&call->arena, struct metrics_object, call->count + 1);
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < call->count; i++)
         count += resource_values_object(&call->objects[i], call->window, &call->arena, &objects[count]);
-    resource_answer(&call->route, /* exists= */ call->count > 0, objects, count, call->fn, call->arg);
+    if (call->count && !count && call->err.code)
+        resource_answer_failed(err_text(&call->err), call->fn, call->arg);
+    else
+        resource_answer(&call->route, /* exists= */ call->count > 0, objects, count, call->fn, call->arg);
 }
 
 /* One question less; the last one answers. Inside resourcerules_answer, that does the rest. */
@@ -139,7 +158,11 @@ static void arrived(struct resourcerules_call *call) {
     call_free(call);
 }
 
-/* What fails is left out, as the original has it; why is in the health of the server that was asked. */
+static void failed(struct resourcerules_call *call, const struct err *err) {
+    log_debug("resourceRules", "%s", err_text(err));
+    call->err = *err;
+}
+
 static void on_vector(void *arg, const struct vector *vector, const struct err *err) {
     struct asked *asked = arg;
     struct resourcerules_call *call = asked->call;
@@ -148,38 +171,39 @@ static void on_vector(void *arg, const struct vector *vector, const struct err *
     if (vector)
         resource_values_take(&asked->question, vector, &call->by_key, &call->arena);
     else
-        log_debug("resourceRules", "%s", err_text(err));
+        failed(call, err);
     arrived(call);
 }
 
 static void ask(struct resourcerules_call *call, struct promclient *client,
                 const struct resource_question *question) {
-    if (map_get(&call->by_text, question->text))
+    if (map_get(&call->by_text, question->query.text))
         return;
     struct asked *asked = ARENA_NEW(&call->arena, struct asked);
     *asked = (struct asked){.call = call, .question = *question};
-    map_put(&call->by_text, asked->question.text, asked);
+    map_put(&call->by_text, asked->question.query.text, asked);
     call->waits++;
-    const struct querycache_query query = {.text = question->text};
-    struct querycache_wait *wait = querycache_ask(call->all->world.cache, client, &query, on_vector, asked);
+    struct querycache_wait *wait =
+        querycache_ask(call->all->world.cache, client, &question->query, on_vector, asked);
     if (wait)
         asked->wait = wait;
 }
 
 static void ask_group(struct resourcerules_call *call, const struct resource_group *group) {
-    const struct resourcerules_world *world = &call->all->world;
+    struct resourcerules *all = call->all;
     struct resource_question question;
-    struct err err = {0};
 
-    struct promclient *client = sources_client(world->sources, NULL, NULL, &err);
-    for (int of = 0; client && of < OF_COUNT; of++) {
-        if (resource_question_write(world->ruleset, group, (enum resource_of)of, &call->arena, &question,
-                                    &err) < 0)
-            break;
-        ask(call, client, &question);
+    for (int of = 0; of < OF_COUNT; of++) {
+        struct promclient *client = NULL;
+        struct err err = {0};
+        if (resource_question_write(all->world.ruleset, group, (enum resource_of)of, &call->arena, &question,
+                                    &err) == 0)
+            client = asked_servers_client(all->servers, question.source, &err);
+        if (client)
+            ask(call, client, &question);
+        else
+            failed(call, &err);
     }
-    if (err.code)
-        log_debug("resourceRules", "%s", err_text(&err));
 }
 
 static int by_namespace(const void *a, const void *b) {
@@ -255,4 +279,8 @@ struct resourcerules_call *resourcerules_answer(struct resourcerules *all, const
         resource_answer_unknown(fn, arg);
     call_free(call);
     return NULL;
+}
+
+struct metric_source *resourcerules_source(struct resourcerules *all) {
+    return resource_source_head(all->source);
 }

@@ -1,5 +1,6 @@
 /* The inside of resourceRules, shared by the questions (resourcerules_query.c), the requests
- * (resourcerules.c) and what is read from answers (resourcerules_values.c). */
+ * (resourcerules.c), what is read from answers (resourcerules_values.c) and policies
+ * (resourcerules_source.c). */
 #ifndef ADAPTER_RESOURCERULES_INTERNAL_H
 #define ADAPTER_RESOURCERULES_INTERNAL_H
 
@@ -26,7 +27,8 @@ struct measured {
 
 /* A query as it is sent, and how its answer is read. */
 struct resource_question {
-    const char *text;
+    struct querycache_query query;
+    const char *source; /* the server; NULL: the default one */
     enum resource_of of;
     const char *label, *container_label; /* of the object; of the container, NULL: nodes */
     const char *ns_label;                /* NULL: all of the answer is of ns */
@@ -52,5 +54,13 @@ void resource_values_take(const struct resource_question *question, const struct
 /* Whether both resources are known; then the object as it is shown, in arena. */
 bool resource_values_object(const struct measured *measured, usec_t window, struct arena *arena,
                             struct metrics_object *ret_object);
+
+struct resource_source;
+
+/* The metric source for policies, which asks for the pods of a namespace as requests do. Its subscriptions
+ * have ended when it is freed. */
+struct resource_source *resource_source_new(struct resourcerules *all, struct loop *loop);
+void resource_source_free(struct resource_source *source);
+struct metric_source *resource_source_head(struct resource_source *source);
 
 #endif

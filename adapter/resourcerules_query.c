@@ -28,22 +28,39 @@ static int write_text(const struct resource_rule *rule, const struct rulequery *
 }
 
 /* Tries a query for the first object alone: what can be widened does not name it any more. */
-static int write_widened(const struct resource_rule *rule, const struct rulequery *query, bool all,
-                         struct resource_question *question, struct buf *out) {
+static int write_widened(const struct resource_rule *rule, const struct rulequery *query, struct arena *arena,
+                         struct resource_question *question) {
     const struct widen_labels labels = {.object = question->label, .ns = question->ns_label};
     struct rulequery one = *query;
-    cleanup_buf struct buf rendered;
+    cleanup_buf struct buf rendered, objects, namespaces;
 
     buf_init(&rendered, WIDEN_QUERY_MAX);
+    buf_init(&objects, QUERY_MAX);
+    buf_init(&namespaces, QUERY_MAX);
     one.name_count = 1;
     int ret = write_text(rule, &one, &rendered, NULL);
     if (ret < 0)
         return ret;
-    enum widened widened =
-        widen_query(rendered.data, &labels, all && query->ns ? WIDEN_NAMESPACES : WIDEN_OBJECTS, out);
-    if (widened != WIDEN_NAMESPACES)
-        question->ns_label = NULL;
-    return widened == WIDEN_NONE ? -ENOTSUP : 0;
+    if (widen_query(rendered.data, &labels, WIDEN_OBJECTS, &objects) != WIDEN_OBJECTS)
+        return -ENOTSUP;
+    question->query.text = arena_strdup(arena, objects.data);
+    if (!query->ns || widen_query(rendered.data, &labels, WIDEN_NAMESPACES, &namespaces) != WIDEN_NAMESPACES)
+        return 0;
+    question->query.wide = arena_strdup(arena, namespaces.data);
+    question->query.ns_label = question->ns_label;
+    question->query.ns = query->ns;
+    return 0;
+}
+
+static int write_named(const struct resource_rule *rule, const struct rulequery *query, struct arena *arena,
+                       struct resource_question *question, struct err *err) {
+    cleanup_buf struct buf text;
+
+    buf_init(&text, QUERY_MAX);
+    int ret = write_text(rule, query, &text, err);
+    if (ret == 0)
+        question->query.text = arena_strdup(arena, text.data);
+    return ret;
 }
 
 static int find_labels(const struct resource_rule *rule, const struct rulequery *query, struct arena *arena,
@@ -66,21 +83,23 @@ int resource_question_write(const struct ruleset *ruleset, const struct resource
                               .name_count = group->count,
                               .names = group->names};
     struct resource_question question = {.of = of, .ns = group->ns};
-    cleanup_buf struct buf text;
 
-    buf_init(&text, QUERY_MAX);
     if (!rules || !rules->has_resource)
         return err_set(err, -ENOENT, "the rules in force have no resourceRules");
     const struct resource_rule *rule = of == OF_CPU ? &rules->cpu : &rules->memory;
     query.resource = cluster_resource_find(query.resources, "", group->ns ? "pods" : "nodes");
     if (!rule->given || !query.resource || find_labels(rule, &query, arena, &question) < 0)
         return err_set(err, -ENOENT, "resourceRules: no label stands for what is asked for");
-    if (write_widened(rule, &query, group->all, &question, &text) < 0) {
-        int ret = write_text(rule, &query, &text, err);
+    question.source = rule->source;
+    if (write_widened(rule, &query, arena, &question) < 0) {
+        int ret = write_named(rule, &query, arena, &question, err);
         if (ret < 0)
             return ret;
     }
-    question.text = arena_strdup(arena, text.data);
+    if (group->all && question.query.wide)
+        question.query = (struct querycache_query){.text = question.query.wide};
+    else
+        question.ns_label = NULL; /* all of its answer, or of its part of one, is of this namespace */
     *ret_question = question;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/tests/fake_loop.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -19,10 +20,9 @@
 enum { OBJECTS = 8, ASKED = 16 };
 
 /* What prometheus-adapter's own manifests have, and one that cannot be widened. */
-#define RULES(containers)                                                                                    \
+#define RULES(containers, more)                                                                              \
     "resourceRules:\n"                                                                                       \
-    "  cpu:\n"                                                                                               \
-    "    containerQuery: " containers "\n"                                                                   \
+    "  cpu:\n" more "    containerQuery: " containers "\n"                                                   \
     "    nodeQuery: sum(cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)\n"                                        \
     "    resources: {overrides: {node: {resource: node}, namespace: {resource: namespace}, pod: {resource: " \
     "pod}}}\n"                                                                                               \
@@ -34,8 +34,10 @@ enum { OBJECTS = 8, ASKED = 16 };
     "pod}}}\n"                                                                                               \
     "    containerLabel: container\n"                                                                        \
     "  window: 3m\n"
-static const char usual[] = RULES("sum(cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)");
-static const char narrow[] = RULES("topk(5, cpu{<<.LabelMatchers>>})");
+#define SUM "sum(cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)"
+static const char usual[] = RULES(SUM, "");
+static const char elsewhere[] = RULES(SUM, "    source: elsewhere\n");
+static const char narrow[] = RULES("topk(5, cpu{<<.LabelMatchers>>})", "");
 
 static const struct cluster_resource resources[] = {
     {.group = "", .version = "v1", .plural = "pods", .singular = "pod", .kind = "Pod", .namespaced = true},
@@ -49,6 +51,8 @@ static const struct cluster_resources cluster = {resources, 3};
 struct informer {
     enum object_type type;
 };
+
+static char servers[2]; /* the default one, and another */
 
 struct question {
     char *text;
@@ -64,6 +68,13 @@ static struct world {
     struct rules *rules;
     struct resourcerules *all;
     bool inside; /* the cache answers from memory */
+    bool cpu_elsewhere;
+    loop_fn *sources_changed;
+    void *sources_changed_arg;
+    int forgotten; /* clients; a bit for each */
+    struct loop *loop;
+    const char *failing; /* queries with this fail */
+    double extra;        /* cores of shop/web, and seconds since the first evaluation */
     struct question asked[ASKED];
     int asked_count;
     struct buf log; /* of the queries, and of the answer */
@@ -147,15 +158,18 @@ const struct cluster_resources *ruleset_resources(const struct ruleset *ruleset)
     return &cluster;
 }
 
+void sources_on_change(struct sources *sources, loop_fn *fn, void *arg) {
+    (void)sources;
+    w.sources_changed = fn;
+    w.sources_changed_arg = arg;
+}
+
 struct promclient *sources_client(struct sources *sources, const char *ns, const char *name,
                                   struct err *err) {
-    static char client;
-
     (void)sources;
     assert_null(ns);
-    assert_null(name);
     if (!w.no_server)
-        return (struct promclient *)(void *)&client;
+        return (struct promclient *)(void *)&servers[str_eq(name, "elsewhere")];
     err_set(err, -ENOENT, "there is no server");
     return NULL;
 }
@@ -174,8 +188,10 @@ static void add_sample(struct vector *vector, const char *ns, const char *pod, c
     const char *label = container ? "pod" : "node";
     labels[count++] = (struct series_label){vector_word(vector, label, strlen(label)),
                                             vector_word(vector, pod, strlen(pod))};
-    const struct vector_sample sample = {
-        .value = value, .at = 1000 * USEC_PER_SEC, .label_count = count, .labels = labels};
+    const struct vector_sample sample = {.value = value,
+                                         .at = 1000 * USEC_PER_SEC + (usec_t)w.extra * USEC_PER_SEC,
+                                         .label_count = count,
+                                         .labels = labels};
     vector_add(vector, &sample);
 }
 
@@ -187,7 +203,7 @@ static void add_nodes(struct vector *vector, bool cpu) {
 
 /* shop: the namespace, or NULL where the answer is of it alone. */
 static void add_shop(struct vector *vector, const char *shop, bool cpu) {
-    add_sample(vector, shop, "web", "app", cpu ? 0.2509 : 1000.9);
+    add_sample(vector, shop, "web", "app", (cpu ? 0.2509 : 1000.9) + w.extra);
     add_sample(vector, shop, "web", "app", cpu ? NAN : -1);
     if (cpu)
         add_sample(vector, shop, "web", "side", 1);
@@ -200,9 +216,15 @@ static void add_shop(struct vector *vector, const char *shop, bool cpu) {
 static void answer_query(const struct question *question) {
     bool cpu = strstr(question->text, "cpu"), pods = strstr(question->text, "namespace");
     bool all = strstr(question->text, "by (pod,container,namespace)");
-    struct vector *vector = vector_new();
+    struct vector *vector = NULL;
     struct err err = {0};
 
+    if (w.failing && strstr(question->text, w.failing)) {
+        err_set(&err, -ETIMEDOUT, "timed out");
+        question->fn(question->arg, NULL, &err);
+        return;
+    }
+    vector = vector_new();
     if (!pods)
         add_nodes(vector, cpu);
     if (all || strstr(question->text, "namespace=\"shop\""))
@@ -219,14 +241,21 @@ struct querycache_wait *querycache_ask(struct querycache *cache, struct promclie
     struct question *question = &w.asked[w.asked_count++];
 
     (void)cache;
-    (void)client;
+    assert_ptr_equal(client, &servers[strstr(query->text, "cpu") && w.cpu_elsewhere]);
     assert_true(w.asked_count < ASKED);
     buf_printf(&w.log, "%s\n", query->text);
+    if (query->wide)
+        buf_printf(&w.log, "  or %s [%s=%s]\n", query->wide, query->ns_label, query->ns);
     *question = (struct question){xstrdup(query->text), fn, arg};
     if (!w.inside)
         return (struct querycache_wait *)(void *)question;
     answer_query(question);
     return NULL;
+}
+
+void querycache_forget(struct querycache *cache, struct promclient *client) {
+    (void)cache;
+    w.forgotten |= 1 << ((char *)client - servers);
 }
 
 void querycache_cancel(struct querycache_wait *wait) {
@@ -258,7 +287,8 @@ static void world_begin(const char *rules) {
     put(2, OBJECT_POD, "bank", "web");
     put(3, OBJECT_NODE, "", "node-0");
     put(4, OBJECT_NODE, "", "node-1");
-    w.all = resourcerules_new(&(struct resourcerules_world){0});
+    w.loop = fake_loop_new();
+    w.all = resourcerules_new(&(struct resourcerules_world){.loop = w.loop});
     assert_true(resourcerules_serve(w.all));
 }
 
@@ -270,6 +300,7 @@ static void forget_questions(void) {
 
 static void world_end(void) {
     resourcerules_free(w.all);
+    fake_loop_free(w.loop);
     forget_questions();
     for (int i = 0; i < OBJECTS; i++)
         object_unref(w.objects[i]);
@@ -319,7 +350,10 @@ static void expect(const char *path, const char *want, const char *queries) {
 }
 
 #define SHOP_QUERIES                                                                                         \
-    "sum(cpu{namespace=\"shop\"}) by (pod,container)\nsum(mem{namespace=\"shop\"}) by (pod,container)\n"
+    "sum(cpu{namespace=\"shop\"}) by (pod,container)\n"                                                      \
+    "  or sum(cpu{}) by (pod,container,namespace) [namespace=shop]\n"                                        \
+    "sum(mem{namespace=\"shop\"}) by (pod,container)\n"                                                      \
+    "  or sum(mem{}) by (pod,container,namespace) [namespace=shop]\n"
 #define SHOP_WEB "shop/web app=250000000n/1000 side=1000000000n/0"
 
 static void asks_once_for_a_namespace(void **state) {
@@ -377,14 +411,6 @@ static void waits_for_the_last_answer(void **state) {
     answer_query(&w.asked[0]);
     assert_string_equal(w.answer.data, "200 " SHOP_WEB);
 
-    /* A query that fails leaves its pods out. */
-    assert_true(ask("namespaces/shop/pods", &call));
-    answer_query(&w.asked[1]);
-    struct err err = {0};
-    err_set(&err, -ETIMEDOUT, "timed out");
-    w.asked[0].fn(w.asked[0].arg, NULL, &err);
-    assert_string_equal(w.answer.data, "200");
-
     assert_true(ask("namespaces/shop/pods", &call));
     answer_query(&w.asked[1]);
     resourcerules_cancel(call);
@@ -393,11 +419,158 @@ static void waits_for_the_last_answer(void **state) {
     world_end();
 }
 
+#define FAILED "500 Internal error occurred: unable to fetch metrics: "
+
+/* What fails is left out; where nothing is known for that, it is said. */
+static void says_what_fails(void **state) {
+    (void)state;
+    world_begin(narrow);
+    w.failing = "namespace=\"shop\"";
+    assert_false(ask("pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200 bank/web app=2000000000n/3");
+    assert_false(ask("namespaces/shop/pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, FAILED "timed out");
+    assert_false(ask("namespaces/shop/pods/web", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, FAILED "timed out");
+    w.failing = "mem";
+    assert_false(ask("nodes", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, FAILED "timed out");
+    assert_false(ask("namespaces/none/pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200");
+    world_end();
+}
+
+static void asks_the_server_of_the_rule(void **state) {
+    (void)state;
+    world_begin(elsewhere);
+    w.cpu_elsewhere = true;
+    assert_false(ask("namespaces/shop/pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200 " SHOP_WEB);
+    w.sources_changed(w.sources_changed_arg);
+    assert_int_equal(w.forgotten, 0);
+    w.no_server = true;
+    w.sources_changed(w.sources_changed_arg);
+    assert_int_equal(w.forgotten, 3);
+    world_end();
+}
+
+static void count(void *arg) {
+    ++*(int *)arg;
+}
+
+struct policy {
+    struct metric_spec spec;
+    struct metric_subscription *sub;
+    int told;
+};
+
+static void subscribe(struct policy *p) {
+    struct metric_source *s = resourcerules_source(w.all);
+
+    p->sub =
+        s->ops->subscribe(s, &(struct metric_request){.metric = &p->spec, .ns = "shop"}, count, &p->told);
+    assert_int_equal(p->told, 0);
+}
+
+static struct sample read_of(const struct policy *p) {
+    struct metric_source *s = resourcerules_source(w.all);
+    struct sample sample;
+
+    s->ops->read(s, p->sub, 1000 * USEC_PER_SEC, &sample);
+    return sample;
+}
+
+/* In milli; -1: not known. */
+static int64_t value_of(const struct policy *p, int pod) {
+    struct metric_source *s = resourcerules_source(w.all);
+    const struct pod *pods[] = {(const struct pod *)w.objects[pod]};
+    struct pod_value value;
+
+    s->ops->read_pods(s, p->sub, 1000 * USEC_PER_SEC, pods, 1, &value);
+    assert_true(!value.known || (value.window == 180 * USEC_PER_SEC && value.at >= 1000 * USEC_PER_SEC));
+    return value.known ? value.milli : -1;
+}
+
+static void end(struct policy *policies, size_t n) {
+    struct metric_source *s = resourcerules_source(w.all);
+
+    for (size_t i = 0; i < n; i++)
+        s->ops->unsubscribe(s, policies[i].sub);
+}
+
+/* Without the detour over the API: what a request is answered. */
+static void serves_policies(void **state) {
+    struct policy p[] = {
+        {.spec = {.type = METRIC_RESOURCE, .metric = "cpu"}},
+        {.spec = {.type = METRIC_RESOURCE, .metric = "memory"}},
+        {.spec = {.type = METRIC_CONTAINER_RESOURCE, .metric = "cpu", .container = "side"}},
+        {.spec = {.type = METRIC_CONTAINER_RESOURCE, .metric = "cpu", .container = "none"}},
+        {.spec = {.type = METRIC_RESOURCE, .metric = "disk"}},
+    };
+
+    (void)state;
+    world_begin(usual);
+    for (int i = 0; i < 5; i++)
+        subscribe(&p[i]);
+    assert_int_equal(read_of(&p[0]).quality, QUALITY_PENDING);
+    fake_loop_run(w.loop, USEC_PER_SEC);
+    assert_int_equal(w.asked_count, 2); /* for all of them */
+    assert_int_equal(p[0].told, 1);
+    assert_int_equal(read_of(&p[0]).quality, QUALITY_VALUE);
+    assert_string_equal(read_of(&p[0]).origin, "rules");
+    assert_int_equal(value_of(&p[0], 0), 1250);
+    assert_int_equal(value_of(&p[1], 0), 1000900);
+    assert_int_equal(value_of(&p[2], 0), 1000);
+    assert_int_equal(value_of(&p[3], 0), -1);
+    assert_int_equal(value_of(&p[0], 1), -1); /* has memory alone */
+    assert_int_equal(read_of(&p[4]).quality, QUALITY_FAILED);
+    /* Told again when there is another answer, and not before. */
+    fake_loop_run(w.loop, 20 * USEC_PER_SEC);
+    assert_int_equal(p[0].told, 1);
+    forget_questions();
+    w.extra = 2;
+    fake_loop_run(w.loop, 6 * USEC_PER_SEC);
+    assert_int_equal(p[0].told, 2);
+    assert_int_equal(value_of(&p[0], 0), 3250);
+    end(p, 5);
+    world_end();
+}
+
+static void tells_policies_of_failures(void **state) {
+    struct policy p = {.spec = {.type = METRIC_RESOURCE, .metric = "cpu"}};
+
+    (void)state;
+    world_begin(usual);
+    w.failing = "mem";
+    w.synced = false;
+    subscribe(&p);
+    fake_loop_run(w.loop, USEC_PER_SEC);
+    assert_int_equal(read_of(&p).quality, QUALITY_PENDING);
+    w.synced = true;
+    fake_loop_run(w.loop, 12 * USEC_PER_SEC);
+    assert_int_equal(p.told, 1);
+    assert_int_equal(read_of(&p).quality, QUALITY_FAILED);
+    assert_non_null(strstr(read_of(&p).message, "timed out"));
+    assert_int_equal(value_of(&p, 0), -1);
+    w.failing = NULL;
+    w.inside = false;
+    forget_questions();
+    fake_loop_run(w.loop, 6 * USEC_PER_SEC);
+    answer_query(&w.asked[0]);
+    answer_query(&w.asked[1]);
+    assert_int_equal(p.told, 2);
+    assert_int_equal(read_of(&p).quality, QUALITY_VALUE);
+    assert_int_equal(value_of(&p, 0), 1250);
+    fake_loop_run(w.loop, 6 * USEC_PER_SEC); /* ended while it waits */
+    end(&p, 1);
+    world_end();
+}
+
 static void says_what_it_lacks(void **state) {
     (void)state;
     world_begin(usual);
     w.no_server = true;
-    expect("namespaces/shop/pods", "200", "");
+    expect("namespaces/shop/pods", FAILED "there is no server", "");
     w.synced = false;
     expect("namespaces/shop/pods", "503 the cluster's pods and nodes are not known yet", "");
     world_end();
@@ -408,6 +581,8 @@ int main(void) {
         cmocka_unit_test(asks_once_for_a_namespace), cmocka_unit_test(asks_twice_for_all_namespaces),
         cmocka_unit_test(names_pods_where_it_must),  cmocka_unit_test(asks_for_nodes),
         cmocka_unit_test(waits_for_the_last_answer), cmocka_unit_test(says_what_it_lacks),
+        cmocka_unit_test(says_what_fails),           cmocka_unit_test(asks_the_server_of_the_rule),
+        cmocka_unit_test(serves_policies),           cmocka_unit_test(tells_policies_of_failures),
     };
     return cmocka_run_group_tests_name("resourcerules", tests, NULL, NULL);
 }

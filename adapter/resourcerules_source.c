@@ -1,0 +1,261 @@
+/* resourceRules for policies: those of a namespace share what a request for all its pods is answered, which
+ * is asked for again and again. Mostly that is in the cache's memory, and has changed or not. */
+#include "adapter/resourcerules_internal.h"
+
+#include "adapter/staleness.h"
+#include "adapter/subscribers.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* How soon an answer that the cache has got is seen. */
+static const usec_t LOOK = 5 * USEC_PER_SEC;
+
+struct resource_source {
+    struct metric_source head;
+    struct resourcerules *all;
+    struct loop *loop;
+    struct map feeds; /* struct resource_feed by namespace */
+};
+
+/* The pods of a namespace. */
+struct resource_feed {
+    struct resource_source *source;
+    char *ns;
+    struct subscribers users;
+    struct loop_timer *timer;
+    struct resourcerules_call *call; /* under way */
+    bool answered;
+    char *failure; /* why the last answer is none; NULL: it is one */
+    usec_t newest; /* wall time of the evaluation; 0: of nothing */
+    struct arena arena;
+    struct map pods; /* struct metrics_object by name */
+};
+
+struct metric_subscription {
+    struct subscriber head; /* first: its list hands it back */
+    struct resource_feed *feed;
+    enum resource_of of;
+    char *container; /* NULL: all */
+    char *why;       /* it cannot be had: why not; else NULL */
+    struct staleness staleness;
+};
+
+/* ---- what an answer says ---- */
+
+static struct metrics_object *copy_object(struct arena *arena, const struct metrics_object *from) {
+    struct metrics_object *to = ARENA_NEW(arena, struct metrics_object);
+    struct metrics_usage *usages = ARENA_ARRAY(arena, struct metrics_usage, from->usage_count + 1);
+
+    for (uint32_t i = 0; i < from->usage_count; i++) {
+        usages[i] = from->usages[i];
+        usages[i].name = arena_strdup(arena, from->usages[i].name);
+    }
+    *to = (struct metrics_object){.name = arena_strdup(arena, from->name),
+                                  .at = from->at,
+                                  .window = from->window,
+                                  .usage_count = from->usage_count,
+                                  .usages = usages};
+    return to;
+}
+
+static void forget(struct resource_feed *f) {
+    map_done(&f->pods);
+    map_init(&f->pods);
+    arena_reset(&f->arena);
+    free(steal_ptr(&f->failure));
+    f->newest = 0;
+}
+
+static void take(struct resource_feed *f, const struct metrics_answer *answer) {
+    forget(f);
+    f->answered = true;
+    if (answer->status != 200)
+        f->failure = xstrdup(answer->message);
+    for (uint32_t i = 0; i < answer->count; i++) {
+        struct metrics_object *pod = copy_object(&f->arena, &answer->objects[i]);
+        map_put(&f->pods, pod->name, pod);
+        f->newest = pod->at > f->newest ? pod->at : f->newest;
+    }
+}
+
+/* Whether it says another thing than the last one. An answer is all of one evaluation, or of two. */
+static bool is_news(const struct resource_feed *f, const struct metrics_answer *answer) {
+    usec_t newest = 0;
+
+    if (!f->answered || answer->status != 200 || f->failure || answer->count != f->pods.len)
+        return !f->answered || answer->status == 200 || !str_eq(f->failure, answer->message);
+    for (uint32_t i = 0; i < answer->count; i++)
+        newest = answer->objects[i].at > newest ? answer->objects[i].at : newest;
+    return newest != f->newest;
+}
+
+static void feed_free(struct resource_feed *f) {
+    resourcerules_cancel(f->call);
+    loop_timer_free(f->timer);
+    forget(f);
+    map_done(&f->pods);
+    arena_done(&f->arena);
+    free(f->ns);
+    free(f);
+}
+
+static void on_answer(void *arg, const struct metrics_answer *answer) {
+    struct resource_feed *f = arg;
+
+    f->call = NULL;
+    loop_timer_set(f->timer, LOOK);
+    if (answer->status == 503 || !is_news(f, answer)) /* 503: the pods are not known yet */
+        return;
+    take(f, answer);
+    subscribers_tell(&f->users);
+    if (!f->users.first) /* the last one went while being told */
+        feed_free(f);
+}
+
+static void on_look(void *arg) {
+    struct resource_feed *f = arg;
+    const struct metrics_route route = {.api = ROUTE_RESOURCE, .ns = f->ns, .resource = "pods"};
+    struct resourcerules_call *call = resourcerules_answer(f->source->all, &route, on_answer, f);
+
+    if (call) /* else it has been answered, and may be gone */
+        f->call = call;
+}
+
+/* ---- the source ---- */
+
+static struct resource_feed *feed_of(struct resource_source *s, const char *ns) {
+    struct resource_feed *f = map_get(&s->feeds, ns);
+
+    if (f)
+        return f;
+    f = XNEW(struct resource_feed);
+    f->source = s;
+    f->ns = xstrdup(ns);
+    f->timer = loop_timer_new(s->loop, on_look, f);
+    arena_init(&f->arena, 4096);
+    map_put(&s->feeds, f->ns, f);
+    loop_timer_set(f->timer, 0);
+    return f;
+}
+
+static struct metric_subscription *subscribe(struct metric_source *source,
+                                             const struct metric_request *request, metric_changed_fn *changed,
+                                             void *arg) {
+    struct metric_subscription *sub = XNEW(struct metric_subscription);
+    const struct metric_spec *metric = request->metric;
+    const char *resource = str_or_empty(metric->metric);
+
+    sub->head = (struct subscriber){.interval = LOOK, .changed = changed, .arg = arg};
+    sub->staleness.max_age = metric->max_age;
+    sub->of = strcmp(resource, "memory") == 0 ? OF_MEMORY : OF_CPU;
+    if (metric->type != METRIC_RESOURCE && metric->type != METRIC_CONTAINER_RESOURCE)
+        sub->why = xstrdup("resourceRules give Resource and ContainerResource metrics only");
+    else if (strcmp(resource, "cpu") != 0 && strcmp(resource, "memory") != 0)
+        sub->why = xasprintf("resourceRules give cpu and memory, not %s", resource);
+    if (metric->type == METRIC_CONTAINER_RESOURCE)
+        sub->container = xstrdup(str_or_empty(metric->container));
+    sub->feed = feed_of((struct resource_source *)source, request->ns);
+    subscribers_add(&sub->feed->users, &sub->head);
+    return sub;
+}
+
+static void unsubscribe(struct metric_source *source, struct metric_subscription *sub) {
+    struct resource_source *s = (struct resource_source *)source;
+    struct resource_feed *f = sub->feed;
+
+    subscribers_remove(&f->users, &sub->head);
+    staleness_done(&sub->staleness);
+    free(sub->container);
+    free(sub->why);
+    free(sub);
+    if (f->users.first)
+        return;
+    map_remove(&s->feeds, f->ns);
+    if (!f->users.telling)
+        feed_free(f);
+}
+
+static void judge(const struct resource_feed *f, struct sample *sample) {
+    if (f->failure) {
+        sample->quality = QUALITY_FAILED;
+        sample->message = f->failure;
+    } else if (f->pods.len) {
+        sample->quality = QUALITY_VALUE;
+    } else if (f->answered) {
+        sample->quality = QUALITY_ABSENT;
+        sample->message = "resourceRules give no pod of the namespace both cpu and memory";
+    }
+}
+
+static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
+                        usec_t now, struct sample *ret_sample) {
+    /* The text of STALE belongs to the subscription and is not part of what the caller sees as constant. */
+    struct metric_subscription *sub = (struct metric_subscription *)(uintptr_t)subscription;
+
+    (void)source;
+    *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
+    ret_sample->origin = "rules";
+    if (sub->why) {
+        ret_sample->quality = QUALITY_FAILED;
+        ret_sample->message = sub->why;
+        return;
+    }
+    ret_sample->at = sub->feed->newest;
+    judge(sub->feed, ret_sample);
+    staleness_apply(&sub->staleness, now, ret_sample);
+}
+
+static int64_t milli_of(const struct metrics_usage *usage, enum resource_of of) {
+    return of == OF_CPU ? usage->cpu_nano / 1000000 : usage->memory_bytes * 1000 + usage->memory_milli;
+}
+
+/* As HPA adds them up; a pod without the container is not known. */
+static struct pod_value value_of(const struct metric_subscription *sub, const struct metrics_object *pod) {
+    struct pod_value value = {.at = pod->at, .window = pod->window};
+
+    for (uint32_t i = 0; i < pod->usage_count; i++) {
+        if (sub->container && !str_eq(pod->usages[i].name, sub->container))
+            continue;
+        value.known = true;
+        if (__builtin_add_overflow(value.milli, milli_of(&pod->usages[i], sub->of), &value.milli))
+            value.milli = INT64_MAX; /* none is below 0 */
+    }
+    return value;
+}
+
+static void read_pods(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
+                      const struct pod *const *pods, uint32_t count, struct pod_value *ret_values) {
+    (void)source;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct metrics_object *pod = map_get(&sub->feed->pods, pods[i]->meta.name);
+        ret_values[i] = (struct pod_value){0};
+        if (pod && !sub->why && !staleness_too_old(&sub->staleness, pod->at, now))
+            ret_values[i] = value_of(sub, pod);
+    }
+}
+
+struct resource_source *resource_source_new(struct resourcerules *all, struct loop *loop) {
+    static const struct metric_source_ops ops = {.name = "resourceRules",
+                                                 .subscribe = subscribe,
+                                                 .unsubscribe = unsubscribe,
+                                                 .read = read_sample,
+                                                 .read_pods = read_pods};
+    struct resource_source *s = XNEW(struct resource_source);
+
+    *s = (struct resource_source){.head.ops = &ops, .all = all, .loop = loop};
+    map_init(&s->feeds);
+    return s;
+}
+
+void resource_source_free(struct resource_source *source) {
+    if (!source)
+        return;
+    map_done(&source->feeds);
+    free(source);
+}
+
+struct metric_source *resource_source_head(struct resource_source *source) {
+    return &source->head;
+}
