@@ -326,11 +326,30 @@ static void read_resource_rules(struct rules_reader *r, yaml_node_t *node, struc
     read_window(r, &at, value[WINDOW], &rules->window);
 }
 
+/* What an installation has is a ConfigMap with the configuration in it: that is told, instead of its keys. */
+static bool told_configmap(struct rules_reader *r) {
+    yaml_node_t *root = yaml_doc_root(&r->doc);
+    const struct rules_entry *entries;
+    size_t count = root && root->type == YAML_MAPPING_NODE ? rules_entries(r, NULL, root, &entries) : 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(entries[i].key, "kind") && entries[i].value &&
+            str_eq(str_or_empty(rules_text(r, NULL, entries[i].value)), "ConfigMap")) {
+            rules_wrong(r, NULL, entries[i].at,
+                        "is a ConfigMap: the configuration is what it has under data, as kubectl get "
+                        "configmap NAME -o jsonpath='{.data.config\\.yaml}' prints it");
+            return true;
+        }
+    return false;
+}
+
 void rules_read_document(struct rules_reader *r, struct rules *rules) {
     enum { RULES, EXTERNAL, RESOURCE, KEYS };
     static const char *const keys[] = {"rules", "externalRules", "resourceRules", NULL};
     yaml_node_t *value[KEYS] = {NULL};
 
+    if (told_configmap(r))
+        return;
     rules_fields(r, NULL, yaml_doc_root(&r->doc), keys, value);
     rules->rules = read_rules(r, keys[RULES], value[RULES], &rules->rule_count);
     rules->external = read_rules(r, keys[EXTERNAL], value[EXTERNAL], &rules->external_count);
