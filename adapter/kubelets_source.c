@@ -82,10 +82,13 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     free(sub);
 }
 
-/* What there is to say of the source as a whole. */
+/* What there is to say of the source as a whole. The message is for whoever finds none of his pods in it,
+ * which happens to each new workload, and to all of them after a start. */
 static void judge(const struct kubelets *all, struct sample *sample) {
     if (usage_store_ready(all->usage)) {
         sample->quality = QUALITY_VALUE;
+        sample->message =
+            "the kubelets have no value of its pods yet: a pod's first comes with the second reading";
     } else if (all->stats.failures) {
         sample->quality = QUALITY_FAILED;
         sample->message = all->last_failure;

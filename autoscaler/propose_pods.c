@@ -267,6 +267,9 @@ static void propose_sums(const struct propose_args *a, const struct pods_sums *s
         settle_filled(a, p, s, set);
 }
 
+/* HPA's words, where the source has none. */
+static const char UNKNOWN_PODS[] = "did not receive metrics for targeted pods (pods might be unready)";
+
 void propose_pods(const struct propose_args *a, struct proposal *p) {
     const struct sample *sample = a->sample;
     const struct pods_query q = {
@@ -294,7 +297,7 @@ void propose_pods(const struct propose_args *a, struct proposal *p) {
     p->counted_pods = s.counted.count;
     p->at = s.oldest; /* the worst of them is what the decision rests on */
     if (s.counted.count + s.others.count == 0)
-        propose_fail(a, p, "did not receive metrics for targeted pods (pods might be unready)");
+        propose_fail(a, p, *str_or_empty(sample->message) ? sample->message : UNKNOWN_PODS);
     else if (!requests_fail(a, &q, &s, p))
         propose_sums(a, &s, p);
 }
