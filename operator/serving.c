@@ -101,12 +101,22 @@ static int start_kubelets(struct serving *s, struct err *err) {
 
 /* ---- ours before the cluster's ---- */
 
+static bool is_usage(const struct metric_spec *metric) {
+    return str_eq(metric->metric, "cpu") || str_eq(metric->metric, "memory");
+}
+
 static bool serves_resource(void *arg, const struct metric_spec *metric, const char *ns) {
     const struct serving *s = arg;
 
     (void)ns;
-    return s->kubelets && (str_eq(metric->metric, "cpu") || str_eq(metric->metric, "memory")) &&
-           kubelets_serves(s->kubelets);
+    return s->kubelets && is_usage(metric) && kubelets_serves(s->kubelets);
+}
+
+static bool serves_by_rules(void *arg, const struct metric_spec *metric, const char *ns) {
+    const struct serving *s = arg;
+
+    (void)ns;
+    return is_usage(metric) && resourcerules_serve(s->resourcerules);
 }
 
 static bool serves_custom(void *arg, const struct metric_spec *metric, const char *ns) {
@@ -129,6 +139,7 @@ static void on_rules(void *arg) {
     struct serving *s = arg;
 
     preferred_reconsider(s->custom);
+    preferred_reconsider(s->usage);
     check_first_rules(s);
 }
 
@@ -144,9 +155,16 @@ static void on_look(void *arg) {
     loop_timer_set(s->look, LOOK);
 }
 
+/* Usage comes from the kubelets, else by resourceRules, else from the API. */
 static void start_preferred(struct serving *s) {
+    const struct preferred_options usage = {.first = resourcerules_source(s->resourcerules),
+                                            .second = s->world.metricsapi,
+                                            .serves = serves_by_rules,
+                                            .arg = s};
+
+    s->usage = preferred_new(&usage);
     const struct preferred_options resource = {.first = s->kubelets ? kubelets_source(s->kubelets) : NULL,
-                                               .second = s->world.metricsapi,
+                                               .second = s->usage,
                                                .serves = serves_resource,
                                                .arg = s},
                                    custom = {.first = ownmetrics_source(s->own),
@@ -375,6 +393,7 @@ void serving_stop(struct serving *serving) {
     loop_timer_free(s->look);
     remote_free(s->remote);
     preferred_free(s->resource);
+    preferred_free(s->usage);
     preferred_free(s->custom);
     kubelets_free(s->kubelets);
     rulesfollow_free(s->rulesfollow);

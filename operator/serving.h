@@ -39,7 +39,8 @@ struct serving {
     struct ownmetrics *own;
     struct kubelets *kubelets;
     struct resourcerules *resourcerules;
-    struct metric_source *resource, *custom; /* ours before the cluster's */
+    /* Ours before the cluster's; usage is what comes after the kubelets in resource. */
+    struct metric_source *resource, *usage, *custom;
     struct remote *remote;
     struct metricsserver *metricsserver;
     struct httpsserver *server;
