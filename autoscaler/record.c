@@ -250,6 +250,11 @@ static const char *limit_text(const struct decide_run *run) {
     const struct limited *l = &run->out->steps.limited;
     const char *by = limited_by(run);
 
+    if (strcmp(by, "scaleDown policy") == 0 && run->in->spec->down.select == SELECT_DISABLED)
+        return "; scaling down is disabled";
+    if (strcmp(by, "scaleUp policy") == 0 && run->in->spec->up.select == SELECT_DISABLED)
+        return "; scaling up is disabled";
+
     if (strcmp(by, "activation") == 0)
         return "; awake, it keeps at least 1";
     if (strcmp(by, "schedule") == 0)
