@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds a peer that the benches measure against, once, into the cache, and prints its path.
 #
-# usage: build.sh NAME     prometheus-adapter, or a folder beside this file with a Go program of ours
+# usage: build.sh NAME     a folder beside this file: a program of somebody else's (prometheus-adapter, metrics-server), which its go.mod
+#                          has as its tool, or a Go program of ours (informer)
 # env:   TRIMTAB_CACHE (default ~/.cache/trimtab)
 set -euo pipefail
 name=${1:?usage: build.sh NAME}
@@ -12,12 +13,11 @@ key=$(find "$here/$name" -type f | sort | xargs cat | sha256sum | cut -c1-12)
 out=$cache/peers/$name-$key
 if [ ! -x "$out" ]; then
   go=$("$here/../../deps/go.sh")
-  package=.
-  [ "$name" != prometheus-adapter ] || package=sigs.k8s.io/prometheus-adapter/cmd/adapter
+  package=$(awk '$1 == "tool" {print $2}' "$here/$name/go.mod")
   mkdir -p "$cache/peers"
   echo "building $name ..." >&2
   (cd "$here/$name" && GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 nice "$go" build -mod=readonly -trimpath -ldflags '-s -w' \
-    -o "$out.new" "$package") >&2
+    -o "$out.new" "${package:-.}") >&2
   mv "$out.new" "$out"
 fi
 echo "$out"
