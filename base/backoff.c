@@ -1,29 +1,37 @@
 /* Waits that double. */
 #include "base/backoff.h"
 
+usec_t backoff_wait(usec_t min, usec_t max, uint32_t failures, usec_t at_least, uint32_t random) {
+    usec_t wait = min;
+
+    for (uint32_t i = 1; i < failures && wait < max; i++)
+        wait *= 2;
+    usec_t half = (wait > max ? max : wait) / 2;
+    usec_t jitter = (usec_t)((double)half * ((double)random / UINT32_MAX));
+    return (at_least > half + jitter ? at_least : half) + jitter;
+}
+
+uint64_t backoff_seed(const void *owner) {
+    uint64_t seed = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)owner;
+
+    return seed ? seed : 1;
+}
+
+/* xorshift64, which never leaves 0. Its upper bits are the better ones. */
+uint32_t backoff_random(uint64_t *state) {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 32);
+}
+
 void backoff_init(struct backoff *b, usec_t min, usec_t max, uint64_t seed) {
-    /* xorshift never leaves 0 */
+    /* small seeds would begin with small numbers */
     *b = (struct backoff){.min = min, .max = max, .random = seed ^ 0x9e3779b97f4a7c15u};
     if (b->random == 0)
         b->random = 1;
 }
 
-/* xorshift64: for jitter only. */
-static usec_t up_to(struct backoff *b, usec_t limit) {
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return (usec_t)(b->random % (uint64_t)(limit + 1));
-}
-
 usec_t backoff_next(struct backoff *b, usec_t at_least) {
-    usec_t wait = b->min;
-
-    for (uint32_t i = 0; i < b->failures && wait < b->max; i++)
-        wait *= 2;
-    b->failures++;
-    wait = wait > b->max ? b->max : wait;
-    usec_t half = wait / 2;
-    wait = half + up_to(b, half);
-    return at_least > wait ? at_least + up_to(b, half) : wait;
+    return backoff_wait(b->min, b->max, ++b->failures, at_least, backoff_random(&b->random));
 }

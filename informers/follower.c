@@ -2,6 +2,7 @@
  * that nothing is closed inside its own callback; in between the old connection is not listened to. */
 #include "informers/follower.h"
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "informers/decode.h"
@@ -37,14 +38,6 @@ struct follower {
     struct follower_stats stats;
 };
 
-/* xorshift64: for jitter only. */
-static uint32_t next_random(struct follower *f) {
-    f->random ^= f->random << 13;
-    f->random ^= f->random >> 7;
-    f->random ^= f->random << 17;
-    return (uint32_t)(f->random >> 32);
-}
-
 /* A server that is away for an hour fails hundreds of times: one line for each doubling is enough. */
 static void log_failure(const struct follower *f, usec_t delay) {
     char text[CLOCK_TEXT_MAX];
@@ -58,7 +51,7 @@ static void log_failure(const struct follower *f, usec_t delay) {
 
 /* Hands an event to the reflector and notes what is to be done. */
 static void step(struct follower *f, struct reflector_event event) {
-    event.random = next_random(f);
+    event.random = backoff_random(&f->random);
     struct reflector_step step = reflector_next(&f->reflector, &event);
 
     if (event.type == REFLECT_ERROR || event.type == REFLECT_FAILED)
@@ -335,7 +328,7 @@ struct follower *follower_new(const struct follower_options *options) {
     struct follower *f = XNEW(struct follower);
 
     f->options = *options;
-    f->random = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)f ^ 0x9e3779b97f4a7c15u;
+    f->random = backoff_seed(f);
     reflector_init(&f->reflector, options->subject, options->backoff_min, options->backoff_max);
     f->act = loop_timer_new(options->loop, on_act, f);
     f->wait = loop_timer_new(options->loop, on_wait_over, f);

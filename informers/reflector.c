@@ -1,6 +1,7 @@
 /* The reflector's state machine. */
 #include "informers/reflector.h"
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -43,18 +44,6 @@ static void set_version(struct reflector *r, const char *version) {
 static void set_token(struct reflector *r, const char *token) {
     free(r->token);
     r->token = token && *token ? xstrdup(token) : NULL;
-}
-
-/* min · 2^failures up to max, of which the upper half is random; never earlier than the server asked for. */
-static usec_t wait_for(const struct reflector *r, const struct reflector_event *event) {
-    usec_t wait = r->backoff_min;
-
-    for (uint32_t i = 1; i < r->failures && wait < r->backoff_max; i++)
-        wait *= 2;
-    if (wait > r->backoff_max)
-        wait = r->backoff_max;
-    wait = wait / 2 + (usec_t)((double)wait / 2 * ((double)event->random / UINT32_MAX));
-    return wait > event->retry_after ? wait : event->retry_after + wait / 2;
 }
 
 /* The code tells what a person can do: rights, a kind that is not served, a server that is busy; all else is
@@ -101,11 +90,12 @@ static struct reflector_step open_watch(struct reflector *r, const char *why) {
  * (in whichever way). */
 static struct reflector_step back_off(struct reflector *r, const struct reflector_event *event,
                                       enum reflector_state next) {
-    r->failures++;
+    usec_t delay =
+        backoff_wait(r->backoff_min, r->backoff_max, ++r->failures, event->retry_after, event->random);
+
     r->next = next;
     set_state(r, REFLECTOR_BACKOFF, r->error.code ? r->error.text : "closed at once");
-    return (struct reflector_step){.actions = REFLECT_DO_CLOSE | REFLECT_DO_WAIT,
-                                   .delay = wait_for(r, event)};
+    return (struct reflector_step){.actions = REFLECT_DO_CLOSE | REFLECT_DO_WAIT, .delay = delay};
 }
 
 static bool is_gone(const struct reflector_event *event) {

@@ -5,6 +5,7 @@
 
 #include "api/client/discovery_table.h"
 #include "api/client/kube_internal.h"
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -51,7 +52,7 @@ struct discovery {
     bool aggregated[HALF_COUNT];
     struct err failure[HALF_COUNT]; /* of the last round; code 0: none */
     struct map wanted;
-    unsigned failures; /* rounds in a row that failed */
+    struct backoff backoff; /* counts the rounds in a row that failed */
     usec_t asked_at, due;
     struct loop_timer *timer;
     bool follow_all;           /* every group is wanted */
@@ -81,6 +82,7 @@ struct discovery *discovery_new(struct kube *kube) {
     d->loop = kube->loop;
     discovery_table_init(&d->table);
     map_init(&d->wanted);
+    backoff_init(&d->backoff, BACKOFF_MIN, BACKOFF_MAX, backoff_seed(d));
     d->timer = loop_timer_new(d->loop, on_timer, d);
     d->follow = loop_timer_new(d->loop, on_timer, d);
     return d;
@@ -122,29 +124,21 @@ void discovery_on_change(struct discovery *discovery, loop_fn *fn, void *arg) {
     discovery->watchers[discovery->watcher_count++].arg = arg;
 }
 
-static usec_t pause_after_failure(const struct discovery *d) {
-    usec_t pause = BACKOFF_MIN << (d->failures < 6 ? d->failures - 1 : 5);
-
-    if (pause > BACKOFF_MAX)
-        pause = BACKOFF_MAX;
-    /* a few operators that lost their server together should not come back together */
-    return pause - (usec_t)((uint64_t)clock_mono() % ((uint64_t)pause / 4));
-}
-
 /* Sets the time of the next round of everything. */
 static void follow_on(struct discovery *d) {
     if (!d->asked_all) /* the one that just ended began before it was wanted */
         loop_timer_set(d->follow, 0);
     else
-        loop_timer_set(d->follow, d->failures ? d->due - d->asked_at : FOLLOW_PERIOD);
+        loop_timer_set(d->follow, d->backoff.failures ? d->due - d->asked_at : FOLLOW_PERIOD);
 }
 
 static void end_round(struct discovery *d) {
     d->round++;
     d->asked_at = loop_now(d->loop);
     bool failed = d->failure[HALF_CORE].code || d->failure[HALF_GROUPS].code;
-    d->failures = failed ? d->failures + 1 : 0;
-    d->due = d->asked_at + (d->failures ? pause_after_failure(d) : ASK_AGAIN);
+    if (!failed)
+        d->backoff.failures = 0;
+    d->due = d->asked_at + (failed ? backoff_next(&d->backoff, 0) : ASK_AGAIN);
     d->loaded |= d->asked_all && !failed;
     if (d->follow_all)
         follow_on(d);

@@ -214,7 +214,7 @@ struct kubeobject *kubeobject_follow(struct loop *loop, struct kube *kube, const
     o->watch_path = xasprintf("%s?watch=1&fieldSelector=metadata.name%%3D%s", collection, escaped);
     o->fn = fn;
     o->arg = arg;
-    backoff_init(&o->backoff, BACKOFF_MIN, BACKOFF_MAX, ((uint64_t)clock_wall() << 16) ^ (uintptr_t)o);
+    backoff_init(&o->backoff, BACKOFF_MIN, BACKOFF_MAX, backoff_seed(o));
     o->again = loop_timer_new(loop, on_again, o);
     o->tell = loop_timer_new(loop, on_tell, o);
     buf_init(&o->event, EVENT_MAX);

@@ -43,11 +43,35 @@ static void test_at_least(void **state) {
     assert_int_not_equal(first, backoff_next(&b, 0));
 }
 
+static void test_rule(void **state) {
+    (void)state;
+    assert_int_equal(backoff_wait(100, 1000, 1, 0, 0), 50);
+    assert_int_equal(backoff_wait(100, 1000, 1, 0, UINT32_MAX), 100);
+    assert_int_equal(backoff_wait(100, 1000, 0, 0, UINT32_MAX), 100);
+    assert_int_equal(backoff_wait(100, 1000, 3, 0, 0), 200);
+    assert_int_equal(backoff_wait(100, 1000, UINT32_MAX, 0, UINT32_MAX), 1000);
+    assert_int_equal(backoff_wait(2000, 1000, 1, 0, UINT32_MAX), 1000);
+    assert_int_equal(backoff_wait(100, 1000, 1, 70, 0), 70);
+    assert_int_equal(backoff_wait(100, 1000, 1, 5000, UINT32_MAX), 5050);
+    assert_int_equal(backoff_wait(100, 1000, 1, 70, UINT32_MAX), 100);
+}
+
+static void test_seeds_differ(void **state) {
+    static const char owners[2];
+    uint64_t a = backoff_seed(&owners[0]), b = backoff_seed(&owners[1]);
+
+    (void)state;
+    assert_true(a != 0 && b != 0 && a != b);
+    assert_int_not_equal(backoff_random(&a), backoff_random(&b));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_doubles_up_to_its_limit),
         cmocka_unit_test(test_differs),
         cmocka_unit_test(test_at_least),
+        cmocka_unit_test(test_rule),
+        cmocka_unit_test(test_seeds_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
