@@ -12,7 +12,8 @@ usec_t backoff_wait(usec_t min, usec_t max, uint32_t failures, usec_t at_least, 
 }
 
 uint64_t backoff_seed(const void *owner) {
-    uint64_t seed = ((uint64_t)clock_wall() << 16) ^ (uintptr_t)owner;
+    /* multiplied so that owners side by side, whose last bits alone differ, begin far from each other */
+    uint64_t seed = (((uint64_t)clock_wall() << 16) ^ (uintptr_t)owner) * 0x9e3779b97f4a7c15u;
 
     return seed ? seed : 1;
 }
