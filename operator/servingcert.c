@@ -109,11 +109,28 @@ static int write_in(const struct servingcert *c, const char *name, const char *t
     return 0;
 }
 
+/* As mkdir -p makes it, and only for us: a key is going to lie in it. */
+static int make_folder(const char *path, struct err *err) {
+    cleanup_free char *part = xstrdup(path);
+    size_t len = strlen(part);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return err_set(err, -errno, "cannot make the folder %s: %s", part, strerror(errno));
+        part[i] = path[i];
+    }
+    return 0;
+}
+
 /* Where it cannot be kept it serves all the same; the next start makes another one. */
 static void save(struct servingcert *c, const struct owncert *cert) {
-    if (!c->cert_dir || (mkdir(c->cert_dir, 0700) < 0 && errno != EEXIST))
+    if (!c->cert_dir)
         return;
-    int r = write_in(c, "tls.crt", cert->serving.cert_pem, &c->err);
+    int r = make_folder(c->cert_dir, &c->err);
+    if (r == 0)
+        r = write_in(c, "tls.crt", cert->serving.cert_pem, &c->err);
     if (r == 0)
         r = write_in(c, "tls.key", cert->serving.key_pem, &c->err);
     if (r == 0)

@@ -407,6 +407,30 @@ static void a_folder_keeps_ours(void **state) {
     assert_int_equal(servingcert_error(w->certs[1])->code, 0);
 }
 
+/* All of its folders that are missing are made, and none of them is open to others. */
+static void a_folder_in_folders_is_made(void **state) {
+    struct world *w = *state;
+    cleanup_free char *outer = file_in(w, "certs", NULL), *dir = file_in(w, "certs/of//ours/", NULL);
+    cleanup_free char *key = file_in(w, "certs/of/ours/tls.key", NULL);
+    struct stat st;
+    start(w, 0, &(struct servingcert_options){.cert_dir = dir});
+    assert_int_equal(servingcert_error(w->certs[0])->code, 0);
+    assert_int_equal(stat(key, &st), 0);
+    assert_int_equal(stat(outer, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void a_folder_that_cannot_be_made_is_told(void **state) {
+    struct world *w = *state;
+    cleanup_free char *file = file_in(w, "file", "x"), *dir = file_in(w, "file/certs", NULL);
+    start(w, 0, &(struct servingcert_options){.cert_dir = dir});
+    assert_true(servingcert_ready(w->certs[0]));
+    const char *text = servingcert_error(w->certs[0])->text;
+    assert_non_null(strstr(text, "cannot make the folder"));
+    assert_non_null(strstr(text, "file/certs"));
+    assert_non_null(strstr(text, "Not a directory"));
+}
+
 static void a_folder_that_cannot_be_written_is_told(void **state) {
     struct world *w = *state;
     cleanup_free char *file = file_in(w, "file", "x");
@@ -434,6 +458,8 @@ int main(void) {
         T(files_are_read_again),
         T(wrong_files_are_named),
         T(a_folder_keeps_ours),
+        T(a_folder_in_folders_is_made),
+        T(a_folder_that_cannot_be_made_is_told),
         T(a_folder_that_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
