@@ -14,6 +14,7 @@ from cases_metrics import pods_of_web, use
 from cases_rivals import HPAS, hpa_controller
 from kubelet import Kubelet
 from metrics_adapter import APISERVICES, MetricsAdapter
+from metrics_adapter import RULES as RESOURCE_RULES
 from proxy import Rule
 from world import MERGE, free_port, stays, wait
 
@@ -183,6 +184,30 @@ def feeds_its_own_policies_from_memory(c):
         use(c, "pod_load", 30)
         c.expect(6)
         assert not c.gate.asked(r"/apis/custom.metrics.k8s.io/.*/pods/", since), "asked the API for what is in memory"
+
+
+@test
+def feeds_its_own_policies_by_resource_rules(c):
+    """Without the kubelets; the same numbers that the API serves, and nothing asked of it."""
+    use(c, "used_cpu", 0.5)
+    use(c, "used_memory", 1 << 28)
+    file = c.world.folder / "resource-rules.yaml"
+    file.write_text(RESOURCE_RULES)
+    with serving(c, "--no-kubelet-metrics", rules=f"--rules={file}"), pods_of_web(c):
+        wait(lambda: kubectl(c, "top", "pods"), lambda: "500m" in kubectl(c, "top", "pods"), 40)
+        c.edit(metrics=[{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}])
+        c.condition("ScalingActive", "True")
+        wait(lambda: c.status(), lambda: [m.get("origin") for m in c.status().get("metrics", ())] == ["rules"])
+        c.keeps(2)
+        since = len(c.gate.requests)
+        use(c, "used_cpu", 1)
+        c.expect(4, 40)
+        assert not c.gate.asked(r"/apis/metrics.k8s.io/.*/pods", since), "asked the API for what is in memory"
+        c.source.add(Rule(QUERY, 1000, status=503, body=b"{}"))
+        pods = f"{RESOURCE}/namespaces/default/pods"
+        wait(lambda: c.plane.api("GET", pods), lambda: c.plane.api("GET", pods)[0] == 500, 40)
+        c.source.clear()
+        wait(lambda: kubectl(c, "top", "pods"), lambda: "1000m" in kubectl(c, "top", "pods"), 40)
 
 
 @test
