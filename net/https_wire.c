@@ -79,10 +79,22 @@ static int on_value(http_parser *parser, const char *at, size_t len) {
     return add_header_text(wire, at, len);
 }
 
+/* Without one, or with two, proxies disagree about whom it is for (RFC 9112, 3.2). */
+static bool has_wrong_host(const struct https_wire *wire) {
+    int hosts = 0;
+    for (int i = 0; i < wire->n_lines; i++)
+        hosts += strcasecmp(wire->text.data + wire->lines[i].name, "host") == 0;
+    return hosts > 1 || (hosts == 0 && wire->parser.http_minor > 0);
+}
+
 /* http-parser would go on with the body; we do not. */
 static int on_head(http_parser *parser) {
     struct https_wire *wire = parser->data;
     end_text(wire);
+    if (has_wrong_host(wire)) {
+        refuse(wire, 400);
+        return -1; /* 1 and 2 say something about the body here */
+    }
     wire->whole = true;
     wire->keep_alive = http_should_keep_alive(parser);
     /* Of a coding that is not chunked nobody can tell where it ends. */
@@ -118,30 +130,38 @@ void https_wire_reset(struct https_wire *wire) {
     wire->n_lines = 0;
     wire->header_len = 0;
     wire->part = HTTPS_WIRE_TARGET;
-    wire->line_end = wire->begun = wire->whole = wire->keep_alive = wire->has_body = false;
+    wire->line_end = wire->cr_end = wire->begun = wire->whole = wire->keep_alive = wire->has_body = false;
     wire->refused = 0;
 }
 
-/* The place of a blank that begins a line, or len. */
-static size_t find_fold(const struct https_wire *wire, const char *data, size_t len) {
+/* The place of a blank that begins a line, or of a LF without its CR; len where there is neither.
+ *
+ * The parser would put the halves of a value that is folded over two lines together. Others put a blank
+ * between them, and would see another user (RFC 9112, 5.2). And it takes a LF for the end of a line, where
+ * whoever passed the request on may have seen a value that goes on: what follows would be a header to us
+ * alone. */
+static size_t find_wrong_end(const struct https_wire *wire, const char *data, size_t len) {
     if (wire->line_end && is_blank(data[0]))
         return 0;
-    for (const char *at = data, *end = data + len; (at = memchr(at, '\n', (size_t)(end - at)));)
+    for (const char *at = data, *end = data + len; (at = memchr(at, '\n', (size_t)(end - at)));) {
+        if (at > data ? at[-1] != '\r' : !wire->cr_end)
+            return (size_t)(at - data);
         if (++at < end && is_blank(*at))
             return (size_t)(at - data);
+    }
     return len;
 }
 
-/* The parser would put the halves of a value that is folded over two lines together. Others put a blank
- * between them, and would see another user: it is refused (RFC 9112, 5.2). */
+/* What is behind the head is not looked at: bodies have what ends they like. */
 static size_t parse(struct https_wire *wire, const char *data, size_t len) {
-    size_t fold = find_fold(wire, data, len);
+    size_t wrong = find_wrong_end(wire, data, len);
     /* Nothing to read is to the parser the end of the connection. */
-    size_t used = fold ? http_parser_execute(&wire->parser, &settings, data, fold) : 0;
+    size_t used = wrong ? http_parser_execute(&wire->parser, &settings, data, wrong) : 0;
     bool ended = wire->whole || wire->refused || HTTP_PARSER_ERRNO(&wire->parser) != HPE_OK;
-    if (!ended && fold < len)
+    if (!ended && wrong < len)
         wire->refused = 400;
     wire->line_end = used > 0 && data[used - 1] == '\n';
+    wire->cr_end = used > 0 && data[used - 1] == '\r';
     return used;
 }
 

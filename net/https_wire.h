@@ -27,6 +27,7 @@ struct https_wire {
     size_t header_len;
     enum { HTTPS_WIRE_TARGET, HTTPS_WIRE_NAME, HTTPS_WIRE_VALUE } part; /* what text ends with */
     bool line_end;                                                      /* what was read last ended a line */
+    bool cr_end;                                                        /* … or is the CR before its end */
     bool begun;                                                         /* something has come */
     bool whole;                                                         /* the head has come to its end */
     bool keep_alive; /* of a whole one: the peer lets another request follow */

@@ -26,7 +26,7 @@ static void what_is_too_long_is_refused(void **state) {
         xasprintf("GET /%.8191s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", text),
         xasprintf("GET /%.8192s HTTP/1.1\r\nHost: h\r\n\r\n", text),
         xasprintf("GET /%s HTTP/1.1\r\nHost: h\r\n\r\n", text),
-        xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16368s\r\n\r\n", text),
+        xasprintf("GET / HTTP/1.0\r\nConnection: close\r\nB: %.16368s\r\n\r\n", text),
         xasprintf("GET / HTTP/1.1\r\nConnection: close\r\nB: %.16369s\r\n\r\n", text),
         xasprintf("GET / HTTP/1.1\r\nB: %s\r\n\r\n", text),
         xasprintf("GET / HTTP/1.1\r\n%s\r\n", many.data),

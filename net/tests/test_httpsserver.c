@@ -214,16 +214,22 @@ static void garbage_is_refused(void **state) {
         "GET / HTTP/2.0\r\nHost: h\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "\x16\x03\x01\x02\x01 not http\r\n\r\n",
-        "GET / HTTP/1.1\r\nX-Remote-User : admin\r\n\r\n",
-        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        "GET / HTTP/1.1\r\nX: a\x01z\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-User : admin\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX: a\x01z\r\n\r\n",
         "GET /a\tb HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /a\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
-        "GET / HTTP/1.1\r\nX-Remote-User: adm\r\n in\r\n\r\n",
-        "GET / HTTP/1.1\r\nX-Remote-User:\r\n\tadmin\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-User: adm\r\n in\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-User:\r\n\tadmin\r\n\r\n",
         "GET / HTTP/1.1\n X-Remote-User: admin\n\n",
+        "GET / HTTP/1.1\nHost: h\n\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\nX-Remote-User: admin\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\n\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nhost: i\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n",
         "WHATEVER / HTTP/1.1\r\nHost: h\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -232,6 +238,29 @@ static void garbage_is_refused(void **state) {
         if (!str_starts(answer.data, "HTTP/1.1 400 "))
             fail_msg("%s -> %s", cases[i], answer.data);
     }
+}
+
+/* A line may come in two pieces, between its CR and its LF too; and bodies have ends of their own. */
+static void ends_of_lines_may_be_torn(void **state) {
+    struct fixture *f = *state;
+    struct client client;
+    cleanup_buf struct buf answer, body;
+    open_client(f, &client);
+    client_put(&client, "GET / HTTP/1.1\r");
+    client_wait(f->loop, 20 * USEC_PER_MSEC);
+    client_put(&client, "\nHost: h\r");
+    client_wait(f->loop, 20 * USEC_PER_MSEC);
+    say(&client, "\n\r\n", "hello\n", &answer);
+    client_put(&client, "GET / HTTP/1.1\r\nHost: h");
+    client_wait(f->loop, 20 * USEC_PER_MSEC);
+    buf_init(&body, ANSWER_MAX);
+    client_put(&client, "\nX-Remote-User: admin\r\n\r\n"); /* a LF that begins a piece */
+    assert_false(client_take(&client, &body, NULL));
+    assert_true(str_starts(body.data, "HTTP/1.1 400 "));
+    client_close(&client);
+    buf_done(&body);
+    assert_true(ask(f, "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n\n ", &body));
+    assert_true(str_starts(body.data, "HTTP/1.1 200 "));
 }
 
 static void plain_http_is_told_so(void **state) {
@@ -511,6 +540,7 @@ int main(void) {
         T(a_certificate_is_told_by_its_authority),
         T(other_methods_reach_the_handler_and_close),
         T(garbage_is_refused),
+        T(ends_of_lines_may_be_torn),
         T(plain_http_is_told_so),
         T(old_tls_and_other_protocols_are_refused),
         T(a_certificate_is_exchanged_for_new_connections),
