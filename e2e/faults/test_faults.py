@@ -34,6 +34,7 @@ import cases_rivals  # noqa: E402, F401
 import cases_metrics  # noqa: E402, F401
 import cases_explain  # noqa: E402, F401
 import cases_serving  # noqa: E402, F401
+import cases_scenarios  # noqa: E402, F401
 import cases_process  # noqa: E402, F401
 from case import TESTS, run_one  # noqa: E402
 from world import World, binary  # noqa: E402
