@@ -287,12 +287,13 @@ void ruleset_free(struct ruleset *ruleset) {
     free(ruleset);
 }
 
-/* What only the cluster can tell to be wrong. */
+/* What only the cluster can tell to be wrong. It is no reason to have no rules at all: where none are in
+ * force the others are better than none. */
 static int check_overrides(const struct ruleset *rs, const char *name, const struct rules *rules,
                            struct err *err) {
     struct registry *registry;
 
-    if (!discovery_loaded(rs->discovery))
+    if (!rs->rules || !discovery_loaded(rs->discovery))
         return 0;
     int ret = registry_new(rules, &rs->resources->all, &registry, err);
     if (ret < 0) {

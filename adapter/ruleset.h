@@ -19,9 +19,10 @@ struct ruleset *ruleset_new(struct loop *loop, struct discovery *discovery, stru
 void ruleset_free(struct ruleset *ruleset);
 
 /* Takes a configuration's text: -EINVAL "FILE:LINE: …" leaves those that are in force. So does an override
- * of a resource that the cluster does not have ("FILE: rules[2]: line 12: …"), where its discovery is known;
- * where that is not, or is so no longer, the rule alone is left out, and the stats tell. Series are listed at
- * once; what is known of those that old and new rules both ask for stays until then. */
+ * of a resource that the cluster does not have ("FILE: rules[2]: line 12: …"), where there are rules in force
+ * and its discovery is known; of the first configuration, and where a resource goes later, the rule alone is
+ * left out, and the stats tell. Series are listed at once; what is known of those that old and new rules both
+ * ask for stays until then. */
 int ruleset_load(struct ruleset *ruleset, const char *name, const char *text, size_t len, struct err *err);
 
 /* Whether the cluster has every resource that the rules in force name: 0, also where that is not known yet,

@@ -102,6 +102,9 @@ static void write_ruleset(const struct ruleset *ruleset, struct buf *b) {
 
     ruleset_stats(ruleset, &s);
     selfmetrics_number(b, "trimtab_rules_loaded", "gauge", "1 where rules are in force.", s.loaded);
+    selfmetrics_number(b, "trimtab_rules_failing", "gauge",
+                       "1 while a rule is left out or its series cannot be listed: /readyz says why.",
+                       s.error[0] != '\0');
     selfmetrics_head(b, "trimtab_rules", "gauge", "Rules in force.");
     buf_printf(b,
                "trimtab_rules{section=\"rules\"} %" PRIu32

@@ -125,8 +125,9 @@ static bool serves_custom(void *arg, const struct metric_spec *metric, const cha
     return ownmetrics_defines(s->own, metric, ns);
 }
 
-/* As prometheus-adapter refuses to start with a file that names what the cluster does not have; of a file
- * that changes later the last good one stays, and a ConfigMap may be mended while we run. */
+/* As prometheus-adapter refuses to start with a file that names what the cluster does not have: who gave it
+ * is there to see it. Of a file that changes later the last good one stays; of a ConfigMap, which the chart
+ * has, the rule alone is left out, so that a kind that goes does not take every restart of us with it. */
 static void check_first_rules(struct serving *s) {
     if (!s->options->rules || s->rules_checked || !discovery_loaded(s->world.discovery))
         return;
@@ -143,10 +144,11 @@ static void on_rules(void *arg) {
     check_first_rules(s);
 }
 
-/* Whether the kubelets have data changes rarely; it is looked at again and again. */
+/* Data come with an answer and go with time alone, when one has been missing for long: nothing would call us.
+ */
 static void on_look(void *arg) {
     struct serving *s = arg;
-    bool serves = s->kubelets && kubelets_serves(s->kubelets);
+    bool serves = kubelets_serves(s->kubelets);
 
     if (serves != s->kubelets_serve) {
         s->kubelets_serve = serves;
@@ -175,6 +177,8 @@ static void start_preferred(struct serving *s) {
     s->resource = preferred_new(&resource);
     s->custom = preferred_new(&custom);
     ruleset_on_change(s->ruleset, on_rules, s);
+    if (!s->kubelets)
+        return;
     s->look = loop_timer_new(s->world.loop, on_look, s);
     loop_timer_set(s->look, LOOK);
 }
@@ -368,6 +372,11 @@ static void warn_of_apiservice(void *arg, const struct apiservice_state *state) 
 }
 
 void serving_warnings(const struct serving *serving, struct buf *out) {
+    struct ruleset_stats rules;
+
+    ruleset_stats(serving->ruleset, &rules);
+    if (rules.error[0])
+        buf_printf(out, "warning: rules: %s\n", rules.error);
     if (serving->rulesfollow)
         warn_of(out, "rules", rulesfollow_error(serving->rulesfollow));
     if (serving->cert)

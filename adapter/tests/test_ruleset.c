@@ -578,6 +578,20 @@ static void test_resources_that_are_missing(void **state) {
     assert_true(str_starts(err.text, "rules.yaml: rules[0]: line 2: resources.overrides.l: "));
 }
 
+/* A kind may have gone while nobody ran: the other rules are served, and the mistake is told. */
+static void test_first_rules_with_one_that_cannot_work(void **state) {
+    struct world *w = *state;
+
+    answer(w, 0, "one", SERIES(ONE("one")));
+    load_good(
+        w,
+        "rules:\n- {seriesQuery: x, metricsQuery: y, resources: {overrides: {l: {resource: cats}}}}\n" RULE(
+            "one"));
+    fake_loop_run(w->loop, USEC_PER_SEC);
+    assert_true(has(w, "one"));
+    assert_true(str_starts(stats_of(w).error, "rules.yaml: rules[0]: line 2: resources.overrides.l: "));
+}
+
 static void test_discovery_comes_late(void **state) {
     struct world *w = *state;
 
@@ -651,6 +665,7 @@ int main(void) {
         TEST(test_source_goes_while_asked),
         TEST(test_others_change_while_asked),
         TEST(test_resources_that_are_missing),
+        TEST(test_first_rules_with_one_that_cannot_work),
         TEST(test_discovery_comes_late),
         TEST(test_new_resource_asks_nobody),
     };
