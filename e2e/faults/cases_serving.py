@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import re
 import ssl
 import subprocess
@@ -16,7 +17,7 @@ from kubelet import Kubelet
 from metrics_adapter import APISERVICES, MetricsAdapter
 from metrics_adapter import RULES as RESOURCE_RULES
 from proxy import Rule
-from world import MERGE, free_port, stays, wait
+from world import MERGE, binary, free_port, stays, wait
 
 CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2"
 EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
@@ -366,6 +367,43 @@ def rules_are_followed_in_a_configmap(c):
         c.plane.api("DELETE", f"{configmaps}/served")
 
 
+OF_WIDGETS = """- seriesQuery: 'widget_load{namespace!=""}'
+  resources: {overrides: {namespace: {resource: namespace}, widget: {group: acme.io, resource: widget}}}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+"""
+
+
+@test
+def starts_with_a_rule_for_a_kind_that_has_gone(c):
+    """The other rules are served; a file is refused, as prometheus-adapter does."""
+    configmaps, crds = "/api/v1/namespaces/default/configmaps", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    rules = RULES.replace("externalRules:", OF_WIDGETS + "externalRules:")
+    wrong = "rules[1]: line 6: resources.overrides.widget: the cluster has no resource widget in the group acme.io"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    c.create(configmaps, {"metadata": {"name": "served"}, "data": {"config.yaml": rules}})
+    use(c, "pod_load", 2)
+    try:
+        with serving(c, rules="--rules-configmap=default/served") as s, pods_of_web(c):
+            gives(c, POD_LOAD, {"web-1": "2", "web-2": "2"})
+            wait(lambda: plainly(s.operator, "/readyz"),
+                 lambda: f"warning: rules: default/served/config.yaml: {wrong}\n" in plainly(s.operator, "/readyz"))
+            assert "\ntrimtab_rules_failing 1\n" in plainly(s.operator, "/metrics")
+            c.create(crds, {"metadata": {"name": "widgets.acme.io"}, "spec": {
+                "group": "acme.io", "scope": "Namespaced", "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+                "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}]}})
+            wait("the rule is taken in", lambda: "\ntrimtab_rules_failing 0\n" in plainly(s.operator, "/metrics"), 60)
+            assert "warning: rules" not in plainly(s.operator, "/readyz"), plainly(s.operator, "/readyz")
+    finally:
+        c.plane.api("DELETE", f"{crds}/widgets.acme.io")
+        c.plane.api("DELETE", f"{configmaps}/served")
+    wait("the kind is gone", lambda: c.plane.api("GET", "/apis/acme.io/v1")[0] == 404, 40)
+    file = c.world.folder / "widget-rules.yaml"
+    file.write_text(rules)
+    refused = c.world.start_operator(f"refused-{len(c.world.operators)}", f"--rules={file}", "--no-kubelet-metrics")
+    wait(refused.tail, lambda: refused.process.poll() == 1)
+    assert f"{file}: {wrong}" in refused.text(), refused.tail()
+
+
 @contextlib.contextmanager
 def remote_adapter(c):
     """A prometheus-adapter that no APIService points at; the flags that name it."""
@@ -400,6 +438,63 @@ def asks_who_else_has_a_metric(c):
         c.world.adapter.start()
         gives(c, theirs, {"adapter": "90"}, 60)
         s.operator.check()
+
+
+@contextlib.contextmanager
+def named(c, name):
+    """Operators that are started meanwhile find this name on this machine, as a cluster's DNS would tell them."""
+    hosts, wrapper, real = c.world.folder / "hosts", c.world.folder / "trimtab-with-hosts", binary()
+    hosts.write_text(f"127.0.0.1 localhost {name}\n")
+    wrapper.write_text(f'#!/bin/sh\nmount --bind {hosts} /etc/hosts || exit 1\nexec {real} "$@"\n')
+    start = c.world.folder / "trimtab-in-namespace"
+    start.write_text(f'#!/bin/sh\nexec unshare --map-root-user --mount {wrapper} "$@"\n')
+    for script in (wrapper, start):
+        script.chmod(0o755)
+    before = os.environ.get("TRIMTAB")
+    os.environ["TRIMTAB"] = str(start)
+    try:
+        yield
+    finally:
+        os.environ["TRIMTAB"] = before or real
+
+
+def other_authority(c):
+    """PEM of an authority that has signed nothing here."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                    "-subj", "/CN=another", "-keyout", "/dev/null", "-out", f"{c.plane.pki}/another.crt"], check=True, capture_output=True)
+    return (c.plane.pki / "another.crt").read_bytes()
+
+
+@test
+def verifies_the_other_adapter_by_its_apiservice(c):
+    """Its certificate by the caBundle of the APIService that it still has; refused where that is another authority's."""
+    theirs = f"{CUSTOM}/namespaces/default/services/adapter/service_load"
+    c.world.exporter.values['service_load{namespace="default",service="adapter"}'] = 70
+    use(c, "pod_load", 4)
+    with remote_adapter(c), named(c, "adapter.default.svc"):
+        adapter = c.world.adapter
+        adapter.stop()
+        c.plane.certificate("adapter", "/CN=adapter", "DNS:adapter.default.svc")
+        adapter.start(f"--tls-cert-file={c.plane.pki}/adapter.crt", f"--tls-private-key-file={c.plane.pki}/adapter.key")
+        with serving(c, f"--remote-adapter=default/adapter:{adapter.port}"), pods_of_web(c):
+            def answers(*words):
+                wait(lambda: f"{values(c, theirs)}; {c.operator.tail()}",
+                     lambda: (v := str(values(c, theirs))).startswith("503 ") and all(w in v for w in words), 60)
+
+            def bundle(pem):
+                c.plane.must("PATCH", f"{APISERVICES}/{NAMES[2]}", {"spec": {
+                    "caBundle": base64.b64encode(pem).decode(),
+                    "service": {"namespace": "default", "name": "adapter", "port": adapter.port}}}, MERGE)
+            answers("no APIService that points at default/adapter has a caBundle")
+            bundle(other_authority(c))
+            answers("certificate")
+            bundle((c.plane.pki / "ca.crt").read_bytes())
+            gives(c, theirs, {"adapter": "70"}, 60)
+            bundle(other_authority(c))
+            answers("certificate")
+            assert values(c, POD_LOAD) == {"web-1": "4", "web-2": "4"}
+        adapter.stop()
+        adapter.start()
 
 
 @test

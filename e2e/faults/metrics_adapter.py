@@ -44,7 +44,8 @@ class MetricsAdapter:
                          "spec": {"type": "ExternalName", "externalName": "localhost"}})
         self.start()
 
-    def start(self):
+    def start(self, *flags):
+        """Without flags it serves with a certificate that it makes and signs itself, for localhost."""
         config = str(self.plane.folder / "admin.kubeconfig")
         with (self.world.folder / "adapter.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -52,7 +53,7 @@ class MetricsAdapter:
                  f"--config={self.world.folder}/rules.yaml", "--bind-address=127.0.0.1",
                  f"--prometheus-url=http://127.0.0.1:{self.world.prometheus.port}", "--metrics-relist-interval=1s",
                  "--metrics-max-age=1m", f"--lister-kubeconfig={config}", f"--authentication-kubeconfig={config}",
-                 f"--authorization-kubeconfig={config}"], stdout=log, stderr=log)
+                 f"--authorization-kubeconfig={config}", *flags], stdout=log, stderr=log)
 
     def register(self):
         for group in GROUPS:
