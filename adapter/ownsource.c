@@ -447,10 +447,8 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
         find_later(f, 0);
 }
 
-static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
-                        usec_t now, struct sample *ret_sample) {
-    /* The text of STALE belongs to the subscription and is not part of what the caller sees as constant. */
-    struct metric_subscription *sub = (struct metric_subscription *)(uintptr_t)subscription;
+static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
+                        struct sample *ret_sample) {
     const struct own_feed *f = sub->feed;
 
     (void)source;

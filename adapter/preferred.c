@@ -152,7 +152,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     free(sub);
 }
 
-static void read_sample(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
+static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
                         struct sample *ret_sample) {
     const struct leg *leg = leg_to_read(sub);
 

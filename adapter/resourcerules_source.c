@@ -189,11 +189,8 @@ static void judge(const struct resource_feed *f, struct sample *sample) {
     }
 }
 
-static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
-                        usec_t now, struct sample *ret_sample) {
-    /* The text of STALE belongs to the subscription and is not part of what the caller sees as constant. */
-    struct metric_subscription *sub = (struct metric_subscription *)(uintptr_t)subscription;
-
+static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
+                        struct sample *ret_sample) {
     (void)source;
     *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
     ret_sample->origin = "rules";

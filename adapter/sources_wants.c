@@ -147,7 +147,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     drop_unused(w);
 }
 
-static void read_sample(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
+static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
                         struct sample *ret_sample) {
     const struct want *w = sub->want;
     struct sample s = {.quality = QUALITY_FAILED, .message = err_text(&w->why), .warning = ""};

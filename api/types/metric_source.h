@@ -27,8 +27,9 @@ struct metric_source_ops {
                                              const struct metric_request *request, metric_changed_fn *changed,
                                              void *arg);
     void (*unsubscribe)(struct metric_source *source, struct metric_subscription *subscription);
-    /* The present answer, from memory; now is wall time (for STALE by metric->max_age). */
-    void (*read)(struct metric_source *source, const struct metric_subscription *subscription, usec_t now,
+    /* The present answer, from memory; now is wall time (for STALE by metric->max_age, whose text the
+     * subscription keeps). */
+    void (*read)(struct metric_source *source, struct metric_subscription *subscription, usec_t now,
                  struct sample *ret_sample);
     /* What each of these pods measures, from memory, into ret_values (one for each); pods of the request's
      * namespace. Only for metrics of pods, whose read tells quality, newest time and message alone; NULL in a

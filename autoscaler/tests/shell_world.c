@@ -452,8 +452,8 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     ((struct world_subscriber *)subscription)->changed = NULL;
 }
 
-static void read_sample(struct metric_source *source, const struct metric_subscription *subscription,
-                        usec_t now, struct sample *ret) {
+static void read_sample(struct metric_source *source, struct metric_subscription *subscription, usec_t now,
+                        struct sample *ret) {
     (void)source, (void)subscription, (void)now;
     *ret = w.sample;
 }
