@@ -271,6 +271,12 @@ bool access_ready(const struct access *a) {
            (a->options.tolerate_lookup_failure && kubeobject_error(a->configmap)->code);
 }
 
+const struct err *access_error(const struct access *a) {
+    static const struct err none;
+
+    return a->configmap ? kubeobject_error(a->configmap) : &none;
+}
+
 void access_stats(const struct access *a, struct access_stats *ret_stats) {
     *ret_stats = a->stats;
 }

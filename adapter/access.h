@@ -41,6 +41,9 @@ int access_new(struct loop *loop, struct kube *kube, struct httpsserver *server,
 void access_free(struct access *access);
 /* Whether the ConfigMap has been read (or is not needed). */
 bool access_ready(const struct access *access);
+/* Why the ConfigMap cannot be followed at the moment, such as a right that is missing; code 0: it is, or is
+ * not needed. What it said before stays in force. Borrowed. */
+const struct err *access_error(const struct access *access);
 
 /* Asks. Where the answer is known, done is called inside and NULL returned; else it is called later, and the
  * handle is valid until then. Equal questions under way are asked once. Both caches are bounded. A member of

@@ -353,7 +353,7 @@ bool serving_ready(const struct serving *serving, struct buf *why) {
         ready = missing(why, "the series of the rules have not been listed yet",
                         s->rulesfollow ? rulesfollow_error(s->rulesfollow) : NULL);
     if (s->access && !access_ready(s->access))
-        ready = missing(why, "the front proxy's authority is not known yet", NULL);
+        ready = missing(why, "the front proxy's authority is not known yet", access_error(s->access));
     if (s->cert && !servingcert_ready(s->cert))
         ready = missing(why, "there is no serving certificate yet", servingcert_error(s->cert));
     if (kubelets_wait(s))
@@ -379,6 +379,8 @@ void serving_warnings(const struct serving *serving, struct buf *out) {
         buf_printf(out, "warning: rules: %s\n", rules.error);
     if (serving->rulesfollow)
         warn_of(out, "rules", rulesfollow_error(serving->rulesfollow));
+    if (serving->access)
+        warn_of(out, "authentication", access_error(serving->access));
     if (serving->cert)
         warn_of(out, "certificate", servingcert_error(serving->cert));
     if (serving->apiservices)

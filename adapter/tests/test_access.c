@@ -505,8 +505,10 @@ static void test_lookup_fails(void **state) {
     struct world *w = *state;
 
     start(w, &(struct access_options){0});
+    assert_int_equal(access_error(w->access)->code, 0);
     cluster_end(&w->kube, 0, -ECONNREFUSED);
     assert_false(access_ready(w->access));
+    assert_int_equal(access_error(w->access)->code, -ECONNREFUSED);
     access_free(w->access);
     start(w, &(struct access_options){.tolerate_lookup_failure = true});
     assert_false(access_ready(w->access));
@@ -515,6 +517,7 @@ static void test_lookup_fails(void **state) {
     access_free(w->access);
     start(w, &(struct access_options){.skip_lookup = true});
     assert_true(access_ready(w->access));
+    assert_int_equal(access_error(w->access)->code, 0);
     cluster_done(&w->kube);
 }
 
