@@ -3,35 +3,20 @@
 `trimtab evaluate`, as a process. No cluster is started.
 
 usage: decisions.py [POLICIES=10000]
-env: TRIMTAB, BENCH_DECISIONS, BENCH_RECORDS (the programs; default: of the release build, built where one is missing)
+env: TRIMTAB, BENCH_DECISIONS, BENCH_RECORDS (the programs; default: those of the release build, brought up to date)
 """
 import json
-import os
-import subprocess
-import sys
 import tempfile
 
 import lab
-
-RELEASE = os.path.join(lab.ROOT, "build", "release")
-# What each figure has to stay below.
-LIMITS = {"10 pods": 100, "100 pods": 1000, "record": 2048, "records": 100, "evaluate": 5}
-
-
-def program(variable, target, path):
-    """The program, built first where it is missing."""
-    binary = os.environ.get(variable, os.path.join(RELEASE, path))
-    if not os.path.exists(binary):
-        subprocess.run(["cmake", "--preset", "release"], cwd=lab.ROOT, check=True, stdout=sys.stderr)
-        subprocess.run(["cmake", "--build", "--preset", "release", "--target", target], cwd=lab.ROOT, check=True, stdout=sys.stderr)
-    return binary
+import processes
+import report
 
 
 def result(argv):
     """What a program printed, a line of JSON, which is printed again."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout)
-    lab.emit(**found)
+    found = json.loads(processes.call(argv).stdout)
+    report.emit(**found)
     return found
 
 
@@ -59,33 +44,34 @@ def evaluate(binary):
         json.dump(case(), f)
         f.flush()
         argv = [binary, "evaluate", "-f", f.name, "--now", "2026-01-01T01:00:05Z"]
-        said = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
+        said = processes.call(argv).stdout
         if "10 -> 16" not in said:
             raise SystemExit(f"decisions.py: evaluate did not decide as expected:\n{said}")
-        wall, cpu = lab.process_times(argv)
-    idle, idle_cpu = lab.process_times([binary, "version"])
-    lab.emit("evaluate", ms_median=round(wall, 2), cpu_ms_median=round(cpu, 2), version_ms_median=round(idle, 2),
-             version_cpu_ms_median=round(idle_cpu, 2))
+        wall, cpu = processes.process_times(argv)
+    idle, idle_cpu = processes.process_times([binary, "version"])
+    report.emit("evaluate", ms_median=round(wall, 2), cpu_ms_median=round(cpu, 2), version_ms_median=round(idle, 2),
+                version_cpu_ms_median=round(idle_cpu, 2))
     return wall
 
 
 def main():
-    policies = sys.argv[1] if len(sys.argv) > 1 else "10000"
-    decide = program("BENCH_DECISIONS", "bench_decisions", "autoscaler/bench/bench_decisions")
-    rows = []
-    for pods in ("10", "100"):
-        r = result([decide, policies, pods])
-        rows.append((f"{policies} policies with {pods} pods each, decided", r["ms"], "ms", LIMITS[pods + " pods"]))
-        rows.append(("of that, gathering what they start from", round(100 * r["gathering_share"]), "%", ""))
-        rows.append(("arena of one decision", r["arena_bytes"], "bytes", ""))
-        rows.append(("allocations while deciding", r["allocations"], "", "none"))
-    r = result([program("BENCH_RECORDS", "bench_records", "autoscaler/bench/bench_records"), policies])
-    rows.append(("record of a decision, packed, at most", r["packed_bytes_most"], "bytes", LIMITS["record"]))
-    rows.append((f"{policies} policies with {r['records_each']} records each", r["heap_mib"], "MiB", LIMITS["records"]))
-    rows.append(("`trimtab evaluate` of one case", round(evaluate(program("TRIMTAB", "trimtab", "trimtab")), 2), "ms", LIMITS["evaluate"]))
-    print("| | measured | limit |\n|---|---|---|", file=sys.stderr)
-    for what, value, unit, limit in rows:
-        print(f"| {what} | {value} {unit} | {limit} |", file=sys.stderr)
+    policies, = report.arguments(10000)
+    decide = processes.program("BENCH_DECISIONS", "bench_decisions", "autoscaler/bench/bench_decisions")
+    few, many = (result([decide, str(policies), pods]) for pods in ("10", "100"))
+    kept = result([processes.program("BENCH_RECORDS", "bench_records", "autoscaler/bench/bench_records"), str(policies)])
+    once = evaluate(processes.trimtab())
+    report.table([f"{policies} policies", "CPU", "of that, gathering", "arena of a decision", "allocations"],
+                 [[f"with {r['pods_each']} pods each", f"{r['ms']} ms", f"{100 * r['gathering_share']:.0f} %", f"{r['arena_bytes']} bytes",
+                   r["allocations"]] for r in (few, many)])
+    report.finish("decisions", [
+        (f"{policies:,} policies decided, from the cache", f"10 pods each: {few['ms']:.0f} ms of CPU, 100 pods each: {many['ms']:.0f} ms; "
+         f"{few['allocations'] + many['allocations'] or 'nothing'} allocated outside the arena", ""),
+        (f"the last {kept['records_each']} decisions of {policies:,} policies", f"{kept['heap_mib']:.0f} MiB", ""),
+        ("one case with `trimtab evaluate`", f"{once:.1f} ms", "")], [
+            report.Limit("with 10 pods each", few["ms"], 100, "ms"), report.Limit("with 100 pods each", many["ms"], 1000, "ms"),
+            report.Limit("allocations while deciding", few["allocations"] + many["allocations"], 0),
+            report.Limit("record of a decision, packed, at most", kept["packed_bytes_most"], 2048, "bytes"),
+            report.Limit("all records", kept["heap_mib"], 100, "MiB"), report.Limit("`trimtab evaluate` of one case", once, 5, "ms")])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What the benches share: a control plane with KWOK nodes, an application whose load is set, Prometheus, the operator, and how a
-process is measured. Everything is on loopback, on ports chosen at start, and ended by `Lab.close`.
+"""What stands around what is measured: a control plane with KWOK nodes, an application whose load is set, Prometheus, the operator.
+Everything is on loopback, on ports chosen at start, and ended by `Lab.close`.
 """
+import atexit
 import base64
 import http.client
 import http.server
@@ -8,38 +9,19 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
 import ssl
-import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.parse
 import urllib.request
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-TICK = os.sysconf("SC_CLK_TCK")
+import processes
+import report
+from processes import ROOT
+
 POLICIES = "/apis/autoscaling.trimtab.dev/v1"
 PER_TXN = 100  # puts in one request to etcd
-
-
-def say(text):
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
-
-
-def emit(bench, **fields):
-    """One result, as a line of JSON on standard output."""
-    print(json.dumps({"bench": bench, **fields}), flush=True)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def get(url, timeout=10):
@@ -59,21 +41,6 @@ def wait_for(what, check, seconds=60, every=0.1):
             pass
         time.sleep(every)
     raise SystemExit(f"gave up after {seconds} s: {what}")
-
-
-def process_times(argv, runs=50, status=0):
-    """Milliseconds from spawn to exit of a program that must exit with `status`, and those of them that it had a processor: the
-    medians. Spawned without Python's subprocess module, which takes a millisecond of its own."""
-    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)]
-    wall, cpu = [], []
-    for _ in range(runs):
-        begun = time.perf_counter()
-        _, wait, used = os.wait4(os.posix_spawn(argv[0], argv, os.environ, file_actions=null), 0)
-        wall.append((time.perf_counter() - begun) * 1000)
-        cpu.append((used.ru_utime + used.ru_stime) * 1000)
-        if os.waitstatus_to_exitcode(wait) != status:
-            raise SystemExit(f"{' '.join(argv)}: exit code {os.waitstatus_to_exitcode(wait)}")
-    return statistics.median(wall), statistics.median(cpu)
 
 
 class Kube:
@@ -99,10 +66,17 @@ class Kube:
     def connect(self):
         return http.client.HTTPSConnection(self.host, self.port, context=self.context)
 
-    def request(self, method, path, body=None, kind="application/json"):
+    def send(self, method, path, body, kind):
         data = json.dumps(body) if body is not None else None
         self.connection.request(method, path, data, {"Content-Type": kind, "User-Agent": self.agent})
-        reply = self.connection.getresponse()
+        return self.connection.getresponse()
+
+    def request(self, method, path, body=None, kind="application/json"):
+        try:
+            reply = self.send(method, path, body, kind)
+        except (http.client.RemoteDisconnected, BrokenPipeError):  # nobody had asked for long
+            self.connection = self.connect()
+            reply = self.send(method, path, body, kind)
         text = reply.read()
         return reply.status, (json.loads(text) if text[:1] == b"{" else text.decode())
 
@@ -204,43 +178,15 @@ class Application:
             return "\n".join(lines) + "\n"
 
 
-class Process:
-    """A process of the bench, measured through /proc."""
-
-    def __init__(self, argv, log, env=None):
-        with open(log, "wb") as out:
-            self.popen = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, env=env, start_new_session=True)
-        self.pid = self.popen.pid
-        self.log = log
-
-    def cpu(self):
-        """Seconds of processor time so far."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def memory(self, field="VmRSS"):
-        """Resident MiB now, or at its peak with VmHWM."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
-            return int(re.search(field + r":\s+(\d+)", f.read()).group(1)) / 1024
-
-    def stop(self):
-        if self.popen.poll() is None:
-            self.popen.terminate()
-            try:
-                self.popen.wait(10)
-            except subprocess.TimeoutExpired:
-                self.popen.kill()
-                self.popen.wait()
-
-
 class Lab:
     """A control plane with KWOK nodes and the parts a bench asks for. Use as a context manager.
     controllers=False: an API server and etcd alone. audit: the rules of an audit policy, whose log is `self.audit`."""
 
     def __init__(self, nodes=4, audit="", controllers=True):
         self.dir = tempfile.mkdtemp(prefix="trimtab-bench-")
-        self.processes = []
+        self.processes, self.closed = [], False
+        self.script = os.path.join(ROOT, "e2e", "cluster", "control-plane.sh")
+        atexit.register(self.close)  # also where a signal comes before `with` has begun
         env = dict(os.environ)
         if audit:
             policy = os.path.join(self.dir, "audit.yaml")
@@ -248,19 +194,13 @@ class Lab:
                 f.write(f"apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{audit}]\n")
             self.audit = os.path.join(self.dir, "audit.json")
             env["APISERVER_EXTRA"] = f"--audit-policy-file={policy} --audit-log-path={self.audit} --audit-log-mode=blocking"
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        say("starting a control plane")
-        self.script = os.path.join(ROOT, "e2e", "cluster", "control-plane.sh")
-        try:
-            parts = ["--nodes", str(nodes)] if controllers else ["--no-kcm"]
-            subprocess.run([self.script, "up", self.dir, *parts], check=True, env=env, stdout=subprocess.DEVNULL)
-            self.kubeconfig = os.path.join(self.dir, "admin.kubeconfig")
-            self.kube = Kube(self.kubeconfig)
-            self.kubectl("apply", "-f", os.path.join(ROOT, "crds", "autoscalingpolicies.yaml"))
-            wait_for("policies are served", lambda: self.kube.request("GET", POLICIES + "/autoscalingpolicies")[0] == 200)
-        except BaseException:
-            self.close()
-            raise
+        report.say("starting a control plane")
+        parts = ["--nodes", str(nodes)] if controllers else ["--no-kcm"]
+        processes.call([self.script, "up", self.dir, *parts], env=env)
+        self.kubeconfig = os.path.join(self.dir, "admin.kubeconfig")
+        self.kube = Kube(self.kubeconfig)
+        self.kubectl("apply", "-f", os.path.join(ROOT, "crds", "autoscalingpolicies.yaml"))
+        wait_for("policies are served", lambda: self.kube.request("GET", POLICIES + "/autoscalingpolicies")[0] == 200)
 
     def __enter__(self):
         return self
@@ -269,19 +209,19 @@ class Lab:
         self.close()
 
     def close(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # whoever is impatient leaves nothing behind
-        for p in reversed(self.processes):
-            p.stop()
-        subprocess.run([self.script, "down", self.dir], check=False, stdout=subprocess.DEVNULL)
-        if not os.environ.get("KEEP"):
-            shutil.rmtree(self.dir, ignore_errors=True)
+        with processes.held():
+            if self.closed:
+                return
+            self.closed = True
+            for p in reversed(self.processes):
+                p.stop()
+            processes.call([self.script, "down", self.dir], check=False)
+            processes.kill_in(self.dir)
+            if not os.environ.get("KEEP"):
+                shutil.rmtree(self.dir, ignore_errors=True)
 
     def kubectl(self, *args, stdin=None):
-        done = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *args], input=stdin, text=True, capture_output=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"kubectl {' '.join(args)}: {done.stderr}")
-        return done.stdout
+        return processes.call(["kubectl", "--kubeconfig", self.kubeconfig, *args], stdin=stdin, stderr=subprocess.PIPE).stdout
 
     def certificate(self, name, subject, usage):
         """A certificate of the cluster's authority, for a user (usage clientAuth) or a server on 127.0.0.1 (serverAuth): its file and
@@ -327,13 +267,14 @@ class Lab:
             wait_for(f"{path} is in the watch cache", lambda path=path: self.kube.request("GET", path + "?resourceVersion=0")[0] == 200)
 
     def start(self, name, argv, env=None):
-        p = Process(argv, os.path.join(self.dir, name + ".log"), env)
-        self.processes.append(p)
+        with processes.held():
+            p = processes.Process(argv, os.path.join(self.dir, name + ".log"), env)
+            self.processes.append(p)
         return p
 
     def prometheus(self, target_port, interval="1s", query_log=""):
         """A Prometheus that scrapes one target; returns its URL. query_log: a file for every query that it is sent."""
-        port = free_port()
+        port = processes.free_port()
         logged = f", query_log_file: {query_log}" if query_log else ""
         config = os.path.join(self.dir, "prometheus.yml")
         with open(config, "w", encoding="ascii") as f:
@@ -351,9 +292,8 @@ class Lab:
 
     def operator(self, prometheus_url, *flags):
         """The operator as a process; returns it and the URL of its HTTP port."""
-        binary = os.environ.get("TRIMTAB", os.path.join(ROOT, "build", "release", "trimtab"))
-        port = free_port()
-        p = self.start("trimtab", [binary, "run", "--kubeconfig", self.kubeconfig, "--prometheus-url", prometheus_url,
+        port = processes.free_port()
+        p = self.start("trimtab", [processes.trimtab(), "run", "--kubeconfig", self.kubeconfig, "--prometheus-url", prometheus_url,
                                    "--http-port", str(port), "--secure-port=0", "--no-kubelet-metrics", *flags])
         url = f"http://127.0.0.1:{port}"
         wait_for("trimtab is ready", lambda: get(url + "/readyz").startswith("ok"))
@@ -365,7 +305,7 @@ class Lab:
             kube = Kube(self.kubeconfig)
             for o in objects[k::threads]:
                 kube.create(path, o)
-        running = [threading.Thread(target=work, args=(k,)) for k in range(threads)]
+        running = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(threads)]
         for t in running:
             t.start()
         for t in running:

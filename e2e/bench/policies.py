@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Many policies: how soon all of them decide, and what they cost in steady state.
 
-usage: policies.py [POLICIES=1000] [QUERIES=100] [SECONDS=60]
-1,000 policies on 1,000 Deployments (one KWOK pod each) share 100 queries at `interval: 1s`. Counts the operator's processor time
-and memory, Prometheus' queries, and the operator's requests in the audit log of the API server.
-env: TRIMTAB (the binary; default build/release/trimtab)
+usage: policies.py [POLICIES=1000] [QUERIES=100] [SECONDS=60] [ROUNDS=3]
+1,000 policies on 1,000 Deployments (one KWOK pod each) share 100 queries at `interval: 1s`. They are created as often as there are
+rounds, and deleted in between: how long after the last one all decide. Then, in each round, the operator's processor time and memory,
+Prometheus' queries, and the operator's requests in the audit log of the API server. Medians of the rounds.
+env: TRIMTAB (the binary; default: the release build)
 """
 import json
-import sys
 import time
 
 import lab
+import report
+from report import median
 
 NS = "default"
 
@@ -39,22 +41,35 @@ def deciding(world):
     return ready
 
 
-def come_up(world, url, count, queries):
+def deploy(world, count):
     names = [f"w-{i:04d}" for i in range(count)]
     deployments = [lab.deployment(n, NS) for n in names]
-    lab.say(f"creating {count} deployments")
+    report.say(f"creating {count} deployments")
     world.create_all(f"/apis/apps/v1/namespaces/{NS}/deployments", deployments)
     lab.wait_for("all pods are there", lambda: pods_running(world) >= count, 300, 2)
     time.sleep(20)  # two minutes of rates are not needed, but every series must be there
-    lab.say(f"creating {count} policies")
+    return names
+
+
+def come_up(world, names, queries):
+    """Creates the policies; how long that took, and how long after the last one all of them decided."""
+    report.say(f"creating {len(names)} policies")
     policies = [lab.policy(n, NS, f'avg(rate(http_requests_total{{group="{i % queries}"}}[1m]))', "100", 5, None, "1s")
                 for i, n in enumerate(names)]
     begun = time.time()
     world.create_all(f"{lab.POLICIES}/namespaces/{NS}/autoscalingpolicies", policies)
     created = time.time()
-    while deciding(world) < count and time.time() - created < 120:
+    while deciding(world) < len(names) and time.time() - created < 120:
         time.sleep(0.25)
-    return created - begun, time.time() - created, deciding(world)
+    found = {"creating_s": round(created - begun, 1), "after_last_s": round(time.time() - created, 2), "deciding": deciding(world)}
+    report.emit("policies-start", policies=len(names), **found)
+    return found
+
+
+def go(world, own):
+    """Deletes all policies, until the operator knows of none."""
+    world.kube.request("DELETE", f"{lab.POLICIES}/namespaces/{NS}/autoscalingpolicies")
+    lab.wait_for("the policies are gone", lambda: not lab.metrics(own + "/metrics")["trimtab_policies"], 60, 0.5)
 
 
 def pods_running(world):
@@ -68,9 +83,7 @@ def prometheus_queries(url):
 
 
 def steady_state(world, process, own, url, seconds):
-    lab.say("waiting for a steady state")
-    time.sleep(60)  # value changes may be written once in 15 s; the rates have to settle over their minute
-    lab.say(f"measuring for {seconds} s")
+    report.say(f"measuring for {seconds} s")
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     cpu, queries, before, begun = process.cpu(), prometheus_queries(url), lab.metrics(own + "/metrics"), time.time()
     time.sleep(seconds)
@@ -90,19 +103,34 @@ def steady_state(world, process, own, url, seconds):
 
 
 def main():
-    numbers = [int(a) for a in sys.argv[1:]] + [1000, 100, 60][len(sys.argv) - 1:]
-    count, queries, seconds = numbers[:3]
+    count, queries, seconds, rounds = report.arguments(1000, 100, 60, 3)
     with lab.Lab(audit="{level: Metadata}") as world:
         app = lab.Application(world.kubeconfig, NS, groups=queries, poll=5, default_rps=80.0)
         url = world.prometheus(app.port, "5s")
         process, own = world.operator(url)
-        creating, after_last, ready = come_up(world, url, count, queries)
-        lab.emit("policies-start", policies=count, creating_s=round(creating, 1), all_deciding_after_last_s=round(after_last, 1), deciding=ready)
-        result = steady_state(world, process, own, url, seconds)
-        lab.emit("policies-steady", policies=count, queries=queries, interval_s=1, window_s=seconds, **result)
-        print("| policies | deciding, after the last was made | cores | MiB | queries/s | API reads | API writes |\n|---|---|---|---|---|---|---|\n"
-              f"| {count} | {after_last:.1f} s | {result['cores']:.3f} | {result['rss_mib']:.0f} | {result['queries_per_s']:.0f} "
-              f"| {result['api_reads']} in {seconds} s | {result['api_writes']} in {seconds} s |", file=sys.stderr)
+        names = deploy(world, count)
+        starts = [come_up(world, names, queries)]
+        for _ in range(rounds - 1):
+            go(world, own)
+            starts.append(come_up(world, names, queries))
+        report.say("waiting for a steady state")
+        time.sleep(60)  # value changes may be written once in 15 s; the rates have to settle over their minute
+        found = [steady_state(world, process, own, url, seconds) for _ in range(rounds)]
+    for one in found:
+        report.emit("policies-steady", policies=count, queries=queries, interval_s=1, window_s=seconds, **one)
+    after, (cores, rss, rate, writes) = median(starts, "after_last_s"), (median(found, f) for f in ("cores", "rss_mib", "queries_per_s", "api_writes"))
+    # Once in ten minutes the operator asks which APIs there are, and that may fall into one of the rounds.
+    reads = median(found, "api_reads")
+    report.table(["policies", "deciding, after the last was made", "cores", "resident", "queries/s", "API reads", "API writes"],
+                 [[count, f"{after:.1f} s", f"{cores:.3f}", f"{rss:.0f} MiB", f"{rate:.0f}", f"{reads:.0f} in {seconds} s", f"{writes:.0f} in {seconds} s"]])
+    report.finish("policies", [
+        (f"{count:,} policies, {queries} queries, `interval: 1s`",
+         f"{cores:.2f} cores, {rss:.0f} MiB, {rate:.0f} queries/s, {reads:.0f} reads and {writes:.0f} writes in {seconds} s", ""),
+        (f"{count:,} policies created at once", f"all deciding {after:.1f} s after the last", "")], [
+            report.Limit("processor time", cores, 0.1, "cores"), report.Limit("queries a second", rate, queries),
+            report.Limit("reads of the API server", reads, 0), report.Limit("writes to the API server", writes, count / 100),
+            report.Limit("all deciding after the last was made", max(one["after_last_s"] for one in starts), 10, "s"),
+            report.Limit("policies that decide", min(one["deciding"] for one in starts), count, least=True)])
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
 """Load step -> scale writes: trimtab and, on the same series in the same run, a real HPA through prometheus-adapter.
 
-usage: reaction.py [RUNS=10] [--no-peer]
+usage: reaction.py [RUNS=10]
 Prometheus scrapes at 1 s, queries look at 5 s; the load goes from 80 to 1000 requests a second with a target of 100 a pod, at
-a random phase. Prints one JSON line a run and peer, and a summary; on standard error a table.
-env: TRIMTAB (the binary; default build/release/trimtab)
+a random phase. The HPA looks every 15 s, as its controller does by default; prometheus-adapter lists the series every 2 s. Who has
+not written within GIVE_UP seconds counts with these.
+env: TRIMTAB (the binary; default: the release build)
 """
 import os
 import random
 import statistics
-import subprocess
-import sys
 import threading
 import time
 
 import lab
+import processes
+import report
 
 LOW, HIGH, TARGET, WANT = 80, 1000, 100, 10
+GIVE_UP = 60
 BEHAVIOR = {
     "scaleUp": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Percent", "value": 1000, "periodSeconds": 5}]},
     "scaleDown": {"stabilizationWindowSeconds": 5, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 5}]},
@@ -31,13 +33,11 @@ RULES = """rules:
 
 def start_adapter(world, prometheus_url):
     """prometheus-adapter behind the aggregator, through a Service with an external name."""
-    binary = subprocess.run([os.path.join(lab.HERE, "peers", "build.sh"), "prometheus-adapter"], check=True,
-                            stdout=subprocess.PIPE, text=True).stdout.strip()
-    port, rules = lab.free_port(), os.path.join(world.dir, "rules.yaml")
+    port, rules = processes.free_port(), os.path.join(world.dir, "rules.yaml")
     with open(rules, "w", encoding="ascii") as f:
         f.write(RULES)
     world.start("adapter", [
-        binary, f"--secure-port={port}", f"--cert-dir={world.dir}/adapter-certs", f"--config={rules}",
+        processes.peer("prometheus-adapter"), f"--secure-port={port}", f"--cert-dir={world.dir}/adapter-certs", f"--config={rules}",
         f"--prometheus-url={prometheus_url}", "--metrics-relist-interval=2s", "--metrics-max-age=1m",
         f"--lister-kubeconfig={world.kubeconfig}", f"--authentication-kubeconfig={world.kubeconfig}",
         f"--authorization-kubeconfig={world.kubeconfig}", "--bind-address=127.0.0.1",
@@ -102,39 +102,50 @@ def one_run(app, follower, names, number):
     time.sleep(random.uniform(0, 15))
     marks = {n: len(follower.log[n]) for n in names}
     begun = app.set(HIGH)
-    while time.time() - begun < 60:
+    while time.time() - begun < GIVE_UP:
         if all(any(r >= WANT for _, r in follower.changes(n, begun, marks[n])) for n in names):
             break
         time.sleep(0.05)
     results = {}
     for n in names:
         changes = follower.changes(n, begun, marks[n])
-        full = next((t for t, r in changes if r >= WANT), None)
-        results[n] = (changes[0][0] if changes else None, full)
-        lab.emit("reaction", peer=n, run=number, first_write_s=results[n][0], right_size_s=full, changes=changes)
+        results[n] = (changes[0][0] if changes else GIVE_UP, next((t for t, r in changes if r >= WANT), GIVE_UP))
+        report.emit("reaction", peer=n, run=number, first_write_s=results[n][0], right_size_s=results[n][1], changes=changes)
     return results
 
 
-def describe(values):
-    v = [x for x in values if x is not None]
-    if not v:
-        return {"runs": 0}
-    return {"runs": len(v), "min": min(v), "median": statistics.median(v), "mean": round(statistics.mean(v), 3), "max": max(v)}
+def words(values):
+    """A cell of the README."""
+    return f"median {statistics.median(values):.1f} s, max {max(values):.1f} s"
+
+
+def finish(results):
+    """Results: of each run, by name, the time of the first write and that of the right size."""
+    first, full = ({n: [r[n][k] for r in results] for n in results[0]} for k in (0, 1))
+    report.table(["", "first write", "right size"], [[n, words(first[n]), words(full[n])] for n in first])
+    for n in first:
+        report.emit("reaction-summary", peer=n, runs=len(results), **{
+            f"{what}_{kind.__name__}_s": round(kind(of[n]), 3) for what, of in (("first_write", first), ("right_size", full))
+            for kind in (min, statistics.median, max)})
+    report.finish("reaction", [
+        (f"load step to first scale write, scrapes at 1 s, {len(results)} runs", words(first["trimtab"]),
+         "HPA with prometheus-adapter: " + words(first["hpa"])),
+        ("load step to the right size", words(full["trimtab"]), words(full["hpa"]))], [
+            report.Limit("first write, median", statistics.median(first["trimtab"]), 1.5, "s"),
+            report.Limit("first write, the slowest", max(first["trimtab"]), 3, "s")])
 
 
 def main():
-    runs = int(next((a for a in sys.argv[1:] if a.isdigit()), 10))
-    peer = "--no-peer" not in sys.argv
+    runs, = report.arguments(10)
+    names = ("trimtab", "hpa")
     with lab.Lab() as world:
-        names = ["trimtab"] + (["hpa"] if peer else [])
         for n in names:
             world.kube.create("/apis/apps/v1/namespaces/default/deployments", lab.deployment(n, "default"))
         app = lab.Application(world.kubeconfig, "default", default_rps=LOW)
         url = world.prometheus(app.port)
-        if peer:
-            lab.say("starting prometheus-adapter for the HPA")
-            start_adapter(world, url)
-            world.kube.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", hpa("hpa"))
+        report.say("starting prometheus-adapter for the HPA")
+        start_adapter(world, url)
+        world.kube.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", hpa("hpa"))
         world.operator(url)
         query = 'sum(rate(http_requests_total{app="trimtab"}[5s]))'
         world.kube.create(lab.POLICIES + "/namespaces/default/autoscalingpolicies",
@@ -144,12 +155,8 @@ def main():
         results = []
         for i in range(runs):
             results.append(one_run(app, follower, names, i + 1))
-            lab.say(f"run {i + 1} of {runs}: " + ", ".join(f"{n} first {r[0]} s, right size {r[1]} s" for n, r in results[-1].items()))
-        print("| | first write: median | max | right size: median | max |\n|---|---|---|---|---|", file=sys.stderr)
-        for n in names:
-            first, full = describe([r[n][0] for r in results]), describe([r[n][1] for r in results])
-            lab.emit("reaction-summary", peer=n, first_write_s=first, right_size_s=full)
-            print(f"| {n} | {first.get('median')} s | {first.get('max')} s | {full.get('median')} s | {full.get('max')} s |", file=sys.stderr)
+            report.say(f"run {i + 1} of {runs}: " + ", ".join(f"{n} first {r[0]} s, right size {r[1]} s" for n, r in results[-1].items()))
+    finish(results)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,23 @@
 usage: requests.py [PODS=100] [SECONDS=10] [ROUNDS=3]
 GET .../namespaces/NS/pods/*/METRIC over TLS, 8 connections that are kept alive, each with the token of a service account that is
 reviewed by the API server. prometheus-adapter runs as it is by default (5 requests a second to the API server) and with that limit
-taken away. "a core" is what the server would answer in a second of processor time of its own; beside it run wrk, the API server and
-Prometheus, so that on a machine of two cores "requests/s" is what is left.
+taken away; who is first changes from round to round. "a core" is what the server would answer in a second of processor time of its own;
+beside it run wrk, the API server and Prometheus, so that on a machine of two cores "requests/s" is what is left. Medians of the rounds.
+env: TRIMTAB (the binary; default: the release build)
 """
 import json
 import os
 import re
 import ssl
-import statistics
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
 import lab
+import processes
+import report
+from report import median
 
 NS = "default"
 PATH = f"/apis/custom.metrics.k8s.io/v1beta1/namespaces/{NS}/pods/*/requests_per_second"
@@ -35,8 +37,7 @@ UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 def make_pods(world, count):
     lab.wait_for("the service account is there",
                  lambda: world.kube.request("GET", f"/api/v1/namespaces/{NS}/serviceaccounts/default")[0] == 200)
-    subprocess.run([sys.executable, os.path.join(lab.ROOT, "e2e", "cluster", "pods.py"), world.kubeconfig, NS, str(count)], check=True,
-                   stdout=sys.stderr)
+    processes.call([sys.executable, os.path.join(lab.ROOT, "e2e", "cluster", "pods.py"), world.kubeconfig, NS, str(count)], stdout=sys.stderr)
     waiting = f"/api/v1/namespaces/{NS}/pods?fieldSelector=status.phase!=Running&limit=1"
     lab.wait_for("all pods run", lambda: not world.kube.request("GET", waiting)[1]["items"], 60 + count / 20, 1)
 
@@ -59,7 +60,7 @@ class Server:
     """One of the servers, from its start to its end."""
 
     def __init__(self, world, name, prometheus, token):
-        self.name, self.token, self.port = name, token, lab.free_port()
+        self.name, self.token, self.port = name, token, processes.free_port()
         rules = os.path.join(world.dir, "rules.yaml")
         with open(rules, "w", encoding="ascii") as f:
             f.write(RULES)
@@ -67,13 +68,10 @@ class Server:
                   f"--client-ca-file={world.dir}/pki/ca.crt", f"--prometheus-url={prometheus}", "--metrics-relist-interval=30s"]
         config = world.kubeconfig
         if name == "trimtab":
-            binary = os.environ.get("TRIMTAB", os.path.join(lab.ROOT, "build", "release", "trimtab"))
-            argv = [binary, "run", f"--kubeconfig={config}", f"--rules={rules}", "--authentication-skip-lookup",
-                    "--no-kubelet-metrics", f"--http-port={lab.free_port()}", *common]
+            argv = [processes.trimtab(), "run", f"--kubeconfig={config}", f"--rules={rules}", "--authentication-skip-lookup",
+                    "--no-kubelet-metrics", f"--http-port={processes.free_port()}", *common]
         else:
-            built = subprocess.run([os.path.join(lab.HERE, "peers", "build.sh"), "prometheus-adapter"], check=True,
-                                   stdout=subprocess.PIPE, text=True).stdout.strip()
-            argv = [built, f"--config={rules}", f"--lister-kubeconfig={config}", f"--authentication-kubeconfig={config}",
+            argv = [processes.peer("prometheus-adapter"), f"--config={rules}", f"--lister-kubeconfig={config}", f"--authentication-kubeconfig={config}",
                     f"--authorization-kubeconfig={config}", *common]
             argv += ["--client-qps=10000", "--client-burst=10000"] if name == "peer-unlimited" else []
         self.process = world.start(name, argv)
@@ -83,8 +81,7 @@ class Server:
 
     def items(self):
         """How many values one request brings; 0 where it fails."""
-        if self.process.popen.poll() is not None:
-            raise SystemExit(f"{self.name} has ended: see {self.process.log}")
+        self.process.alive()
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         request = urllib.request.Request(self.url(), headers={"Authorization": f"Bearer {self.token}"})
@@ -98,8 +95,8 @@ class Server:
     def load(self, seconds):
         """What wrk says, and what it took."""
         before = self.process.cpu()
-        done = subprocess.run(["wrk", "-t1", "-c8", f"-d{seconds}s", "--timeout=20s", "--latency", "-H",
-                               f"Authorization: Bearer {self.token}", self.url()], check=True, stdout=subprocess.PIPE, text=True).stdout
+        done = processes.call(["wrk", "-t1", "-c8", f"-d{seconds}s", "--timeout=20s", "--latency", "-H",
+                               f"Authorization: Bearer {self.token}", self.url()]).stdout
         cpu = self.process.cpu() - before
         count, wall = re.search(r"(\d+) requests in ([\d.]+)s", done).groups()
         if re.search(r"Non-2xx|Socket errors", done):
@@ -113,27 +110,28 @@ def measure(world, name, pods, seconds, prometheus, token):
     server = Server(world, name, prometheus, token)
     lab.wait_for(f"{name} answers for all pods", lambda: server.items() == pods, 120, 0.5)
     server.load(2)
-    report = server.load(seconds)
+    found = server.load(seconds)
     server.process.stop()
-    lab.emit("requests", server=name, pods=pods, connections=8, **{k: round(v, 3) for k, v in report.items()})
-    return report
-
-
-def middle(reports, field):
-    return statistics.median(r[field] for r in reports)
+    report.emit("requests", server=name, pods=pods, connections=8, **{k: round(v, 3) for k, v in found.items()})
+    return found
 
 
 def row(name, reports, base):
-    rate = middle(reports, "per_second")
-    return (f"| {NAMES[name]} | {rate:,.1f} | {rate / middle(base, 'per_second'):,.1f} | {middle(reports, 'per_core'):,.0f} "
-            f"| {middle(reports, 'p50_ms'):.2f} ms | {middle(reports, 'p99_ms'):.2f} ms | {middle(reports, 'rss_mib'):.0f} MiB "
-            f"| {middle(reports, 'rss_mib') / middle(base, 'rss_mib'):.2f} |")
+    rate = median(reports, "per_second")
+    return [NAMES[name], f"{rate:,.1f}", f"{rate / median(base, 'per_second'):,.1f}", f"{median(reports, 'per_core'):,.0f}",
+            f"{median(reports, 'p50_ms'):.2f} ms", f"{median(reports, 'p99_ms'):.2f} ms", f"{median(reports, 'rss_mib'):.0f} MiB",
+            f"{median(reports, 'rss_mib') / median(base, 'rss_mib'):.2f}"]
+
+
+def words(reports):
+    """A cell of the README."""
+    rate, (p50, p99) = median(reports, "per_second"), (median(reports, field) for field in ("p50_ms", "p99_ms"))
+    times = f"p50 {p50 / 1000:.1f} s, p99 {p99 / 1000:.1f} s" if p50 >= 1000 else f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+    return f"{rate:,.{0 if rate >= 100 else 1}f} requests/s, {times}, {median(reports, 'rss_mib'):.0f} MiB"
 
 
 def main():
-    pods = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    pods, seconds, rounds = report.arguments(100, 10, 3)
     reports = {name: [] for name in NAMES}
     with lab.Lab(nodes=4) as world:
         make_pods(world, pods)
@@ -141,14 +139,15 @@ def main():
         application = lab.Application(world.kubeconfig, NS, poll=5, default_rps=10.0)
         prometheus = world.prometheus(application.port)
         time.sleep(5)
-        for n in range(rounds):
-            lab.say(f"round {n + 1} of {rounds}")
-            for name, of_name in reports.items():
-                of_name.append(measure(world, name, pods, seconds, prometheus, token))
-    print("| server | requests/s | of prometheus-adapter's | a core | p50 | p99 | resident | of prometheus-adapter's |\n"
-          "|---|---|---|---|---|---|---|---|", file=sys.stderr)
-    for name in NAMES:
-        print(row(name, reports[name], reports["peer"]), file=sys.stderr)
+        for _, name in report.turns(reports, rounds):
+            reports[name].append(measure(world, name, pods, seconds, prometheus, token))
+    ours, peer, unlimited = (reports[name] for name in NAMES)
+    report.table(["server", "requests/s", "of prometheus-adapter's", "a core", "p50", "p99", "resident", "of prometheus-adapter's"],
+                 [row(name, of_name, peer) for name, of_name in reports.items()])
+    report.finish("requests", [(f"`GET …/pods/*/METRIC` of {pods} pods over TLS, 8 connections", words(ours), f"prometheus-adapter: {words(peer)}; "
+                                f"with its client's limit lifted: {median(unlimited, 'per_second'):.1f} requests/s")],
+                  [report.Limit("requests a second of one core", median(ours, "per_core"), 5000, least=True),
+                   report.Limit("p99", median(ours, "p99_ms"), 10, "ms")])
 
 
 if __name__ == "__main__":

@@ -3,23 +3,25 @@
 
 usage: series.py [SERIES=100000] [ROUNDS=3]
 A server answers /api/v1/series at once, from memory, with SERIES series of 10 labels (100 names on 1,000 pods each time). One custom
-rule, then one external rule selects all of them, and they are listed every 10 s. "usable" is the time from the start of the process
-until the metrics are there; processor time is that of the process divided by the rounds, whatever else it does; memory is resident
-after the rounds and at its peak.
-env: TRIMTAB (the binary; default build/release/trimtab)
+rule, or one external rule, selects all of them, and they are listed every 10 s. Each round is a process of its own, which lists twice
+more once it knows the metrics, and then LISTS times. "usable" is the time from its start until the metrics are there; processor time
+is that of the process divided by the lists, whatever else it does; memory is resident after them and at its peak. Medians of the rounds.
+env: TRIMTAB (the binary; default: the release build)
 """
 import http.client
 import http.server
 import os
 import ssl
-import subprocess
-import sys
 import threading
 import time
 
 import lab
+import processes
+import report
+from report import median
 
 INTERVAL = 10
+LISTS = 2
 NAMES = 100
 QUERY = "'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'"
 RULE = f"""- seriesQuery: '{{__name__=~"^app_.*"}}'
@@ -78,11 +80,10 @@ def ours(world, prometheus, rules, section):
 
 
 def peer(world, prometheus, rules, section):
-    binary = subprocess.run([os.path.join(lab.HERE, "peers", "build.sh"), "prometheus-adapter"], check=True, stdout=subprocess.PIPE,
-                            text=True).stdout.strip()
-    port = lab.free_port()
+    port = processes.free_port()
     process = world.start("adapter", [
-        binary, f"--secure-port={port}", f"--cert-dir={world.dir}/adapter-certs", f"--config={rules}", f"--prometheus-url={prometheus}",
+        processes.peer("prometheus-adapter"), f"--secure-port={port}", f"--cert-dir={world.dir}/adapter-certs", f"--config={rules}",
+        f"--prometheus-url={prometheus}",
         f"--metrics-relist-interval={INTERVAL}s", f"--lister-kubeconfig={world.kubeconfig}",
         f"--authentication-kubeconfig={world.kubeconfig}", f"--authorization-kubeconfig={world.kubeconfig}", "--bind-address=127.0.0.1",
     ])
@@ -99,7 +100,7 @@ def peer(world, prometheus, rules, section):
     return process, listed
 
 
-def measure(world, name, start, section, server, rounds):
+def measure(world, name, start, section, server):
     rules = os.path.join(world.dir, "rules.yaml")
     with open(rules, "w", encoding="ascii") as f:
         f.write(f"{section}:\n{RULE}")
@@ -116,12 +117,12 @@ def measure(world, name, start, section, server, rounds):
     took = time.time() - begun
     wait_lists(server, 2)
     cpu, lists = process.cpu(), server.lists
-    wait_lists(server, rounds)
+    wait_lists(server, LISTS)
     time.sleep(INTERVAL / 2)  # the last answer is to be read yet
-    result = {"usable_s": round(took, 2), "metrics": int(count), "cpu_s": round((process.cpu() - cpu) / (server.lists - lists), 3),
-              "rss_mib": round(process.memory(), 1), "peak_mib": round(process.memory("VmHWM"), 1)}
+    found = {"usable_s": round(took, 2), "metrics": int(count), "cpu_s": round((process.cpu() - cpu) / (server.lists - lists), 3),
+             "rss_mib": round(process.memory(), 1), "peak_mib": round(process.memory("VmHWM"), 1)}
     process.stop()
-    return result
+    return found
 
 
 def wait_lists(server, more):
@@ -130,21 +131,28 @@ def wait_lists(server, more):
     time.sleep(INTERVAL / 2)
 
 
+def words(reports):
+    """A cell of the README."""
+    return (f"{median(reports, 'usable_s'):.1f} s, {median(reports, 'cpu_s'):.2f} s of CPU a list, {median(reports, 'rss_mib'):.0f} MiB "
+            f"({median(reports, 'peak_mib'):.0f} at its peak)")
+
+
 def main():
-    numbers = [int(a) for a in sys.argv[1:]] + [100000, 3][len(sys.argv) - 1:]
-    count, rounds = numbers[:2]
-    body = answer(count)
-    rows = []
+    count, rounds = report.arguments(100000, 3)
+    body, starts = answer(count), {"trimtab": ours, "prometheus-adapter": peer}
+    reports = {(name, section): [] for section in GROUPS for name in starts}
     with lab.Lab() as world:
-        for section in GROUPS:
-            for name, start in (("trimtab", ours), ("prometheus-adapter", peer)):
-                lab.say(f"{name}: {count} series by {section}")
-                result = measure(world, name, start, section, Server(body), rounds)
-                lab.emit("series", who=name, section=section, series=count, body_mib=round(len(body) / 2**20, 1), rounds=rounds, **result)
-                rows.append(f"| {name}, {section} | {result['usable_s']} s | {result['cpu_s']} s | {result['rss_mib']} MiB "
-                            f"| {result['peak_mib']} MiB |")
-    print(f"| {count} series, {len(body) / 2**20:.0f} MiB | usable after | processor time of a round | resident | peak |\n"
-          "|---|---|---|---|---|\n" + "\n".join(rows), file=sys.stderr)
+        for number, (name, section) in report.turns(reports, rounds):
+            report.say(f"{name}: {count} series by {section}")
+            found = measure(world, name, starts[name], section, Server(body))
+            reports[name, section].append(found)
+            report.emit("series", who=name, section=section, series=count, body_mib=round(len(body) / 2**20, 1), round=number, **found)
+    report.table([f"{count} series, {len(body) / 2**20:.0f} MiB", "usable after", "CPU of a list", "resident", "peak"],
+                 [[f"{name}, {section}", f"{median(r, 'usable_s')} s", f"{median(r, 'cpu_s')} s", f"{median(r, 'rss_mib')} MiB",
+                   f"{median(r, 'peak_mib')} MiB"] for (name, section), r in reports.items()])
+    report.finish("series", [(f"{count:,} series listed for rules", "usable after " + words(reports["trimtab", "rules"]),
+                              "prometheus-adapter: " + words(reports["prometheus-adapter", "rules"]))],
+                  [report.Limit(f"resident, {section}", median(reports["trimtab", section], "rss_mib"), 100, "MiB") for section in GROUPS])
 
 
 if __name__ == "__main__":
