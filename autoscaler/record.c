@@ -176,11 +176,21 @@ static const char *duration_text(usec_t d, struct arena *arena) {
     return arena_strdup(arena, clock_format_duration(d, text));
 }
 
+/* Those without a value count as something, and that can turn the number round. */
+static bool guessed(const struct decide_run *run, uint32_t i) {
+    const struct proposal *p = &run->out->proposals[i];
+
+    return metric_of_pods(run->in->spec->metrics[i].type) && !p->substituted && p->counted_pods < p->pods;
+}
+
 static const char *asks_for(const struct decide_run *run) {
+    const struct proposal *best = &run->out->proposals[run->out->steps.combined.best];
     int32_t raw = run->out->steps.combined.replicas;
 
-    if (!run->out->proposals[run->out->steps.combined.best].within)
+    if (!best->within)
         return arena_printf(run->arena, ", which asks for %" PRId32, raw);
+    if (guessed(run, run->out->steps.combined.best))
+        return ARENA_JOIN(run->arena, "; ", best->arithmetic);
     /* AverageValue is measured over the replicas that exist, not over those that are wanted. */
     if (raw != run->out->current)
         return arena_printf(run->arena, ", within tolerance with the %" PRId32 " replicas that exist", raw);
@@ -199,11 +209,10 @@ static const char *amount(const struct decide_run *run, const struct metric_spec
     return arena_printf(run->arena, "%s%s", record_number(milli, run->arena), units[unit]);
 }
 
-/* What the others are taken for can turn the number round, so it is said that there are others. */
 static const char *known_of(const struct decide_run *run, uint32_t i) {
     const struct proposal *p = &run->out->proposals[i];
 
-    if (!metric_of_pods(run->in->spec->metrics[i].type) || p->substituted || p->counted_pods >= p->pods)
+    if (!guessed(run, i))
         return "";
     return arena_printf(run->arena, " in %" PRIu32 " of %" PRIu32 " pods", p->counted_pods, p->pods);
 }
