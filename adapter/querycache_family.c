@@ -68,7 +68,9 @@ bool cached_family_give(struct cached_query *q) {
         return false;
     take_part(q);
     cached_query_schedule(q);
+    cached_query_hold(q);
     cached_query_tell(q);
+    cached_query_release(q);
     return true;
 }
 
@@ -104,11 +106,11 @@ static void family_free(struct cached_family *f) {
     free(f);
 }
 
-static void unlink_member(struct cached_query *q) {
+static void unlink_member(struct cached_family *f, struct cached_query *q) {
     *q->sibling_at = q->sibling;
     if (q->sibling)
         q->sibling->sibling_at = q->sibling_at;
-    q->family->count--;
+    f->count--;
     q->family = NULL;
 }
 
@@ -117,7 +119,7 @@ void cached_family_leave(struct cached_query *q) {
 
     if (!f)
         return;
-    unlink_member(q);
+    unlink_member(f, q);
     if (!f->count) {
         map_remove(&f->origin->families, f->key);
         family_free(f);
@@ -133,7 +135,7 @@ void cached_family_end_all(struct cached_origin *origin) {
     while (map_next(&origin->families, &it, NULL, &value)) {
         struct cached_family *f = value;
         while (f->first)
-            unlink_member(f->first);
+            unlink_member(f, f->first);
         family_free(f);
     }
 }

@@ -133,7 +133,7 @@ void cached_query_answer(struct cached_query *q, querycache_fn *fn, void *arg, c
  * is told yet. */
 void cached_query_take(struct cached_query *q, usec_t started, struct vector *vector);
 void cached_query_fail(struct cached_query *q, usec_t started, const struct err *err);
-/* Those who wait go with the answer, those who follow stay. Afterwards q may be gone. */
+/* Those who wait go with the answer, those who follow stay; either may drop q, which the caller holds. */
 void cached_query_tell(struct cached_query *q);
 
 /* A new query, in the order of these: it comes into the family of its kind, and has the family's answer where

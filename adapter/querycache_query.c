@@ -216,12 +216,10 @@ void cached_query_fail(struct cached_query *q, usec_t started, const struct err 
 }
 
 void cached_query_tell(struct cached_query *q) {
-    cached_query_hold(q);
     if (q->follows.first)
         cached_query_touch(q); /* an eviction does not meet it at the end of the list */
     subscribers_tell(&q->waits);
     subscribers_tell(&q->follows);
-    cached_query_release(q);
 }
 
 static void on_done(void *arg, const struct err *err) {
@@ -240,9 +238,9 @@ static void on_done(void *arg, const struct err *err) {
         cached_query_fail(q, q->started, &failure);
     cache->stats.failures += !vector;
     /* Those who are told may drop the query, and with it free the client: so everything else comes first. */
+    cached_query_hold(q);
     cached_query_schedule(q);
     cached_query_evict(cache, q);
-    cached_query_hold(q);
     cached_family_probed(q, vector ? NULL : &failure);
     cached_query_tell(q);
     cached_query_release(q);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,10 +61,10 @@ static void put_answer(struct world *w, struct buf *out, unsigned first, unsigne
 /* What it says lives on until the next one of its kind, as the cache never sends a query twice at a time. */
 static void serve(void *arg, const struct http_request *request, struct fake_reply *ret_reply) {
     struct world *w = arg;
-    unsigned ns = 0;
     bool all = strncmp(request->body, "query=all", 9) == 0;
 
-    assert_true(all || sscanf(request->body, "query=n%u", &ns) == 1);
+    assert_true(all || strncmp(request->body, "query=n", 7) == 0);
+    unsigned ns = all ? 0 : (unsigned)strtoul(request->body + 7, NULL, 10);
     *(all ? &w->wide : &w->narrow) += 1;
     struct buf *body = all ? &w->body : &w->bodies[ns % NAMESPACES];
     put_answer(w, body, ns, all ? w->there : ns + 1);
