@@ -22,5 +22,8 @@ void combine_max(const struct proposal *proposals, uint32_t count, int32_t curre
     /* The raw proposal is compared, before windows and bounds, as in HPA. What is ignored does not stand in
      * the way of the others; with nothing but that there is no answer. */
     c.failed = c.invalid + ignored == count || (c.invalid > 0 && c.replicas < current);
+    /* What is negative (from a negative value) asks for none; neither windows nor bounds see it. */
+    if (c.replicas < 0)
+        c.replicas = 0;
     *ret_combined = c;
 }
