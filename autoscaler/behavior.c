@@ -226,7 +226,8 @@ void limit_behavior(const struct limit_input *in, struct limited *ret_limited) {
         *ret_limited = limit_fall(in);
     else
         *ret_limited = within_range(in->desired);
-    /* Waking from zero with a floor that was raised meanwhile: not below it. */
-    if (in->current == 0 && ret_limited->replicas < in->spec->min_replicas)
+    /* Waking from zero with a floor that was raised meanwhile: not below it. HPA does so behind this step,
+     * and says nothing of it. */
+    if (!in->flags->hpa && in->current == 0 && ret_limited->replicas < in->spec->min_replicas)
         *ret_limited = limited_to(in->spec->min_replicas, LIMIT_MIN, true);
 }

@@ -184,6 +184,8 @@ static void normalize(struct decide_run *run, struct history *history, int32_t r
         l->by = "activation"; /* the floor of one is that of being awake */
     condition_set(d, in->now, "ScalingLimited", l->limited ? "True" : "False", l->reason, l->message);
     d->desired = l->replicas;
+    if (in->flags->hpa && d->current == 0 && d->desired < run->spec->min_replicas)
+        d->desired = run->spec->min_replicas;
 }
 
 /* A formula stands in place of the maximum, not beside it. */
