@@ -289,6 +289,15 @@ void propose_pods(const struct propose_args *a, struct proposal *p) {
     }
     p->pods = a->in->pods;
     p->quality = QUALITY_ABSENT; /* until something turns up */
+    if ((a->in->pods == 0 || !a->in->pod_list) && a->hpa && pods_resource(a->metric)) {
+        /* Its resource metrics are asked for by the same selector, and that comes first. */
+        propose_fail(a, p,
+                     arena_printf(a->arena,
+                                  "unable to get metrics for resource %s: no metrics returned from resource "
+                                  "metrics API",
+                                  a->metric->metric));
+        return;
+    }
     if (a->in->pods == 0 || !a->in->pod_list) {
         propose_fail(a, p, "no pods returned by selector while calculating replica count");
         return;
