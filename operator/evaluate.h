@@ -156,8 +156,12 @@ json_t *hpa_status(const struct evaluate_case *c);
 bool hpa_status_equal(const json_t *before, const json_t *status);
 /* How HPA calls metric i. */
 const char *hpa_metric_name(const struct evaluate_case *c, uint32_t i);
-/* Why metric i failed, in HPA's words. */
+/* Why metric i failed, in HPA's words: of its condition and event, and as its controller hands the error on
+ * (of a policy's the policy's own). */
 const char *hpa_failure(const struct evaluate_case *c, uint32_t i);
+const char *hpa_metric_error(const struct evaluate_case *c, uint32_t i);
+/* Why the whole computation failed, or would have where other metrics sufficed. */
+const char *hpa_compute_error(const struct evaluate_case *c);
 /* HPA's text of a condition. */
 const char *hpa_message(const struct evaluate_case *c, const struct condition *condition);
 

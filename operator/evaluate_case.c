@@ -89,10 +89,7 @@ static int read_target(struct evaluate_case *c, struct err *err) {
 
     c->bad_reference = !is_api_version(c->spec.target.api_version);
     if (c->bad_reference)
-        no_scale(c, arena_printf(c->arena,
-                                 "invalid API version in scale target reference: unexpected GroupVersion "
-                                 "string: %s",
-                                 c->spec.target.api_version));
+        no_scale(c, ARENA_JOIN(c->arena, "unexpected GroupVersion string: ", c->spec.target.api_version));
     else if (fault)
         no_scale(c, fault);
     else

@@ -103,6 +103,51 @@ const char *hpa_failure(const struct evaluate_case *c, uint32_t i) {
     return ours;
 }
 
+/* A total's error is wrapped once more where the target is an average, an external one's always. */
+static const char *total_error(const struct evaluate_case *c, uint32_t i) {
+    const struct metric_spec *m = &c->spec.metrics[i];
+    const char *inner = hpa_failure(c, i);
+
+    if (m->target.type == TARGET_AVERAGE_VALUE)
+        return arena_printf(c->arena, "failed to get %s %s metric: %s", m->metric,
+                            m->type == METRIC_OBJECT ? "object" : "external", inner);
+    return m->type == METRIC_OBJECT
+               ? inner
+               : arena_printf(c->arena, "failed to get external metric %s: %s", m->metric, inner);
+}
+
+const char *hpa_metric_error(const struct evaluate_case *c, uint32_t i) {
+    const struct metric_spec *m = &c->spec.metrics[i];
+    const char *inner = c->hpa ? hpa_failure(c, i) : c->decision.proposals[i].failure;
+
+    switch (c->hpa ? m->type : METRIC_UNKNOWN) {
+    case METRIC_RESOURCE:
+        return arena_printf(c->arena, "failed to get %s resource metric value: %s", m->metric, inner);
+    case METRIC_CONTAINER_RESOURCE:
+        return arena_printf(c->arena, "failed to get %s container metric value: %s", m->container, inner);
+    case METRIC_PODS:
+        return ARENA_JOIN(c->arena, "failed to get pods metric value: ", inner);
+    case METRIC_OBJECT:
+        return ARENA_JOIN(c->arena, "failed to get object metric value: ", total_error(c, i));
+    case METRIC_EXTERNAL:
+        return arena_printf(c->arena, "failed to get %s external metric value: %s", m->metric,
+                            total_error(c, i));
+    case METRIC_PROMETHEUS:
+    case METRIC_WORKLOAD:
+    case METRIC_UNKNOWN:
+        break;
+    }
+    return inner;
+}
+
+const char *hpa_compute_error(const struct evaluate_case *c) {
+    const struct combined *combined = &c->decision.steps.combined;
+
+    return arena_printf(
+        c->arena, "invalid metrics (%" PRIu32 " invalid out of %" PRIu32 "), first error is: %s",
+        combined->invalid, c->decision.proposal_count, hpa_metric_error(c, combined->first_invalid));
+}
+
 static const struct {
     const char *reason, *message; /* %s: what it is about */
 } messages[] = {
@@ -154,6 +199,18 @@ static bool untouched(const struct evaluate_case *c, const struct condition *con
            str_eq(before->message, condition->message);
 }
 
+/* What HPA's parser says of a selector is not ours to repeat: as long as its condition stands, so do its
+ * words, and the status does not change. */
+static const char *invalid_selector(const struct evaluate_case *c, const struct condition *condition) {
+    static const char words[] = "couldn't convert selector into a corresponding internal selector object: ";
+    const struct condition *before =
+        condition_find(c->status.conditions, c->status.condition_count, condition->type);
+
+    if (before && str_eq(before->reason, condition->reason) && str_starts(before->message, words))
+        return before->message;
+    return ARENA_JOIN(c->arena, words, str_or_empty(c->in.selector_error));
+}
+
 const char *hpa_message(const struct evaluate_case *c, const struct condition *condition) {
     const struct decision *d = &c->decision;
 
@@ -163,12 +220,8 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
         if (str_eq(messages[i].reason, condition->reason))
             return with_subject(messages[i].message, subject_of(c, condition->reason), c->arena);
     if (d->steps.path == PATH_SELECTOR && str_eq(condition->reason, "InvalidSelector"))
-        return *str_or_empty(c->in.scale.selector)
-                   ? arena_printf(
-                         c->arena,
-                         "couldn't convert selector into a corresponding internal selector object: %s",
-                         str_or_empty(c->in.selector_error))
-                   : "the HPA target's scale is missing a selector";
+        return *str_or_empty(c->in.scale.selector) ? invalid_selector(c, condition)
+                                                   : "the HPA target's scale is missing a selector";
     if (d->steps.path == PATH_FAILED && str_eq(condition->type, "ScalingActive"))
         return arena_printf(c->arena, "the HPA was unable to compute the replica count: %s",
                             hpa_failure(c, d->steps.combined.first_invalid));
@@ -225,7 +278,8 @@ json_t *hpa_status(const struct evaluate_case *c) {
     if (c->in.scale.known)
         json_object_set_new(status, "currentMetrics", status_current_metrics(&c->in, d));
     else
-        json_object_set_new(status, "currentMetrics", metrics ? json_incref(metrics) : json_array());
+        json_object_set_new(status, "currentMetrics",
+                            json_is_array(metrics) ? json_incref(metrics) : json_array());
     json_object_set_new(status, "conditions", conditions_json(c));
     if (scaled)
         json_object_set_new(status, "lastScaleTime", json_string(clock_format(c->in.now, when)));

@@ -42,8 +42,10 @@ json_t *history_json(const struct history *h) {
                      entries_json(&h->down_events, "replicaChange"));
 }
 
-/* The event of a failed metric has that metric's text. */
+/* The event of a failed metric has that metric's text, and the one of the whole what HPA's error says. */
 static const char *event_message(const struct evaluate_case *c, const struct decision_event *e) {
+    if (c->hpa && c->decision.steps.path == PATH_FAILED && str_eq(e->reason, "FailedComputeMetricsReplicas"))
+        return hpa_compute_error(c);
     for (uint32_t i = 0; c->hpa && i < c->decision.proposal_count; i++)
         if (c->decision.proposals[i].failure == e->message)
             return hpa_failure(c, i);
@@ -73,7 +75,7 @@ static json_t *proposals_json(const struct evaluate_case *c) {
             json_object_set_new(item, "name", text_json(c->hpa ? hpa_metric_name(c, i) : p->name));
             json_object_set_new(item, "replicas", json_integer(p->replicas));
         } else {
-            json_object_set_new(item, "error", text_json(c->hpa ? hpa_failure(c, i) : p->failure));
+            json_object_set_new(item, "error", text_json(hpa_metric_error(c, i)));
         }
         json_array_append_new(list, item);
     }
@@ -109,8 +111,9 @@ static const char *reconcile_error(const struct evaluate_case *c) {
     const struct decision *d = &c->decision;
     const struct object_reference *ref = &c->spec.target;
     const char *target = arena_printf(c->arena, "%s/%s/%s", ref->kind, c->ns, ref->name);
-    const struct combined *combined = &d->steps.combined;
 
+    if (c->bad_reference)
+        return ARENA_JOIN(c->arena, "invalid API version in scale target reference: ", c->in.scale.error);
     if (!c->in.scale.known)
         return arena_printf(c->arena, "failed to query scale subresource for %s: %s", target,
                             str_or_empty(c->in.scale.error));
@@ -119,11 +122,9 @@ static const char *reconcile_error(const struct evaluate_case *c) {
     if (d->failed && d->event_count)
         return arena_printf(c->arena,
                             "failed to compute desired number of replicas based on listed metrics for %s: %s",
-                            target, d->events[d->event_count - 1].message);
-    if (d->metrics_read && combined->invalid)
-        return arena_printf(
-            c->arena, "invalid metrics (%" PRIu32 " invalid out of %" PRIu32 "), first error is: %s",
-            combined->invalid, d->proposal_count, d->proposals[combined->first_invalid].failure);
+                            target, event_message(c, &d->events[d->event_count - 1]));
+    if (d->metrics_read && d->steps.combined.invalid)
+        return hpa_compute_error(c);
     return NULL;
 }
 
