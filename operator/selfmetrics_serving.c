@@ -87,6 +87,8 @@ static void write_cache(const struct querycache *cache, struct buf *b) {
     selfmetrics_number(b, "trimtab_query_cache_shared_total", "counter",
                        "Of these, by a query that was under way already.", (double)s.shared);
     selfmetrics_number(b, "trimtab_query_cache_fetches_total", "counter", "Queries sent.", (double)s.fetches);
+    selfmetrics_number(b, "trimtab_query_cache_wide_total", "counter",
+                       "Queries sent for all namespaces at once, of the fetches.", (double)s.wide);
     selfmetrics_number(b, "trimtab_query_cache_failures_total", "counter", "Of these, failed.",
                        (double)s.failures);
     selfmetrics_number(b, "trimtab_query_cache_evicted_total", "counter", "Answers dropped for want of room.",
