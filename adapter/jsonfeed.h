@@ -40,6 +40,10 @@ struct jsonfeed_grammar {
     int (*key)(void *arg, const char *name, size_t len);             /* after the look-up; may set field */
 };
 
+/* The first four of a grammar, of two arrays. */
+#define JSONFEED_TABLES(fields, openings)                                                                    \
+    (fields), sizeof(fields) / sizeof((fields)[0]), (openings), sizeof(openings) / sizeof((openings)[0])
+
 /* Embedded in a reader. */
 struct jsonfeed {
     const struct jsonfeed_grammar *grammar;

@@ -331,16 +331,8 @@ bool metrics_item_usage(const struct metrics_item *item, const char *resource, c
 }
 
 struct metricslist *metricslist_new(enum metricslist_kind kind, size_t max_bytes) {
-    static const struct jsonfeed_grammar grammar = {
-        .fields = fields,
-        .field_count = sizeof(fields) / sizeof(fields[0]),
-        .openings = openings,
-        .opening_count = sizeof(openings) / sizeof(openings[0]),
-        .scalar = on_scalar,
-        .enter = on_enter,
-        .leave = on_leave,
-        .key = on_key,
-    };
+    static const struct jsonfeed_grammar grammar = {JSONFEED_TABLES(fields, openings), on_scalar, on_enter,
+                                                    on_leave, on_key};
     struct metricslist *p = XNEW(struct metricslist);
 
     p->kind = kind;

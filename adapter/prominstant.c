@@ -198,16 +198,8 @@ static int on_leave(void *arg, int place) {
 }
 
 struct prominstant *prominstant_new(size_t max_bytes, prominstant_fn *fn, void *arg) {
-    static const struct jsonfeed_grammar grammar = {
-        .fields = fields,
-        .field_count = sizeof(fields) / sizeof(fields[0]),
-        .openings = openings,
-        .opening_count = sizeof(openings) / sizeof(openings[0]),
-        .scalar = on_scalar,
-        .enter = on_enter,
-        .leave = on_leave,
-        .key = on_key,
-    };
+    static const struct jsonfeed_grammar grammar = {JSONFEED_TABLES(fields, openings), on_scalar, on_enter,
+                                                    on_leave, on_key};
     struct prominstant *p = XNEW(struct prominstant);
 
     p->fn = fn;
