@@ -301,6 +301,28 @@ static void informer_done(struct informer *i) {
     free(i->objects);
 }
 
+void own_rules_init(struct own_rules *rules, const char *config, const char *exposition) {
+    json_t *json = json_pack("{s:s, s:s}", "config", config, "exposition", exposition);
+    struct err err = {0};
+
+    recorded_cluster_init(&rules->cluster);
+    if (recorded_init(&rules->recorded, json, &rules->cluster, &err) < 0)
+        fail_msg("%s", err.text);
+    json_decref(json);
+}
+
+void own_rules_done(struct own_rules *rules) {
+    recorded_done(&rules->recorded);
+    recorded_cluster_done(&rules->cluster);
+}
+
+struct own_world *own_world_of(const struct own_rules *rules, const char *body) {
+    struct own_world *w = own_world_new(&rules->cluster, &rules->recorded);
+
+    w->body = body;
+    return w;
+}
+
 void own_world_free(struct own_world *w) {
     ownmetrics_free(w->own);
     querycache_free(w->cache);

@@ -83,6 +83,18 @@ struct own_world {
 /* rules and series are those of recorded; borrowed like cluster. */
 struct own_world *own_world_new(const struct recorded_cluster *cluster, const struct recorded *recorded);
 void own_world_free(struct own_world *w);
+
+/* Rules for a group of tests: a configuration, the series that there are (as an exposition), and the recorded
+ * cluster. */
+struct own_rules {
+    struct recorded_cluster cluster;
+    struct recorded recorded;
+};
+void own_rules_init(struct own_rules *rules, const char *config, const char *exposition);
+void own_rules_done(struct own_rules *rules);
+/* A world of these rules, whose server says body to every query. */
+struct own_world *own_world_of(const struct own_rules *rules, const char *body);
+
 /* Begins anew, for these namespaces alone; NULL: all. */
 void own_world_limit(struct own_world *w, const char *const *namespaces);
 /* A document of Prometheus around the elements of a vector. */

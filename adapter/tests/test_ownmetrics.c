@@ -39,8 +39,6 @@ static const char exposition[] = "depth{namespace=\"shop\",pod=\"web-1\",service
                                  "lost{namespace=\"shop\",pod=\"web-1\"} 1\n"
                                  "backlog{queue=\"a\"} 1\nhomeless 1\n";
 
-static struct recorded_cluster cluster;
-
 /* A request, and what it was told. */
 struct asker {
     struct own_world *w;
@@ -98,32 +96,22 @@ static void expect(const struct asker *a, int status, const char *text) {
     assert_int_equal(a->status, status);
 }
 
-static struct recorded rules;
+static struct own_rules rules;
 
 static int setup(void **state) {
-    json_t *c = json_pack("{s:s, s:s}", "config", config, "exposition", exposition);
-    struct err err = {0};
-
-    recorded_cluster_init(&cluster);
-    if (recorded_init(&rules, c, &cluster, &err) < 0)
-        fail_msg("%s", err.text);
-    json_decref(c);
+    own_rules_init(&rules, config, exposition);
     *state = NULL;
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    recorded_done(&rules);
-    recorded_cluster_done(&cluster);
+    own_rules_done(&rules);
     return 0;
 }
 
 static struct own_world *world_new(const char *body) {
-    struct own_world *w = own_world_new(&cluster, &rules);
-
-    w->body = body;
-    return w;
+    return own_world_of(&rules, body);
 }
 
 /* Asks and waits for the answer. */
@@ -329,7 +317,7 @@ static void test_an_unknown_metric_is_looked_for(void **state) {
     w->ruleset.stale = true;
     ask(&a, w, PODS "web-1/depth");
     assert_non_null(a.call);
-    w->ruleset.registry = rules.registry;
+    w->ruleset.registry = rules.recorded.registry;
     own_world_listed(&w->ruleset);
     fake_loop_run(w->loop, SEC);
     expect(&a, 200, "web-1=7000");
@@ -461,7 +449,7 @@ static void test_rules_that_change(void **state) {
     (void)state;
     get(&a, w, PODS "web-1/depth");
     assert_null(w->sources.name);
-    assert_int_equal(recorded_init(&changed, c, &cluster, NULL), 0);
+    assert_int_equal(recorded_init(&changed, c, &rules.cluster, NULL), 0);
     json_decref(c);
     w->ruleset.registry = changed.registry;
     w->ruleset.changed(w->ruleset.changed_arg);

@@ -32,23 +32,17 @@ static const char exposition[] = "depth{namespace=\"shop\",pod=\"web-1\",service
                                  "named{namespace=\"shop\",pod=\"web-1\"} 1\n"
                                  "backlog{queue=\"a\"} 1\n";
 
-static struct recorded_cluster cluster;
-static struct recorded rules;
+static struct own_rules rules;
 
 static int setup(void **state) {
-    json_t *c = json_pack("{s:s, s:s}", "config", config, "exposition", exposition);
-
-    recorded_cluster_init(&cluster);
-    assert_int_equal(recorded_init(&rules, c, &cluster, NULL), 0);
-    json_decref(c);
+    own_rules_init(&rules, config, exposition);
     *state = NULL;
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    recorded_done(&rules);
-    recorded_cluster_done(&cluster);
+    own_rules_done(&rules);
     return 0;
 }
 
@@ -116,10 +110,7 @@ static struct pod_value read_pod(const struct follower *f, const char *name, use
 }
 
 static struct own_world *world_new(const char *body) {
-    struct own_world *w = own_world_new(&cluster, &rules);
-
-    w->body = body;
-    return w;
+    return own_world_of(&rules, body);
 }
 
 static const struct metric_spec depth_of_pods = {.type = METRIC_PODS, .metric = "depth"},
@@ -251,7 +242,7 @@ static void test_rules_that_come_and_go(void **state) {
     assert_false(ownmetrics_defines(w->own, &depth_of_pods, "shop"));
     follow(&f, w, &depth_of_pods, 0);
     expect(&f, QUALITY_FAILED, 0, "no rule defines the metric depth of pods");
-    w->ruleset.registry = rules.registry;
+    w->ruleset.registry = rules.recorded.registry;
     w->ruleset.changed(w->ruleset.changed_arg);
     fake_loop_run(w->loop, SEC);
     expect(&f, QUALITY_VALUE, 0, "");
