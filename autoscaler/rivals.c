@@ -163,7 +163,7 @@ void entry_find_rival(struct entry *entry) {
     }
     rival = claims_ahead(&entry->claim, NULL);
     if (!rival) {
-        takeover_end(entry);
+        takeover_gone(entry);
         return;
     }
     const struct hpa_claim *h = rival->user;

@@ -24,6 +24,7 @@ struct takeover {
     struct kube_call *call;
     usec_t not_before; /* monotonic */
     unsigned changes;  /* times in a row that somebody changed it meanwhile */
+    bool deleting;     /* its deletion was asked for, and has not been refused */
     char *trouble;     /* why the last try failed; NULL: it did not */
 };
 
@@ -102,22 +103,35 @@ static bool is_lingering(struct entry *e, const json_t *hpa) {
 
 /* ---- the third step: delete ---- */
 
+static void tell(struct entry *e) {
+    cleanup_free char *text =
+        xasprintf("took over from HorizontalPodAutoscaler %s; its manifest is in the annotation %s",
+                  e->takeover->hpa, "autoscaling.trimtab.dev/taken-over");
+
+    e->takeover->deleting = false;
+    log_info(e->key, "%s", text);
+    write_event(e, &(struct decision_event){.reason = "TookOver", .message = text});
+}
+
+void takeover_gone(struct entry *entry) {
+    if (entry->takeover && entry->takeover->deleting)
+        tell(entry);
+    takeover_end(entry);
+}
+
 static void on_deleted(void *arg, const struct kube_reply *reply) {
     struct entry *e = arg;
     const struct takeover *t = e->takeover;
 
     called(e);
     if (reply->err.code) {
+        e->takeover->deleting = false;
         failed(e, "deleting it", reply);
         return;
     }
     if (is_lingering(e, reply->body))
         return;
-    cleanup_free char *text =
-        xasprintf("took over from HorizontalPodAutoscaler %s; its manifest is in the annotation %s", t->hpa,
-                  "autoscaling.trimtab.dev/taken-over");
-    log_info(e->key, "%s", text);
-    write_event(e, &(struct decision_event){.reason = "TookOver", .message = text});
+    tell(e);
     rivals_hpa_gone(e->autoscaler, e->policy->meta.ns, t->hpa, t->uid); /* queues this policy */
 }
 
@@ -128,15 +142,16 @@ static void on_stored(void *arg, const struct kube_reply *reply) {
     const struct takeover *t = e->takeover;
 
     called(e);
-    if (reply->err.code)
+    if (reply->err.code) {
         failed(e, "storing its manifest", reply);
-    else
-        call(e, write_hpa_delete(e,
-                                 &(struct object_names){.ns = e->policy->meta.ns,
-                                                        .name = t->hpa,
-                                                        .uid = t->uid,
-                                                        .resource_version = t->version},
-                                 on_deleted));
+        return;
+    }
+    e->takeover->deleting = true;
+    call(e, write_hpa_delete(
+                e,
+                &(struct object_names){
+                    .ns = e->policy->meta.ns, .name = t->hpa, .uid = t->uid, .resource_version = t->version},
+                on_deleted));
 }
 
 /* What a person would apply to have the HPA back: nothing that the server fills in. */

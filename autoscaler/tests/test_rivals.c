@@ -165,6 +165,34 @@ static const char *taken_over(const char *suffix) {
     return str_or_empty(json_string_value(json_object_get(annotations(), key)));
 }
 
+static unsigned events_of(const char *reason) {
+    unsigned count = 0;
+    size_t i;
+    json_t *event;
+
+    json_array_foreach(w.events_held, i, event) {
+        if (str_eq(json_string_value(json_object_get(event, "reason")), reason))
+            count++;
+    }
+    return count;
+}
+
+/* The watch tells of the deletion before its answer is in, or only after it: it is told once. */
+static void test_tells_that_it_took_over(void **state) {
+    (void)state;
+    for (int mute = 0; mute <= 1; mute++) {
+        begin_beside_hpa(0, FAULT_NONE);
+        w.hpa_mute = mute;
+        world_set_value(350);
+        ask_to_take_over();
+        TURN_UNTIL(w.workload->spec_replicas == 4);
+        TURN_UNTIL(events_of("TookOver") > 0);
+        turn_for(50 * USEC_PER_MSEC);
+        assert_int_equal(events_of("TookOver"), 1);
+        world_end();
+    }
+}
+
 /* With a watch that says nothing of the deletion: the policy begins by itself. */
 static void test_takes_over(void **state) {
     (void)state;
@@ -271,6 +299,7 @@ static void test_finalizers(void **state) {
     assert_int_equal(w.scale_patches, 0);
     world_delete_hpa();
     TURN_UNTIL(w.workload->spec_replicas == 4);
+    TURN_UNTIL(events_of("TookOver") == 1);
     world_end();
 }
 
@@ -313,7 +342,8 @@ int main(void) {
         cmocka_unit_test(test_late_news_of_the_hpa), cmocka_unit_test(test_takes_over_in_spite_of),
         cmocka_unit_test(test_without_the_right),    cmocka_unit_test(test_created_again),
         cmocka_unit_test(test_finalizers),           cmocka_unit_test(test_another_hpa),
-        cmocka_unit_test(test_taken_back),           cmocka_unit_test(test_unknown_zone),
+        cmocka_unit_test(test_taken_back),           cmocka_unit_test(test_tells_that_it_took_over),
+        cmocka_unit_test(test_unknown_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
