@@ -19,13 +19,21 @@ enum {
     KEEPALIVE_SECONDS = 30, /* between two requests */
 };
 
+/* A connection. */
+struct place {
+    struct lws *wsi; /* NULL: free */
+    usec_t since;    /* when it came, or was answered last */
+    bool answered;   /* once at least */
+    bool busy;       /* is being answered */
+};
+
 struct httpserver {
     struct loop *loop;
     struct lws_vhost *vhost;
     struct listener *listener;
     httpserver_handler *handler; /* NULL: closing */
     void *arg;
-    int connections;
+    struct place places[MAX_CONNECTIONS];
 };
 
 /* One connection's answer. */
@@ -37,6 +45,40 @@ struct exchange {
 
 static const char *const unavailable = "closing\n", *const bad_method = "only GET and HEAD\n",
                          *const too_long = "the path or query is too long\n";
+
+/* --- connections --- */
+
+/* That of a connection, or a free one for NULL; NULL where there is none. */
+static struct place *find_place(struct httpserver *server, const struct lws *wsi) {
+    for (int i = 0; i < MAX_CONNECTIONS; i++)
+        if (server->places[i].wsi == wsi)
+            return &server->places[i];
+    return NULL;
+}
+
+static void set_busy(struct httpserver *server, const struct lws *wsi, bool busy) {
+    struct place *place = find_place(server, wsi);
+    if (!place)
+        return;
+    place->busy = busy;
+    place->answered |= !busy;
+    place->since = loop_now(server->loop);
+}
+
+/* Health is asked here, so nobody may shut it out by being idle: who has asked nothing goes first, of several
+ * the one that has been idle for longest. */
+static bool make_room(struct httpserver *server) {
+    const struct place *victim = NULL;
+    for (const struct place *p = server->places; p < server->places + MAX_CONNECTIONS; p++) {
+        if (p->busy)
+            continue;
+        if (!victim || (p->answered == victim->answered ? p->since < victim->since : victim->answered))
+            victim = p;
+    }
+    if (victim) /* leaves its place at once, by on_lws */
+        libwebsockets->set_timeout(victim->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+    return find_place(server, NULL) != NULL;
+}
 
 /* --- answering --- */
 
@@ -57,6 +99,7 @@ static int send_head(struct lws *wsi, int status, const char *type, size_t len) 
 
 static int completed(struct lws *wsi, struct exchange *x) {
     buf_done(&x->body);
+    set_busy(libwebsockets->get_vhost_user(libwebsockets->get_vhost(wsi)), wsi, false);
     return x->close || libwebsockets->http_transaction_completed(wsi) ? -1 : 0;
 }
 
@@ -95,6 +138,7 @@ static int on_request(struct httpserver *server, struct lws *wsi, struct exchang
     cleanup_buf struct buf query;
     char *uri;
     int uri_len, status, method = libwebsockets->http_get_uri_and_method(wsi, &uri, &uri_len);
+    set_busy(server, wsi, true);
     buf_init(&query, MAX_QUERY);
     buf_done(&x->body);
     buf_init(&x->body, MAX_BODY);
@@ -135,6 +179,18 @@ static int on_writable(struct lws *wsi, struct exchange *x) {
 
 /* --- libwebsockets' callback --- */
 
+static void take_place(struct httpserver *server, struct lws *wsi) {
+    struct place *place = find_place(server, NULL);
+    if (place)
+        *place = (struct place){.wsi = wsi, .since = loop_now(server->loop)};
+}
+
+static void leave_place(struct httpserver *server, const struct lws *wsi) {
+    struct place *place = find_place(server, wsi);
+    if (place)
+        *place = (struct place){0};
+}
+
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     struct lws_vhost *vhost = wsi ? libwebsockets->get_vhost(wsi) : NULL;
     struct httpserver *server = vhost ? libwebsockets->get_vhost_user(vhost) : NULL;
@@ -144,10 +200,10 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     loop_mark(server->loop);
     switch ((int)reason) {
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-        server->connections++;
+        take_place(server, wsi);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        server->connections--;
+        leave_place(server, wsi);
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return -1;
@@ -175,10 +231,10 @@ static const struct lws_protocols protocols[] = {
 
 static void on_connection(void *arg, int fd) {
     struct httpserver *server = arg;
-    if (server->connections >= MAX_CONNECTIONS)
-        close(fd);
-    else
+    if (find_place(server, NULL) || make_room(server))
         libwebsockets->adopt_socket_vhost(server->vhost, fd); /* closes fd where it fails */
+    else
+        close(fd);
 }
 
 static int open_server(struct httpserver *server, const char *address, int port, struct err *err) {

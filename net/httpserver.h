@@ -1,5 +1,6 @@
 /* A small plain-HTTP server for health, metrics and the page: GET and HEAD only (else 405), answers from
- * memory (at most 8 MiB), 64 connections, slow peers dropped within 10 s. */
+ * memory (at most 8 MiB), 64 connections (a new one takes the place of one without a request under way), slow
+ * peers dropped within 10 s. */
 #ifndef NET_HTTPSERVER_H
 #define NET_HTTPSERVER_H
 
