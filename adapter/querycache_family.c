@@ -123,9 +123,12 @@ void cached_family_leave(struct cached_query *q) {
     if (!f->count) {
         map_remove(&f->origin->families, f->key);
         family_free(f);
-    } else if (f->probe == q) {
-        start_probe(f);
+        return;
     }
+    if (f->count <= NARROW_MAX)
+        keep_vector(f, NULL);
+    if (f->probe == q)
+        start_probe(f);
 }
 
 void cached_family_end_all(struct cached_origin *origin) {

@@ -61,10 +61,11 @@ static void put_answer(struct world *w, struct buf *out, unsigned first, unsigne
 /* What it says lives on until the next one of its kind, as the cache never sends a query twice at a time. */
 static void serve(void *arg, const struct http_request *request, struct fake_reply *ret_reply) {
     struct world *w = arg;
-    bool all = strncmp(request->body, "query=all", 9) == 0;
+    const char *form = request->body;
+    bool all = strncmp(form, "query=all", 9) == 0;
 
-    assert_true(all || strncmp(request->body, "query=n", 7) == 0);
-    unsigned ns = all ? 0 : (unsigned)strtoul(request->body + 7, NULL, 10);
+    assert_true(all || strncmp(form, "query=n", 7) == 0);
+    unsigned ns = all ? 0 : (unsigned)strtoul(form + 7, NULL, 10);
     *(all ? &w->wide : &w->narrow) += 1;
     struct buf *body = all ? &w->body : &w->bodies[ns % NAMESPACES];
     put_answer(w, body, ns, all ? w->there : ns + 1);
@@ -283,6 +284,7 @@ static void test_fewer_again(void **state) {
         fake_loop_run(w->loop, SEC);
     }
     assert_int_equal(stats(w).queries, 2);
+    assert_true(stats(w).bytes < 5000); /* without the answer for all */
     int wide = w->wide, narrow = w->narrow;
     w->plus = 7;
     for (int i = 0; i < 100; i++) {
@@ -501,6 +503,92 @@ static void test_evicted(void **state) {
     world_free(w);
 }
 
+/* Whoever is told does something to somebody. */
+static void do_anything(struct user *u);
+
+static struct user everybody[NAMESPACES];
+static uint64_t chance = 1;
+
+static unsigned below(unsigned n) {
+    chance = chance * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(chance >> 33) % n;
+}
+
+static void one_step(struct world *w) {
+    struct user *u = &everybody[below(NAMESPACES)];
+    struct texts t;
+
+    switch (below(20)) {
+    case 0:
+        querycache_cancel(steal_ptr(&u->wait));
+        return;
+    case 1:
+        querycache_unfollow(steal_ptr(&u->follow));
+        return;
+    case 2:
+        if (!u->follow)
+            u->follow = querycache_follow(w->cache, w->client, query_of(u->ns, &t), (usec_t)below(20) * SEC,
+                                          on_told, u);
+        return;
+    case 3:
+        u->then = u->then ? NULL : do_anything;
+        return;
+    case 4:
+        if (!below(20))
+            querycache_forget(w->cache, w->client);
+        return;
+    default:
+        if (!u->wait)
+            ask(u);
+    }
+}
+
+static void do_anything(struct user *u) {
+    static int depth;
+
+    if (depth == 3)
+        return;
+    depth++;
+    one_step(u->w);
+    depth--;
+}
+
+/* Whatever is done, and whatever the server says: what anyone is given is whole and of its namespace, the
+ * books are right in the end, and the sanitizers have nothing to say. */
+static void test_anything(void **state) {
+    (void)state;
+    struct world *w = world_new(&(struct querycache_options){.keep = 40 * SEC});
+    const struct fake_reply down = {.status = 503, .body = "down", .delay = SEC / 3};
+    const struct fake_reply slow = {.status = 200, .body = "", .delay = 30 * SEC};
+    const struct fake_reply *const replies[] = {NULL, NULL, NULL, NULL, &down, &refused, &slow};
+
+    for (unsigned i = 0; i < NAMESPACES; i++)
+        everybody[i] = (struct user){.w = w, .ns = i};
+    for (int i = 0; i < 6000; i++) {
+        one_step(w);
+        if (!below(4))
+            fake_loop_run(w->loop, (usec_t)below(3000) * USEC_PER_MSEC);
+        if (!below(100))
+            w->all = replies[below(7)];
+        if (!below(200))
+            w->one = replies[below(7)];
+        if (!below(500))
+            fake_loop_run(w->loop, 11 * USEC_PER_MIN);
+        for (unsigned n = 0; n < NAMESPACES; n++)
+            assert_true(!everybody[n].has_vector || everybody[n].value == n);
+    }
+    assert_true(w->wide > 30 && w->narrow > 30);
+    for (unsigned i = 0; i < NAMESPACES; i++) {
+        everybody[i].then = NULL;
+        querycache_unfollow(everybody[i].follow);
+    }
+    w->all = w->one = NULL;
+    fake_loop_run(w->loop, 10 * USEC_PER_MIN);
+    assert_int_equal(stats(w).queries, 0);
+    assert_int_equal(stats(w).bytes, 0);
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_ask_for_themselves),
@@ -518,6 +606,7 @@ int main(void) {
         cmocka_unit_test(test_forget_inside),
         cmocka_unit_test(test_end_at_any_time),
         cmocka_unit_test(test_evicted),
+        cmocka_unit_test(test_anything),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
