@@ -1,17 +1,13 @@
-/* Hash map from borrowed strings to pointers. */
+/* Hash map from borrowed strings to pointers. Entries stand in the order in which they came, and slots, which
+ * are what is hashed, tell where: so nobody can see the hashes, which are others each time. */
 #include "base/map.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include <string.h>
 
-static const char tombstone[] = "";
-
 uint32_t map_hash(const char *key, size_t len) {
-    uint32_t h = 2166136261u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)key[i]) * 16777619u;
-    return h ^ (h >> 15);
+    return (uint32_t)hash_bytes(key, len);
 }
 
 void map_init(struct map *m) {
@@ -20,51 +16,63 @@ void map_init(struct map *m) {
 
 void map_done(struct map *m) {
     free(m->entries);
+    free(m->slots);
     map_init(m);
 }
 
+/* More would make searches long. */
+static size_t room(size_t cap) {
+    return cap / 4 * 3;
+}
+
+size_t map_size(const struct map *m) {
+    return m->cap * sizeof(*m->slots) + room(m->cap) * sizeof(*m->entries);
+}
+
 static bool same(const struct map_entry *e, const char *key, size_t len, uint32_t hash) {
-    return e->key != tombstone && e->hash == hash && strlen(e->key) == len && memcmp(e->key, key, len) == 0;
+    return e->key && e->hash == hash && strlen(e->key) == len && memcmp(e->key, key, len) == 0;
 }
 
 /* The entry of key, or NULL. */
 static struct map_entry *find(const struct map *m, const char *key, size_t len, uint32_t hash) {
     if (!m->cap)
         return NULL;
-    for (size_t i = hash & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
-        struct map_entry *e = &m->entries[i];
-        if (!e->key)
-            return NULL;
+    for (size_t i = hash & (m->cap - 1); m->slots[i]; i = (i + 1) & (m->cap - 1)) {
+        struct map_entry *e = &m->entries[m->slots[i] - 1];
         if (same(e, key, len, hash))
             return e;
     }
+    return NULL;
 }
 
 /* Puts an entry that is known not to be there into a table that has room. */
 static void insert(struct map *m, struct map_entry entry) {
     size_t i = entry.hash & (m->cap - 1);
 
-    while (m->entries[i].key)
+    while (m->slots[i])
         i = (i + 1) & (m->cap - 1);
-    m->entries[i] = entry;
+    m->entries[m->filled++] = entry;
+    m->slots[i] = (uint32_t)m->filled;
     m->len++;
-    m->filled++;
 }
 
 static void rebuild(struct map *m, size_t cap) {
     struct map old = *m;
 
-    *m = (struct map){.entries = xcalloc(cap, sizeof(*m->entries)), .cap = cap};
-    for (size_t i = 0; i < old.cap; i++)
-        if (old.entries[i].key && old.entries[i].key != tombstone)
+    *m = (struct map){.entries = xcalloc(room(cap), sizeof(*m->entries)),
+                      .slots = xcalloc(cap, sizeof(*m->slots)),
+                      .cap = cap};
+    for (size_t i = 0; i < old.filled; i++)
+        if (old.entries[i].key)
             insert(m, old.entries[i]);
-    free(old.entries);
+    map_done(&old);
 }
 
+/* What was removed keeps its room until then. */
 static void make_room(struct map *m) {
     if (!m->cap)
         rebuild(m, 8);
-    else if ((m->filled + 1) * 4 > m->cap * 3)
+    else if (m->filled == room(m->cap))
         rebuild(m, (m->len + 1) * 2 > m->cap ? m->cap * 2 : m->cap);
 }
 
@@ -99,17 +107,16 @@ void *map_remove(struct map *m, const char *key) {
     if (!e)
         return NULL;
     void *old = e->value;
-    *e = (struct map_entry){.key = tombstone};
+    *e = (struct map_entry){0};
     m->len--;
     return old;
 }
 
 bool map_next(const struct map *m, struct map_iter *it, const char **ret_key, void **ret_value) {
-    for (; it->at < m->cap; it->at++) {
-        const struct map_entry *e = &m->entries[it->at];
-        if (!e->key || e->key == tombstone)
+    while (it->at < m->filled) {
+        const struct map_entry *e = &m->entries[it->at++];
+        if (!e->key)
             continue;
-        it->at++;
         if (ret_key)
             *ret_key = e->key;
         if (ret_value)

@@ -1,6 +1,6 @@
 /* A hash map from strings to pointers (open addressing, linear probing). Keys are borrowed: whoever puts an
  * entry keeps the key alive and unchanged until it is removed, so that an object's own name can serve as its
- * key. */
+ * key. Hashes are another in each process (base/hash.h); what is seen of a map does not depend on them. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
@@ -10,16 +10,17 @@
 #include <stdint.h>
 
 struct map_entry {
-    const char *key; /* NULL: free; the tombstone of a removed entry has a key of its own */
+    const char *key; /* NULL: removed */
     void *value;
     uint32_t hash;
 };
 
 struct map {
-    struct map_entry *entries;
-    size_t cap;    /* a power of two, or 0 */
+    struct map_entry *entries; /* in the order in which they were put */
+    uint32_t *slots;           /* by hash: the number of an entry, from 1; 0: free */
+    size_t cap;    /* of slots: a power of two, or 0; entries have room for three quarters of it */
     size_t len;    /* entries in use */
-    size_t filled; /* entries in use and tombstones */
+    size_t filled; /* entries in use and removed ones */
 };
 
 /* Start one with {0}. Entries may be removed, but none put, while it runs. */
@@ -38,10 +39,13 @@ void *map_get_n(const struct map *m, const char *key, size_t len);
 void *map_put(struct map *m, const char *key, void *value);
 /* Removes and returns the value, or NULL where there was none. */
 void *map_remove(struct map *m, const char *key);
-/* Steps through the entries in no order; false at the end. ret_key and ret_value may be NULL. */
+/* Steps through the entries in the order in which they were put (replacing keeps the place); false at the
+ * end. ret_key and ret_value may be NULL. */
 bool map_next(const struct map *m, struct map_iter *it, const char **ret_key, void **ret_value);
+/* Bytes of the table. */
+size_t map_size(const struct map *m);
 
-/* FNV-1a; for keys that do not come from an adversary who can choose them freely in great number. */
+/* hash_bytes, as a map keeps it. */
 uint32_t map_hash(const char *key, size_t len);
 
 #define cleanup_map cleanup(map_done)

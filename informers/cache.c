@@ -152,5 +152,5 @@ size_t cache_count(const struct cache *cache) {
 }
 
 size_t cache_bytes(const struct cache *cache) {
-    return cache->bytes + cache->index.bytes + cache->entries.cap * sizeof(struct map_entry);
+    return cache->bytes + cache->index.bytes + map_size(&cache->entries);
 }

@@ -1,6 +1,7 @@
 /* Hash map: against a plain array under random puts and removes, tombstones, iteration. */
 #include "base/map.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/tests/cm.h"
@@ -160,6 +161,31 @@ static void test_remove_while_iterating(void **state) {
     assert_int_equal(m.len, 0);
 }
 
+/* Whatever the hashes are: what is printed in this order must be the same in each process. */
+static void test_order(void **state) {
+    (void)state;
+    static const char *const keys[] = {"b", "a", "d", "c", "f", "e", "h", "g", "j", "i", "l", "k"};
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        cleanup_map struct map m;
+        struct map_iter it = {0};
+        const char *key;
+        char seen[16] = "";
+        size_t len = 0;
+        int value;
+        hash_set_key(seed, 0);
+        map_init(&m);
+        for (int i = 0; i < 12; i++)
+            map_put(&m, keys[i], &value);
+        map_remove(&m, "d");
+        map_put(&m, "b", &value);
+        map_remove(&m, "g");
+        map_put(&m, "d", &value);
+        while (map_next(&m, &it, &key, NULL))
+            seen[len++] = key[0];
+        assert_string_equal(seen, "bacfehjilkd");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_a_reference),
@@ -169,6 +195,7 @@ int main(void) {
         cmocka_unit_test(test_lookup_by_length),
         cmocka_unit_test(test_replace_takes_the_key),
         cmocka_unit_test(test_remove_while_iterating),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
