@@ -166,25 +166,9 @@ const char *vector_label(const struct vector_sample *sample, const char *name) {
     return NULL;
 }
 
-/* Eight bytes at a step: names of objects are long, and looking them up is what a request mostly does. */
-static uint64_t mix(uint64_t hash, const char *text) {
-    size_t len = strlen(text);
-    uint64_t word = 0;
-
-    for (; len >= sizeof(word); text += sizeof(word), len -= sizeof(word)) {
-        memcpy(&word, text, sizeof(word));
-        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-        hash ^= hash >> 32;
-    }
-    word = (uint64_t)len << 56; /* no more than seven are left */
-    for (size_t i = 0; i < len; i++)
-        word |= (uint64_t)(unsigned char)text[i] << (8 * i);
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-    return hash ^ hash >> 32;
-}
-
+/* Values of labels come from whoever is scraped. */
 static uint32_t hash_of(const char *ns, const char *value) {
-    return (uint32_t)mix(ns ? mix(0, ns) : 0, value);
+    return map_hash(value, strlen(value)) + (ns ? 31U * map_hash(ns, strlen(ns)) : 0);
 }
 
 static bool is(const struct vector_sample *s, const char *label, const char *value) {
