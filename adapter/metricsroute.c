@@ -312,18 +312,20 @@ static int read_query(const char *query, struct arena *arena, struct metrics_rou
 /* Of a custom metric the path has the name, be it "*", and a field selector may only repeat it; in the words
  * of the apiserver's own handler. */
 static int check_name(const struct metrics_route *route, struct err *err) {
+    const char *named = NULL;
+
     if (route->api != ROUTE_CUSTOM || route->fields.count == 0)
         return 0;
     for (uint32_t i = 0; i < route->fields.count; i++) {
-        /* The first that says what the name is decides, as there. */
+        /* It reads its terms in order of their text: of several names the least is the one that counts. */
         const struct selector_term *term = &route->fields.terms[i];
-        if (!str_eq(term->key, "metadata.name") || term->op != SELECTOR_IN)
-            continue;
-        if (str_eq(term->values[0], route->name))
-            return 0;
-        break;
+        bool is_name = str_eq(term->key, "metadata.name") && term->op == SELECTOR_IN;
+        if (is_name && (!named || strcmp(term->values[0], named) < 0))
+            named = term->values[0];
     }
-    return err_set(err, -EINVAL, "fieldSelector metadata.name doesn't match requested name");
+    return str_eq(named, route->name)
+               ? 0
+               : err_set(err, -EINVAL, "fieldSelector metadata.name doesn't match requested name");
 }
 
 /* The original's lists refuse to be watched, but for those of custom metrics, which do not look. */

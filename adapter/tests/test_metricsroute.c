@@ -43,6 +43,7 @@ static const struct good {
     {RESOURCE "namespaces/shop/pods/web-1", "shop", "pods", "web-1", NULL, 0, 0},
     {RESOURCE "namespaces/shop/pods/*", "shop", "pods", "*", NULL, 0, 0},
     {RESOURCE "nodes/node-a?labelSelector=(&fieldSelector=x&watch", NULL, "nodes", "node-a", NULL, 0, 0},
+    {CUSTOM "nodes/a/m?fieldSelector=metadata.name%3Db,metadata.name%3Da", NULL, "nodes", "a", "m", 0, 0},
     {CUSTOM "nodes/*/hits?labelSelector=age%3E1", NULL, "nodes", NULL, "hits", 1, 0},
 };
 
