@@ -12,6 +12,7 @@ static void queue_entries(struct target *target) {
         entry_queue_paced(e);
 }
 
+/* Without the version: policies that name one object by two versions share one target. */
 static char *target_key(const struct resource *resource, const char *ns, const char *name) {
     return xasprintf("%s.%s/%s/%s", resource->plural, resource->group, ns, name);
 }
@@ -47,6 +48,7 @@ static struct target_kind *kind_get(struct autoscaler *as, const struct resource
     return k;
 }
 
+/* The last target of a kind ends its watch, and with it the memory of all its objects. */
 static void kind_put(struct target_kind *kind) {
     struct target_kind **p = &kind->autoscaler->kinds;
 
@@ -121,6 +123,7 @@ void target_take_scale(struct target *target, const json_t *scale) {
     r->selector = xstrdup(str_or_empty(json_string_value(json_object_get(status, "selector"))));
 }
 
+/* A failure is kept beside the reading, not instead of asking again: the next change of the object asks. */
 static void on_scale(void *arg, const struct kube_reply *reply) {
     struct target *target = arg;
 
@@ -137,6 +140,8 @@ static void on_scale(void *arg, const struct kube_reply *reply) {
         entry_queue(e, 0);
 }
 
+/* One request at a time; what changed while one was under way is asked for once more when it is back, since
+ * its answer may be older than the change. */
 void target_read_scale(struct target *target) {
     struct autoscaler *as = target->kind->autoscaler;
     cleanup_buf struct buf path;
@@ -163,6 +168,8 @@ static const struct object *cached(const struct target *target) {
     return informer_get(target->kind->informer, target->ns, target->name);
 }
 
+/* Our own write is answered before the watch brings it: until then the cache's replicas are those of before,
+ * and a decision from them would be made twice. */
 static bool reading_is_newer(const struct target *target, const struct object *o) {
     return target->reading.known &&
            (!o || version_number(target->reading.resource_version) >= version_number(o->resource_version));
@@ -191,6 +198,7 @@ static void view_of_reading(const struct scale_reading *r, struct arena *arena, 
         ret->error = arena_strdup(arena, err_text(&r->err));
 }
 
+/* Of a kind whose cache holds metadata alone; -EAGAIN until its scale has been read for this version. */
 static int view_of_meta(struct target *target, const struct object *o, struct arena *arena,
                         struct scale_view *ret) {
     if (!str_eq(target->reading_of, o->resource_version)) {
@@ -289,6 +297,7 @@ static void leave_pods(struct autoscaler *as) {
     as->pods = as->replicasets = NULL;
 }
 
+/* Zones are kept for good: there are some hundred, and policies share few of them. */
 static const struct tz *zone_get(struct autoscaler *as, const char *name, struct err *err) {
     struct tz *zone = map_get(&as->zones, name);
 
@@ -313,6 +322,7 @@ static void find_zones(struct entry *entry) {
     }
 }
 
+/* An invalid metric has no subscription; the decision tells what is wrong with it. */
 static void subscribe(struct entry *entry) {
     const struct policy_spec *spec = &entry->bound->spec;
     struct metric_source *const *sources = entry->autoscaler->world.sources;
@@ -406,6 +416,8 @@ static int rebind(struct entry *entry) {
     return ret;
 }
 
+/* By generation, which counts changes of the spec alone: our own writes of the status must not rebind. The
+ * uid tells a policy that was deleted and made anew, whose generation begins at 1 again. */
 int entry_bind(struct entry *entry) {
     bool same_spec = entry->bound && entry->bound->meta.generation == entry->policy->meta.generation &&
                      str_eq(entry->bound->meta.uid, entry->policy->meta.uid);

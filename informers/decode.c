@@ -42,9 +42,9 @@ struct decoder {
     const struct field *next; /* what the key just read stands for; NULL: not wanted */
     const char *failure;      /* why the parse was cancelled */
     bool done;                /* the message's value is complete */
-    bool renew;
-    uint64_t events;
-    size_t silence;
+    bool renew;               /* the parser is of no use after this message: see renew_parser */
+    uint64_t events;          /* callbacks of yajl; compared only */
+    size_t silence;           /* bytes since the last of them: see decoder_feed */
 
     bool begun, proto; /* a stream: whether it is in protobuf is seen from its first byte */
     struct buf frames; /* what is not yet whole of it */
@@ -117,7 +117,8 @@ static const struct field *lookup(const struct level *level, const char *key, si
     return NULL;
 }
 
-/* What the value that comes next stands for. */
+/* What the value that comes next stands for. In a list all values stand for the same; in a map the key said
+ * it, for this one value alone. */
 static const struct field *take_next(struct decoder *d) {
     const struct field *next = d->next;
     const struct level *top = d->depth ? &d->stack[d->depth - 1] : NULL;
@@ -128,7 +129,8 @@ static const struct field *take_next(struct decoder *d) {
     return next;
 }
 
-/* A value of another type than the table says. */
+/* A value of another type than the table says spoils its object, not the stream: one object that a newer
+ * server writes otherwise must not hide all others. */
 static int mismatch(struct decoder *d, const struct field *f) {
     if (f && !f->lenient)
         notes_spoil(&d->notes, f->key && *f->key ? f->key : "an entry", "has the wrong type");
@@ -222,7 +224,8 @@ static int on_key(void *ctx, const unsigned char *key, size_t len) {
     return 1;
 }
 
-/* Opens a wanted map or list. */
+/* Opens a wanted map or list. The frame's tables are the same for all types: where an object begins in them,
+ * the table of the decoder's type takes over. */
 static void push(struct decoder *d, const struct field *f) {
     const struct field *table = f->object ? decode_fields(d->type) : f;
 
@@ -341,7 +344,8 @@ static int build_whole(struct decoder *d, struct object **ret_object, struct err
     return ret;
 }
 
-/* Makes an object of what was read and hands it over, or says why not. */
+/* Makes an object of what was read and hands it over, or says why not: a bad object is skipped, and is no
+ * reason to list everything anew. */
 static void emit(struct decoder *d, enum decode_event event) {
     struct object *o = NULL;
     struct err err = {0};
@@ -353,6 +357,7 @@ static void emit(struct decoder *d, enum decode_event event) {
         d->handler.on_object(d->handler.arg, event, o);
 }
 
+/* The items of a list share one message, so that the notes are emptied for each and not by its end. */
 static void begin_listed(struct notes *notes) {
     notes_reset(notes);
 }
@@ -460,11 +465,13 @@ void decoder_reset(struct decoder *d) {
     d->list_version[0] = d->list_continue[0] = '\0';
 }
 
+/* failure is empty where yajl stopped by itself: then the text was no JSON. */
 static int parse_failed(struct decoder *d, struct err *err) {
     d->renew = true;
     return err_set(err, -EPROTO, "malformed answer: %s", d->failure ? d->failure : "it is not JSON");
 }
 
+/* Protobuf comes frame by frame with its length before it: nothing has to be carried from one to the next. */
 static int on_frame(void *arg, const char *frame, size_t len, struct err *err) {
     struct decoder *d = arg;
     int ret = proto_read(frame, len, d->type, &d->notes, d->event_type, err);
@@ -491,6 +498,7 @@ int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *er
         return proto_feed(&d->frames, data, len, on_frame, d, err);
     uint64_t before = d->events;
 
+    /* A list's version is asked for after its end: it lives until the next message begins. */
     if (!d->depth && !d->done)
         d->list_version[0] = d->list_continue[0] = '\0';
     if (yajl_parse(d->yajl, (const unsigned char *)data, len) != yajl_status_ok)

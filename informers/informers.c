@@ -86,6 +86,7 @@ static void on_gone(void *arg, const struct object *object) {
     notify(arg, INFORMER_DELETED, object, NULL);
 }
 
+/* Users are told the object as it was told last: by that they find what they keep of it. */
 static void on_deleted(void *arg, const char *key) {
     struct feed *feed = arg;
     const struct object *old = cache_remove(feed->cache, key);
@@ -95,6 +96,8 @@ static void on_deleted(void *arg, const char *key) {
     object_unref(old);
 }
 
+/* epoch is of the list that is whole now: what it has not touched is no longer there. ns: one follower's list
+ * says nothing about the objects of another one's. */
 static void on_listed(void *arg, const char *ns, uint32_t epoch) {
     struct feed *feed = arg;
 
@@ -180,7 +183,8 @@ static void free_closed_users(struct feed *feed) {
     }
 }
 
-/* A feed ends with its last user: its watch is closed and its objects are let go. */
+/* A feed ends with its last user: its watch is closed and its objects are let go. New users are told first,
+ * since what they are told may open and close others. */
 static void on_later(void *arg) {
     struct informers *all = arg;
 

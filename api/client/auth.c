@@ -40,6 +40,7 @@ struct auth {
     struct auth_waiter *waiters;
 };
 
+/* The key is wiped: it must not be found in memory that is used again. */
 static void tls_box_unref(struct tls_box *box) {
     if (!box || --box->refs > 0)
         return;
@@ -64,6 +65,7 @@ static char *dup_or_null(const char *s) {
     return s ? xstrdup(s) : NULL;
 }
 
+/* By contents: a file is written anew more often than its text changes. */
 static bool same_tls(const struct http_tls *a, const struct http_tls *b) {
     return str_eq(a->ca_pem, b->ca_pem) && str_eq(a->cert_pem, b->cert_pem) && str_eq(a->key_pem, b->key_pem);
 }
@@ -98,6 +100,7 @@ static struct http_tls current_tls(const struct auth *auth) {
     return tls;
 }
 
+/* tokenFile before token, as in client-go: the file is the one that is renewed. */
 static const char *current_token(const struct auth *auth) {
     if (auth->token.text)
         return auth->token.text;
@@ -115,6 +118,8 @@ static char *authorization_line(const struct kubeconfig *c, const char *token) {
     return xasprintf("Authorization: Basic %s", encoded);
 }
 
+/* The next identity; calls under way keep the one they began with. A new token leaves the TLS settings as
+ * they are: then their texts are shared. */
 static int build_identity(struct auth *auth, struct err *err) {
     const struct kubeconfig *c = auth->config;
     const struct http_tls tls = current_tls(auth);
@@ -209,6 +214,7 @@ static bool credential_is_good(const struct auth *auth) {
            loop_now(auth->loop) - auth->got_at < CREDENTIAL_MIN_LIFE;
 }
 
+/* -EAGAIN means "wait for the plugin" here, so that a failure of the plugin may not carry that code. */
 static int ensure_credential(struct auth *auth, struct err *err) {
     if (!auth->plugin)
         return 0;
@@ -223,6 +229,9 @@ static int ensure_credential(struct auth *auth, struct err *err) {
     return -EAGAIN;
 }
 
+/* A projected token is renewed in its file about every 50 minutes, certificates by whoever rotates them: so
+ * the files are looked at with each request. A token in the kubeconfig stands in for a file that cannot be
+ * read. */
 static int refresh_files(struct auth *auth, bool *ret_changed, struct err *err) {
     struct file_followed *files[] = {&auth->ca, &auth->cert, &auth->key};
     struct err why = {0};
@@ -286,6 +295,7 @@ bool auth_refused(struct auth *auth, const struct identity *identity) {
     if (auth->plugin) {
         if (exec_plugin_running(auth->plugin))
             return true;
+        /* A credential that the server does not know stays unknown: the plugin would run once a request. */
         if (auth->refused_at && now - auth->refused_at < REFUSED_PAUSE)
             return false;
         auth->refused_at = now;

@@ -17,13 +17,16 @@
 #define ASK_AGAIN (30 * USEC_PER_SEC)
 /* Up to this age an answer of "unknown" counts while the next round is under way. */
 #define ANSWER_MAX_AGE (ASK_AGAIN + 5 * USEC_PER_SEC)
+/* Between a round and one that somebody asks for: when a CRD goes, all its followers ask at once. */
 #define REFRESH_PAUSE (1 * USEC_PER_SEC)
 #define BACKOFF_MIN (1 * USEC_PER_SEC)
 #define BACKOFF_MAX ASK_AGAIN
 /* How often everything is asked for without a reason. */
 #define FOLLOW_PERIOD (10 * USEC_PER_MIN)
+/* The aggregated document of a cluster with a thousand CRDs is about 1 MiB. A group's name is a DNS name. */
 enum { BODY_MAX = 16 * 1024 * 1024, WATCHERS_MAX = 16, WANTED_MAX = 1000, GROUP_MAX = 254 };
 
+/* v2 since 1.30, v2beta1 since 1.27, and what all servers speak: each takes the first that it knows. */
 static const char accept_aggregated[] =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
@@ -177,6 +180,8 @@ static void read_root(struct discovery *d, enum discovery_half half, const struc
         ask_versions(d, half);
 }
 
+/* One group that cannot be read is broken for itself: the round goes on. An aggregated API whose pods are
+ * down is the usual reason. */
 static void read_version(struct discovery *d, struct group_version *gv, const struct kube_reply *reply) {
     struct err err = reply->err;
 

@@ -42,7 +42,9 @@ static bool is_name(const char *s) {
     return s[0] && strlen(s) <= NAME_MAX_LEN && !strpbrk(s, "/%?# ") && !str_eq(s, ".") && !str_eq(s, "..");
 }
 
-/* The version's record, made where it is new; listed now and next in rank. NULL where the names are bad. */
+/* The version's record, made where it is new; listed now and next in rank. NULL where the names are bad.
+ * Records are never freed before the table: others keep pointers to the resources in them for as long as they
+ * run, and a cluster has but some hundred versions in its life. */
 static struct group_version *list_version(struct discovery_table *t, const char *group, const char *version) {
     char key[2 * NAME_MAX_LEN + 2];
 
@@ -66,6 +68,7 @@ static struct group_version *list_version(struct discovery_table *t, const char 
     return gv;
 }
 
+/* What the next document does not list is gone; its record stays, for a CRD may come back. */
 static void unlist_half(struct discovery_table *t, enum discovery_half half) {
     for (struct group_version *gv = t->versions; gv; gv = gv->next)
         if ((gv->group[0] == '\0') == (half == HALF_CORE))
@@ -116,6 +119,7 @@ static struct kind_entry *put_kind(struct discovery_table *t, struct group_versi
     return e;
 }
 
+/* Kinds that cannot be read (SubjectAccessReview, Binding) are actions and no objects. */
 static bool has_verb(const json_t *resource, const char *verb) {
     const json_t *item;
     size_t i;
@@ -177,6 +181,8 @@ static void read_core_versions(struct discovery_table *t, const json_t *body) {
     }
 }
 
+/* The preferred version goes first: where a policy's own version is gone, the best-ranked other one answers.
+ */
 static void read_groups(struct discovery_table *t, const json_t *body) {
     const json_t *group, *version;
     size_t i, j;
@@ -255,6 +261,8 @@ static const struct resource *find_in(const struct group_version *gv, const char
     return NULL;
 }
 
+/* A version that is gone is answered with another one of its group: the object is the same in all of them,
+ * and policies outlive versions. */
 const struct resource *discovery_table_find(const struct discovery_table *table, const char *api_version,
                                             const char *kind, bool *ret_broken) {
     const struct resource *found = find_in(map_get(&table->by_api_version, api_version), kind);

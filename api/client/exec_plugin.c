@@ -15,7 +15,9 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+/* Plugins ask a cloud's token service; none of them needs a minute. */
 #define DEFAULT_TIMEOUT (60 * USEC_PER_SEC)
+/* A credential is a token or a certificate with its key, some KiB; of stderr one line is shown. */
 enum { OUTPUT_MAX = 1024 * 1024, STDERR_MAX = 4096, PIECE = 8192 };
 
 /* One end of a pipe from the plugin. */
@@ -24,7 +26,7 @@ struct outlet {
     int fd; /* -1: closed */
     struct loop_fd *watch;
     struct buf text;
-    bool overflow; /* more came than text takes; the rest is read and dropped */
+    bool overflow; /* more came than text takes; the rest is read and dropped, or the plugin would hang */
 };
 
 struct exec_plugin {
@@ -90,7 +92,8 @@ static void stop(struct exec_plugin *p) {
     loop_timer_cancel(p->timer);
 }
 
-/* The plugin's first line on stderr, for the message. */
+/* The plugin's first line on stderr, for the message: printable alone, since it ends up in logs and status.
+ */
 static void first_line(const struct buf *text, char *out, size_t size) {
     size_t n = 0;
 
@@ -112,6 +115,7 @@ static void finish_failed(struct exec_plugin *p, const char *what) {
     p->done(p->arg, NULL, &err);
 }
 
+/* 127 is what a shell that wraps a plugin returns where it does not find it. */
 static void finish(struct exec_plugin *p, int code, int status) {
     struct exec_credential cred = {0};
     struct err why = {0};
@@ -232,7 +236,8 @@ static bool is_set(const char *const *list, const char *entry) {
     return false;
 }
 
-/* Our environment with the kubeconfig's variables over it, in arena. */
+/* Our environment with the kubeconfig's variables over it, in arena. A name is there once: which of two
+ * counts is up to who reads them. */
 static char **build_env(struct arena *arena, const struct kubeconfig *c) {
     size_t n = 0, own = 0, out = 0;
     cleanup_free char *info = exec_info(c);
@@ -277,6 +282,7 @@ static int set_attributes(posix_spawnattr_t *attr) {
                                     POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
+/* posix_spawn, since a fork would copy our page tables while the loop stands still. */
 static int spawn(struct exec_plugin *p, int out_fd, int err_fd) {
     cleanup_arena struct arena arena;
     posix_spawn_file_actions_t files;
@@ -311,6 +317,7 @@ static int outlet_open(struct outlet *o, int *ret_far_end) {
     return 0;
 }
 
+/* The pidfd tells of its end without SIGCHLD, which belongs to the whole process. */
 static int start(struct exec_plugin *p, struct err *err) {
     cleanup_close int out_fd = -1, err_fd = -1;
 

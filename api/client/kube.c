@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of a request with its retries and its wait for credentials. */
 #define DEFAULT_TIMEOUT (30 * USEC_PER_SEC)
+/* One object is at most 1.5 MiB in etcd; long lists are read piece by piece through on_body. */
 enum { DEFAULT_MAX_BODY = 4 * 1024 * 1024, RETRIES_MAX = 3, URL_MAX = 8192 };
 
 struct kube_call {
@@ -124,6 +126,7 @@ static void deliver(struct kube_call *call, const struct http_reply *reply) {
     call_free(call);
 }
 
+/* A failure before anything was sent, as a reply, so that owners have one path for all failures. */
 static void fail_now(struct kube_call *call) {
     struct http_reply reply = {.err = call->failure, .body = "", .content_type = "", .peer_ip = ""};
 
@@ -169,6 +172,8 @@ static void note_peer(struct kube *kube, const char *peer_ip) {
         memcpy(kube->peer_ip, peer_ip, strlen(peer_ip) + 1);
 }
 
+/* Reads only, and only as the server asks (priority and fairness answers 429 with Retry-After). A write was
+ * decided from a state that may be another one by then: its owner decides again. */
 static bool wants_retry(const struct kube_call *call, const struct http_reply *reply) {
     usec_t left = call->deadline - loop_now(call->kube->loop);
 
@@ -183,6 +188,7 @@ static void on_http_done(void *arg, const struct http_reply *reply) {
     call->http = NULL;
     count_reply(kube, reply);
     note_peer(kube, reply->peer_ip);
+    /* A token may expire between being read and being judged; a second 401 is the server's last word. */
     if (reply->status == 401 && !call->refused_once && auth_refused(kube->auth, call->identity)) {
         call->refused_once = true;
         attempt(call);
@@ -230,6 +236,7 @@ static void on_credentials(void *arg) {
     attempt(arg);
 }
 
+/* Failures of its own come by the timer: the owner may not have kept what kube_start returns yet. */
 static void attempt(struct kube_call *call) {
     struct kube *kube = call->kube;
 
@@ -284,6 +291,8 @@ static int build_url(const struct kube *kube, const struct kube_request *request
         r = buf_printf(&url, "%cfieldManager=", has_query ? '&' : '?');
         put_escaped(&url, request->field_manager ? request->field_manager : "trimtab");
     }
+    /* A controller owns the fields it applies: without force, somebody's kubectl edit would be a conflict
+     * for ever. */
     if (r == 0 && verbs[request->verb].force)
         r = buf_puts(&url, "&force=true");
     if (r < 0)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* Bundles of CAs are the largest PEM files: a system's whole store is about 250 KiB. */
 enum { FILES_MAX = 32, PEM_MAX = 1024 * 1024 };
 
 /* The files of one lookup, in order. */
@@ -75,6 +76,7 @@ struct pem_field {
     const char **ret_pem, **ret_file;
 };
 
+/* OpenSSL would tell of a wrong text with the first connection only, and without the field's name. */
 static int take_pem_data(struct kubeconfig *c, const struct entry *e, const struct pem_field *f,
                          const char *data, struct err *err) {
     cleanup_free char *pem = NULL;
@@ -120,6 +122,8 @@ static int take_pem(struct kubeconfig *c, const struct entry *e, const struct pe
     return path ? take_pem_file(c, e, f, path, err) : 0;
 }
 
+/* For fields that weaken or change who we are: leaving them out in silence would connect otherwise than the
+ * file says. */
 static int refuse_true(const struct entry *e, const char *field, const char *change, struct err *err) {
     yaml_node_t *node = yaml_get(e->doc, e->node, field);
     const char *text = yaml_text(node);
@@ -209,6 +213,7 @@ static int take_token(struct kubeconfig *c, const struct entry *e, struct err *e
     return 0;
 }
 
+/* A colon ends the name in RFC 7617's user:password, so that a name with one would become another user. */
 static int take_basic(struct kubeconfig *c, const struct entry *e, struct err *err) {
     int r = take_text(c, e, "username", &c->username, err);
 
@@ -340,7 +345,7 @@ static int take_user(struct kubeconfig *c, const struct entry *e, struct err *er
     return r < 0 ? r : take_exec(c, e, err);
 }
 
-/* Finds an entry by name, in the first file that has it. */
+/* Finds an entry by name, in the first file that has it: the order of $KUBECONFIG decides, as in kubectl. */
 static int find_entry(struct fileset *set, const char *list, const char *name, struct entry *ret_entry) {
     char what[16];
 
