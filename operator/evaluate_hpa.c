@@ -281,6 +281,9 @@ json_t *hpa_status(const struct evaluate_case *c) {
         json_object_set_new(status, "currentMetrics",
                             json_is_array(metrics) ? json_incref(metrics) : json_array());
     json_object_set_new(status, "conditions", conditions_json(c));
+    /* Only a status that is made anew loses it. */
+    if (!c->in.scale.known && json_object_get(before, "observedGeneration"))
+        json_object_set(status, "observedGeneration", json_object_get(before, "observedGeneration"));
     if (scaled)
         json_object_set_new(status, "lastScaleTime", json_string(clock_format(c->in.now, when)));
     else if (json_object_get(before, "lastScaleTime"))

@@ -99,7 +99,8 @@ int pod_metrics_usage(const struct metric_item *item, const struct usage_wanted 
             return -EINVAL;
         lacking |= !usage;
         v.known = true;
-        if (__builtin_add_overflow(v.milli, milli, &v.milli))
+        /* The builtin leaves what has wrapped. */
+        if (__builtin_add_overflow(v.milli, milli, &v.milli) && !wanted->wraps)
             v.milli = INT64_MAX;
     }
     v.known &= !lacking;

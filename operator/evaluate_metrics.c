@@ -166,7 +166,7 @@ static void join_value(struct join *j, const char *name, struct pod_value v) {
 
 static int join_item(struct join *j, const struct metric_item *item, struct err *err) {
     const struct metric_spec *m = j->g->metric;
-    struct usage_wanted wanted = {.resource = m->metric, .container = m->container};
+    struct usage_wanted wanted = {.resource = m->metric, .container = m->container, .wraps = j->g->c->hpa};
     bool of_pod = j->g->api == API_RESOURCE;
     struct pod_value v;
 

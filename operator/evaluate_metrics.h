@@ -48,6 +48,7 @@ int item_value(const struct metric_item *item, bool external, struct pod_value *
 struct usage_wanted {
     const char *resource;
     const char *container; /* NULL: all of the pod */
+    bool wraps;            /* sums overflow as HPA's do; else they stay at the largest number */
 };
 /* What PodMetrics say about one resource. */
 int pod_metrics_usage(const struct metric_item *item, const struct usage_wanted *wanted, struct arena *arena,

@@ -56,13 +56,14 @@ static int read_tolerance(struct evaluate_case *c, double given, struct err *err
     return 0;
 }
 
-/* HPA's gates are as a cluster has them where a case does not say otherwise. */
+/* HPA's gates are as a cluster has them where a case does not say otherwise. Single steps are HPA's, also
+ * those that come without an object of it. */
 static int read_gates(struct evaluate_case *c, struct err *err) {
     const json_t *flags = json_object_get(c->recorded, "flags");
     const json_t *gates = json_object_get(flags, "featureGates");
 
     c->flags.hpa = c->hpa;
-    if (!c->hpa)
+    if (!c->hpa && c->subject)
         return 0;
     c->flags.scale_to_zero = json_is_true(json_object_get(gates, "HPAScaleToZero")) ? ZERO_ON : ZERO_OFF;
     c->flags.no_tolerance_fields = json_is_false(json_object_get(gates, "HPAConfigurableTolerance"));

@@ -192,14 +192,20 @@ int step_ratio(struct evaluate_case *c, json_t **ret_result, struct err *err) {
 
 /* ---- what the metrics client gives ---- */
 
-/* "30s", "1m0s": as Go prints whole seconds. */
+/* "30s", "1m0s", "10.5s": as Go prints what is not below a second. */
 static json_t *go_duration_json(usec_t d) {
     int64_t s = d / USEC_PER_SEC;
+    char rest[sizeof(".000000")] = "";
 
+    if (d % USEC_PER_SEC != 0) {
+        snprintf(rest, sizeof(rest), ".%06u", (unsigned)(d % USEC_PER_SEC) % 1000000);
+        for (size_t len = strlen(rest); rest[len - 1] == '0'; len--)
+            rest[len - 1] = '\0';
+    }
     if (s >= 3600)
-        return json_sprintf("%" PRId64 "h%" PRId64 "m%" PRId64 "s", s / 3600, s / 60 % 60, s % 60);
-    return s >= 60 ? json_sprintf("%" PRId64 "m%" PRId64 "s", s / 60, s % 60)
-                   : json_sprintf("%" PRId64 "s", s);
+        return json_sprintf("%" PRId64 "h%" PRId64 "m%" PRId64 "%ss", s / 3600, s / 60 % 60, s % 60, rest);
+    return s >= 60 ? json_sprintf("%" PRId64 "m%" PRId64 "%ss", s / 60, s % 60, rest)
+                   : json_sprintf("%" PRId64 "%ss", s, rest);
 }
 
 static json_t *value_json(const struct pod_value *v) {
@@ -210,8 +216,8 @@ static json_t *value_json(const struct pod_value *v) {
 /* Values of PodMetrics, by pod. */
 static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *first, struct err *err) {
     const struct input_list *list = &c->world->of[INPUT_POD_METRICS];
-    struct usage_wanted wanted = {.resource = step_text(c, "resource"),
-                                  .container = step_text(c, "container")};
+    struct usage_wanted wanted = {
+        .resource = step_text(c, "resource"), .container = step_text(c, "container"), .wraps = true};
 
     for (uint32_t i = 0; i < list->count; i++) {
         struct metric_item item = {.json = list->items[i].json, .place = list->items[i].place, .prefix = ""};
