@@ -422,7 +422,8 @@ static void a_folder_in_folders_is_made(void **state) {
 
 static void a_folder_that_cannot_be_made_is_told(void **state) {
     struct world *w = *state;
-    cleanup_free char *file = file_in(w, "file", "x"), *dir = file_in(w, "file/certs", NULL);
+    free(file_in(w, "file", "x"));
+    cleanup_free char *dir = file_in(w, "file/certs", NULL);
     start(w, 0, &(struct servingcert_options){.cert_dir = dir});
     assert_true(servingcert_ready(w->certs[0]));
     const char *text = servingcert_error(w->certs[0])->text;
