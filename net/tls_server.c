@@ -11,11 +11,11 @@
 
 enum { MAX_ORGANIZATIONS = 64 };
 
-/* The only protocol: an aggregator of Kubernetes is content with it, and one request a connection at a time
- * bounds what a peer can ask for. */
-static const unsigned char alpn[] = "\x08http/1.1";
+/* The only protocols: an aggregator of Kubernetes is content with them, and one request a connection at a
+ * time bounds what a peer can ask for. The older one is what curl --http1.0 insists on. */
+static const unsigned char alpn[] = "\x08http/1.1\x08http/1.0";
 
-/* Who offers protocols, but not ours, is refused (RFC 7301, 3.2); who offers none speaks HTTP/1.1. */
+/* Who offers protocols, but none of ours, is refused (RFC 7301, 3.2); who offers none speaks HTTP/1.1. */
 static int select_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
                            const unsigned char *in, unsigned in_len, void *arg) {
     unsigned char *chosen;

@@ -296,6 +296,7 @@ static void old_tls_and_other_protocols_are_refused(void **state) {
     assert_true(connects(f, &(struct client_options){.max_version = TLS1_2_VERSION}));
     assert_false(connects(f, &(struct client_options){.alpn = "\x02h2"}));
     assert_true(connects(f, &(struct client_options){.alpn = "\x02h2\x08http/1.1"}));
+    assert_true(connects(f, &(struct client_options){.alpn = "\x08http/1.0"}));
     start(f, &(struct httpsserver_options){.tls_min_version = 13});
     assert_false(connects(f, &(struct client_options){.max_version = TLS1_2_VERSION}));
     assert_true(connects(f, &(struct client_options){.max_version = TLS1_3_VERSION}));
