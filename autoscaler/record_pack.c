@@ -174,19 +174,8 @@ static void remember(struct codec *c, const char *text, size_t len) {
     c->texts[c->text_count++].len = len;
 }
 
-/* The text's length, or less where it is longer than may be; a character is never cut in two. */
-static size_t cut_length(const char *text, size_t most) {
-    size_t len = strnlen(text, most + 1);
-
-    if (len <= most)
-        return len;
-    for (len = most; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
-        ;
-    return len;
-}
-
 static void write_text(struct codec *c, const char *text) {
-    size_t len = cut_length(text, c->text_max);
+    size_t len = str_fit(text, strnlen(text, c->text_max + 1), c->text_max);
 
     /* A metric's name stands in several places, and all metrics have the same few origins. */
     for (uint32_t i = 0; i < c->text_count; i++) {

@@ -49,12 +49,16 @@ size_t str_utf8(const char *s) {
     return len;
 }
 
+size_t str_fit(const char *text, size_t len, size_t most) {
+    if (len <= most)
+        return len;
+    while (most && ((unsigned char)text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
 void str_cut(char *out, size_t size, const char *text, size_t len) {
-    if (len >= size) {
-        len = size - 1;
-        while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-            len--;
-    }
+    len = str_fit(text, len, size - 1);
     memcpy(out, text, len);
     out[len] = '\0';
 }

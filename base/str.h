@@ -21,8 +21,11 @@ size_t str_utf8(const char *s);
  * before stays.
  */
 void str_trim_utf8(char *s);
-/* Copies the first len bytes of text into out, which holds size, and a NUL; what does not fit is cut off
- * before a whole UTF-8 character. */
+/* How many of text's len bytes are to be kept where most may be: all, or those before a whole UTF-8
+ * character.
+ */
+size_t str_fit(const char *text, size_t len, size_t most);
+/* Copies the first len bytes of text into out, which holds size, and a NUL; of what does not fit, str_fit. */
 void str_cut(char *out, size_t size, const char *text, size_t len);
 
 /* How many letters to insert, remove or replace to make a of b, large and small ones being the same (to guess

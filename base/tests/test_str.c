@@ -139,6 +139,8 @@ static void test_cut(void **state) {
     assert_string_equal(out, "ab");
     str_cut(out, sizeof(out), "\xe2\x82\xac", 3);
     assert_string_equal(out, "\xe2\x82\xac");
+    assert_int_equal(str_fit("\xe2\x82\xac", 3, 3), 3);
+    assert_int_equal(str_fit("\xe2\x82\xac", 3, 2), 0);
     str_cut(out, 1, "a", 1);
     assert_string_equal(out, "");
 }
