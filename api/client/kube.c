@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include <ctype.h>
+#include "net/url.h"
 #include <errno.h>
 #include <string.h>
 
@@ -267,17 +267,6 @@ int kube_credentials(struct kube *kube, struct identity **ret_identity, struct e
                                      : ret;
 }
 
-/* Appends text as the value of a query parameter. */
-static void put_escaped(struct buf *out, const char *text) {
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (isalnum(c) || strchr("-._~", c))
-            buf_append(out, p, 1);
-        else
-            buf_printf(out, "%%%02X", c);
-    }
-}
-
 static int build_url(const struct kube *kube, const struct kube_request *request, char **ret_url,
                      struct err *err) {
     cleanup_buf struct buf url;
@@ -288,8 +277,8 @@ static int build_url(const struct kube *kube, const struct kube_request *request
         return err_set(err, -EINVAL, "\"%.100s\" is not a path of the API", request->path);
     int r = buf_printf(&url, "%s%s", kube->config->server, request->path);
     if (r == 0 && verbs[request->verb].field_manager) {
-        r = buf_printf(&url, "%cfieldManager=", has_query ? '&' : '?');
-        put_escaped(&url, request->field_manager ? request->field_manager : "trimtab");
+        cleanup_free char *manager = url_escape(request->field_manager ? request->field_manager : "trimtab");
+        r = buf_printf(&url, "%cfieldManager=%s", has_query ? '&' : '?', manager);
     }
     /* A controller owns the fields it applies: without force, somebody's kubectl edit would be a conflict
      * for ever. */
