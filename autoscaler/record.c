@@ -151,6 +151,7 @@ static const char *bound_name(const struct decide_run *run, bool upper) {
     return upper ? "maxReplicas" : "minReplicas";
 }
 
+/* From the last stage back, since the last one to move the number is what holds it there. */
 static const char *limited_by(const struct decide_run *run) {
     const struct decision_steps *steps = &run->out->steps;
     int32_t raw = steps->path == PATH_FALLBACK ? steps->fallback.replicas : steps->combined.replicas;
@@ -202,6 +203,7 @@ static const char *amount(const struct decide_run *run, const struct metric_spec
     static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi"};
     size_t unit = 0;
 
+    /* Truncated from unit to unit: this is for people; the exact number is in status. */
     if (metric_format(m) != QUANTITY_BINARY_SI)
         return record_number(milli, run->arena);
     for (; unit + 1 < sizeof(units) / sizeof(units[0]) && milli >= 1024 * 1000; unit++)
@@ -323,6 +325,7 @@ static const char *bound_text(const struct decide_run *run, bool above) {
                         above ? "maxReplicas" : "minReplicas", bound);
 }
 
+/* The first one in the order of spec, so that the sentence stays the same until it is there. */
 static const char *waiting_text(const struct decide_run *run) {
     const struct decide_input *in = run->in;
 
@@ -361,6 +364,8 @@ static const char *path_text(const struct decide_run *run) {
     return computed_text(run);
 }
 
+/* Times in it are points and never spans up to now: status shows it, and must not change while nothing does.
+ */
 static const char *sentence(const struct decide_run *run) {
     const struct decision *d = run->out;
     const char *pause = run->out->reason == REASON_PAUSED ? "; scaling is paused" : "";

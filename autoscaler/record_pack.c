@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+/* Sixteen decisions are kept of each policy (recordlog.h): of a thousand policies, 16,000 records, which as
+ * structs with their texts would be most of the process. */
 enum {
     TEXTS_MAX = 64,  /* that can be referred to */
     TEXT_MAX = 1024, /* longer ones are cut, and shorter than this where the record is too long */
@@ -31,6 +33,7 @@ struct codec {
 
 /* ---- numbers ---- */
 
+/* Nothing is checked in between: bad stays, and whoever began asks for it at the end. */
 static void write_bytes(struct codec *c, const void *data, size_t len) {
     c->bad |= (size_t)(c->out_end - c->out) < len;
     if (c->bad)
@@ -89,6 +92,7 @@ static void code_i64(struct codec *c, int64_t *value) {
     }
 }
 
+/* What does not fit is bad and not cut: a number of replicas that is another one would be believed. */
 static void code_i32(struct codec *c, int32_t *value) {
     int64_t wide = *value;
 

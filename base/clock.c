@@ -15,6 +15,7 @@ static usec_t read_clock(clockid_t id) {
     return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
+/* Microseconds in 64 bits last for 292,000 years, and compare and add without a struct. */
 usec_t clock_wall(void) {
     return read_clock(CLOCK_REALTIME);
 }
@@ -42,7 +43,8 @@ static bool skip(const char **p, char c) {
     return true;
 }
 
-/* ".123456789" in microseconds; 0 where there is none, -1 where it is malformed. */
+/* ".123456789" in microseconds; 0 where there is none, -1 where it is malformed. Kubernetes' MicroTime has
+ * six digits, Prometheus and Go's RFC3339Nano up to nine: what is behind the sixth is cut off. */
 static long fraction(const char **p) {
     long v = 0, scale = 100000;
 

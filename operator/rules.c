@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+/* A command is run by hand against servers of any size: its bounds are wider than the operator's. */
 enum { LABELS_MAX = 64, NAMES_MAX = 5000, RESPONSE_MAX = 64 * 1024 * 1024 };
 
 /* Stands for the objects' names where nothing tells them. */
@@ -31,6 +32,7 @@ struct arguments {
 
 /* ---- the flags ---- */
 
+/* Once: prometheus-adapter takes one file, and two would be two sets of rules. */
 static bool set_config(const struct flag *flag, void *at, const char *value) {
     struct arguments *a = at;
     bool first = !a->config;
@@ -233,6 +235,7 @@ static void tell_mistakes(struct session *s) {
     s->mistake_count = 0;
 }
 
+/* The loop and its sockets, when something is asked of a server first: a mere check of a file needs none. */
 static int need_asker(struct session *s, struct err *err) {
     return s->asker ? 0 : asker_new(&s->asker, err);
 }
@@ -273,6 +276,8 @@ static int read_resource_file(struct session *s, struct err *err) {
     return ret;
 }
 
+/* The cluster is found first even where a file tells the resources: a request's objects are asked of it, and
+ * a wrong context should be told before anything long is done. */
 static int find_resources(struct session *s, struct err *err) {
     const struct options *o = &s->a->options;
     int ret = 0;
@@ -324,6 +329,7 @@ static int ask_prometheus(struct session *s, struct err *err) {
     p.asker = s->asker;
     s->world.source = arena_strdup(&s->a->arena, endpoint.base.url); /* without its password */
     ret = rules_ask_series(&p, s->rules, s->a->config, &s->series, err);
+    /* Why a metric is not there is often to be seen in series that no rule asks for. */
     if (ret == 0 && s->a->metric)
         ret = rules_ask_concerned(&p, s->rules, s->a->metric, &s->series, err);
     prom_endpoint_done(&endpoint);

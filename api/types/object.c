@@ -60,6 +60,8 @@ void labels_unref(struct labels *labels, struct str_pool *pool) {
     free(labels);
 }
 
+/* In their order, which is that of the API server's answer: JSON of a Go map is sorted. Two orders of the
+ * same labels would only be shared less. */
 bool labels_equal(const struct labels *a, const struct labels *b) {
     uint32_t count = a ? a->count : 0;
 
@@ -140,6 +142,7 @@ static struct shared_containers *of_items(struct pod_container *items) {
     return (struct shared_containers *)((uintptr_t)items - offsetof(struct shared_containers, items));
 }
 
+/* Shared by the pods of a template, which are most of a cluster's objects. */
 struct pod_container *pod_containers_new(uint32_t count) {
     struct shared_containers *shared = xcalloc(1, sizeof(*shared) + count * sizeof(struct pod_container));
 

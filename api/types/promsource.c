@@ -37,6 +37,8 @@ static bool is_header_name(const char *text) {
     return made_of(text, LOWER UPPER DIGITS "!#$%&*+.^_|~-", PAIR_NAME_MAX);
 }
 
+/* A line end in a header's value would begin the next header: a credential could be sent wherever it likes.
+ */
 static bool is_printable(const char *text) {
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -102,6 +104,8 @@ static int read_tls(struct reader *r, const json_t *spec, const struct path *up,
     if (e < 0)
         return e;
     s->cert_secret = certificate.name;
+    /* Two settings of which one has no effect are a mistake of whoever wrote them, and here a dangerous one.
+     */
     if (s->insecure && s->ca.name)
         return read_error(r, &path, "insecureSkipVerify",
                           "leaves caSecret without a meaning: remove one of them");
@@ -112,6 +116,7 @@ static int read_tls(struct reader *r, const json_t *spec, const struct path *up,
 
 /* ---- auth ---- */
 
+/* RFC 7617: the colon ends the name. */
 static int read_basic(struct reader *r, const json_t *way, const struct path *path,
                       struct promsource_spec *s) {
     int e = read_string(r, way, path, "username", &s->username);
@@ -165,6 +170,7 @@ static int read_auth(struct reader *r, const json_t *spec, const struct path *up
 /* Why a pair cannot be used, or NULL. */
 typedef const char *refuse_fn(const struct promsource_pair *pair);
 
+/* Credentials belong into Secrets: a MetricSource may be read by many. */
 static const char *refuse_header(const struct promsource_pair *pair) {
     if (!is_header_name(pair->name))
         return "must have names of HTTP headers, for example X-Scope-OrgID";
@@ -279,6 +285,7 @@ int promsource_read_spec(const json_t *spec, struct arena *arena, struct promsou
     return e;
 }
 
+/* A spec that cannot be used makes an object all the same, whose status then says why. */
 int promsource_from_json(const json_t *document, struct str_pool *pool, struct promsource_object **ret_source,
                          struct err *err) {
     json_t *status = json_object_get(document, "status");
@@ -303,6 +310,7 @@ void promsource_done(struct promsource_object *source) {
     json_decref(source->status_json);
 }
 
+/* Each name once: a Secret that serves as CA and as certificate is watched once. */
 uint32_t promsource_secrets(const struct promsource_spec *spec, const char **ret_names) {
     const char *const all[PROMSOURCE_SECRETS_MAX] = {spec->ca.name, spec->cert_secret, spec->credential.name};
     uint32_t count = 0;
