@@ -175,14 +175,14 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
 
 char *quantity_write_like(int64_t milli, const char *written, char *out) {
     size_t len = strlen(written);
-    char last = len ? written[len - 1] : '\0';
-    bool exact = last == 'n' || last == 'u' || milli == INT64_MAX;
+    const char *last = written + len - (len > 0);
+    bool exact = *last == 'n' || *last == 'u' || milli == INT64_MAX;
 
     /* A trailing E is exa, one before digits an exponent. */
     if (exact || strcspn(written, "eE") + 1 < len)
         snprintf(out, QUANTITY_TEXT_MAX, "%s", written);
     else
-        quantity_write(milli, last == 'i' ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
+        quantity_write(milli, *last == 'i' ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
     return out;
 }
 
