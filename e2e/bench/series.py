@@ -3,8 +3,8 @@
 
 usage: series.py [SERIES=100000] [ROUNDS=3]
 A server answers /api/v1/series at once, from memory, with SERIES series of 10 labels (100 names on 1,000 pods each time). One custom
-rule, or one external rule, selects all of them, and they are listed every 10 s. Each round is a process of its own, which lists twice
-more once it knows the metrics, and then LISTS times. "usable" is the time from its start until the metrics are there; processor time
+rule, or one external rule, selects all of them, and they are listed every 10 s. Each round is a process of its own, which lists once
+more when it knows the metrics, and then LISTS times. "usable" is the time from its start until the metrics are there; processor time
 is that of the process divided by the lists, whatever else it does; memory is resident after them and at its peak. Medians of the rounds.
 env: TRIMTAB (the binary; default: the release build)
 """
@@ -115,7 +115,7 @@ def measure(world, name, start, section, server):
 
     count = lab.wait_for(f"{name} knows the metrics", ready, 120, 0.05)
     took = time.time() - begun
-    wait_lists(server, 2)
+    wait_lists(server, 1)
     cpu, lists = process.cpu(), server.lists
     wait_lists(server, LISTS)
     time.sleep(INTERVAL / 2)  # the last answer is to be read yet
