@@ -97,7 +97,7 @@ def show(ours, peer):
 
 def words(reports):
     """A cell of the README."""
-    return (f"{report.median(reports, 'cpu_percent') / 100:.2f} cores, {report.median(reports, 'rss_mib'):.0f} MiB, "
+    return (f"{report.median(reports, 'cpu_percent') / 100:.2f} cores, {report.median(reports, 'rss_mib'):,.0f} MiB, "
             f"a new pod served {report.median(reports, 'served_seconds'):.1f} s after its first scrape")
 
 
