@@ -83,6 +83,26 @@ static const char *selector_of(const struct evaluate_case *c, uint32_t i) {
     return go_selector(json_object_get(json_path2(metric, "external", "metric"), "selector"), c->arena);
 }
 
+/* HPA's words for a metric that its spec makes impossible; ours name the field. */
+static const char *invalid_metric(const struct evaluate_case *c, const struct metric_spec *m) {
+    static const char before[] = "operator is ";
+    const char *at = strstr(m->invalid, before), *end = at ? strstr(at, ": must be") : NULL;
+
+    if (end) {
+        at += sizeof(before) - 1;
+        return arena_printf(c->arena, "%.*s is not a valid label selector operator", (int)(end - at), at);
+    }
+    if (!strstr(m->invalid, ".target"))
+        return m->invalid;
+    if (m->type == METRIC_OBJECT || m->type == METRIC_EXTERNAL)
+        return arena_printf(c->arena,
+                            "invalid %s metric source: neither a value target nor an average value target "
+                            "was set",
+                            m->type == METRIC_OBJECT ? "object" : "external");
+    return "invalid resource metric source: neither an average utilization target nor an average value "
+           "(usage) target was set";
+}
+
 /* HPA's words for why metric i failed: ours name the metric and the object shorter. */
 const char *hpa_failure(const struct evaluate_case *c, uint32_t i) {
     const struct metric_spec *m = &c->spec.metrics[i];
@@ -90,6 +110,8 @@ const char *hpa_failure(const struct evaluate_case *c, uint32_t i) {
 
     if (m->type == METRIC_UNKNOWN)
         return arena_printf(c->arena, "unknown metric source type \"%s\"", m->type_text);
+    if (m->invalid)
+        return invalid_metric(c, m);
     if (m->type == METRIC_EXTERNAL && str_starts(ours, "unable to get external metric ")) {
         const char *cause = strstr(ours, "): ");
         return arena_printf(c->arena, "unable to get external metric %s/%s/%s: %s", c->ns, m->metric,
@@ -103,11 +125,14 @@ const char *hpa_failure(const struct evaluate_case *c, uint32_t i) {
     return ours;
 }
 
-/* A total's error is wrapped once more where the target is an average, an external one's always. */
+/* A total's error is wrapped once more where the target is an average, an external one's always; but not what
+ * is found before anything is asked. */
 static const char *total_error(const struct evaluate_case *c, uint32_t i) {
     const struct metric_spec *m = &c->spec.metrics[i];
     const char *inner = hpa_failure(c, i);
 
+    if (m->invalid && (m->type == METRIC_OBJECT || str_starts(inner, "invalid ")))
+        return inner;
     if (m->target.type == TARGET_AVERAGE_VALUE)
         return arena_printf(c->arena, "failed to get %s %s metric: %s", m->metric,
                             m->type == METRIC_OBJECT ? "object" : "external", inner);
