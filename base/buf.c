@@ -24,6 +24,13 @@ void buf_reset(struct buf *b) {
     b->data[0] = '\0';
 }
 
+void buf_trim(struct buf *b) {
+    if (b->cap <= b->len + 1)
+        return;
+    b->cap = b->len + 1;
+    b->data = xrealloc(b->data, b->cap);
+}
+
 static int grow(struct buf *b, size_t len) {
     if (len > b->max || b->len > b->max - len)
         return -E2BIG;

@@ -18,6 +18,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);
 /* Empties the buffer and keeps its memory. */
 void buf_reset(struct buf *b);
+/* Gives memory that the contents do not need back. */
+void buf_trim(struct buf *b);
 /* Appends; 0, or -E2BIG past the maximum (then nothing is appended). */
 int buf_append(struct buf *b, const void *data, size_t len);
 int buf_puts(struct buf *b, const char *s);

@@ -333,8 +333,8 @@ static void on_late(void *arg) {
 
 bool https_has_room(const struct https_exchange *exchange, const struct buf *body) {
     const struct https_conn *conn = (const struct https_conn *)exchange;
-    return body->cap <= HTTPS_ANSWER_SMALL ||
-           conn->server->stats.answer_bytes + body->cap <= HTTPS_ANSWERS_MAX;
+    return body->len <= HTTPS_ANSWER_SMALL ||
+           conn->server->stats.answer_bytes + body->len < HTTPS_ANSWERS_MAX; /* and its NUL */
 }
 
 /* Outside of a step only this answer is written: the next request would call the handler inside its caller.
@@ -347,6 +347,8 @@ void https_answer(struct https_exchange *exchange, const struct https_answer *an
     buf_init(body, body->max);
     conn->sent = 0;
     https_write_head(conn, answer);
+    if (conn->body.len > HTTPS_ANSWER_SMALL) /* may stay for a while, and half of it may be room */
+        buf_trim(&conn->body);
     conn->server->stats.answer_bytes += conn->body.cap;
     conn->server->stats.exchanges--;
     enter(conn, HTTPS_ANSWER, conn->server->options.slow_timeout);

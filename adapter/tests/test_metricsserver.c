@@ -37,7 +37,7 @@ void https_answer(struct https_exchange *exchange, const struct https_answer *an
 }
 
 bool https_has_room(const struct https_exchange *exchange, const struct buf *body) {
-    return !exchange->full || body->cap <= HTTPS_ANSWER_SMALL;
+    return !exchange->full || body->len <= HTTPS_ANSWER_SMALL;
 }
 
 void https_on_gone(struct https_exchange *exchange, loop_fn *fn, void *arg) {

@@ -111,6 +111,20 @@ static void test_texts_behind_each_other(void **state) {
     assert_memory_equal(b.data, "ab\0\0xy\0", 8);
 }
 
+static void test_trim(void **state) {
+    (void)state;
+    cleanup_buf struct buf b;
+
+    buf_init(&b, 100);
+    buf_trim(&b);
+    assert_int_equal(b.cap, 0);
+    buf_puts(&b, "abc");
+    buf_trim(&b);
+    assert_int_equal(b.cap, 4);
+    buf_puts(&b, "def");
+    assert_string_equal(b.data, "abcdef");
+}
+
 static void test_consume(void **state) {
     (void)state;
     cleanup_buf struct buf b;
@@ -149,6 +163,7 @@ int main(void) {
         cmocka_unit_test(test_printf_appends),
         cmocka_unit_test(test_binary_data),
         cmocka_unit_test(test_texts_behind_each_other),
+        cmocka_unit_test(test_trim),
         cmocka_unit_test(test_consume),
         cmocka_unit_test(test_detach_starts_anew),
     };
