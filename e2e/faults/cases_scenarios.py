@@ -42,6 +42,10 @@ def pods_metric(name, target):
     return {"type": "Pods", "pods": {"metric": {"name": name}, "target": average(target)}}
 
 
+def empty(reply):
+    return reply[0] == 200 and reply[1]["resources"] == []
+
+
 @contextlib.contextmanager
 def brought_along(c):
     """An operator whose rules file has no rules yet: the file."""
@@ -49,7 +53,7 @@ def brought_along(c):
     rules.write_text(NO_RULES)
     with serving(c, rules=f"--rules={rules}"), pods_of_web(c):
         for path in (CUSTOM, CUSTOM.replace("v1beta2", "v1beta1"), EXTERNAL):
-            assert c.plane.must("GET", path)["resources"] == [], path
+            wait(lambda path=path: f"an empty list: {c.plane.api('GET', path)}", lambda path=path: empty(c.plane.api("GET", path)))
         yield rules
 
 
