@@ -139,7 +139,7 @@ func (c *chain) newCase(name, source, level string) *testCase {
 // What is computed from no replicas at all differs from machine to machine.
 func (c *chain) unpinned() []string {
 	if c.statusCount == 0 {
-		return []string{"currentMetrics"}
+		return []string{"currentMetrics", "statusChanged"}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	v2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 type source struct{ *rand.Rand }
@@ -430,8 +431,11 @@ func (c *chain) podValues(spec object, load float64) object {
 	name := spec["metric"].(object)["name"].(string)
 	target := milliOf(spec["target"].(object)["averageValue"].(string))
 	items := []object{}
+	selector, err := labels.Parse(c.selector)
 	for _, p := range c.pods {
-		if !p.missing && p.phase != "Pending" && p.labels["name"] == "test-pod" && !c.chance(3) {
+		// The API hands out what was selected.
+		selected := err != nil || selector.Matches(labels.Set(*decode[map[string]string](p.labels)))
+		if !p.missing && p.phase != "Pending" && selected && !c.chance(3) {
 			items = append(items, c.customValue(object{"apiVersion": "v1", "kind": "Pod", "name": p.name, "namespace": testNamespace}, name, c.milli(target*load*p.level)))
 		}
 	}
