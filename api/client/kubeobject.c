@@ -39,6 +39,7 @@ struct kubeobject {
     usec_t opened;            /* when the watch was accepted; 0: not yet */
     struct backoff backoff;
     struct err err;
+    int logged; /* code of the failure that was logged last */
 };
 
 static const char *version_of(const json_t *object) {
@@ -81,11 +82,13 @@ static void back_off(struct kubeobject *o, usec_t retry_after) {
     round_later(o, backoff_next(&o->backoff, retry_after));
 }
 
-/* One line for each doubling of the failures is enough. */
+/* One line until the reason is another one, or all was well in between: it stays in err for who asks, and
+ * several objects that nobody gave the right to would fill the log. */
 static void fail(struct kubeobject *o, const struct err *why, usec_t retry_after) {
     o->err = *why;
-    if ((o->backoff.failures & (o->backoff.failures + 1)) == 0)
+    if (o->backoff.failures == 0 || o->logged != why->code)
         log_warn(o->path, "cannot be followed: %s", err_text(why));
+    o->logged = why->code;
     back_off(o, retry_after);
 }
 

@@ -2,11 +2,13 @@
  */
 #include "api/client/kubeobject.h"
 #include "api/client/tests/fake_cluster.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/tests/cm.h"
 #include "net/tests/fake_loop.h"
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define OBJECT(version) "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"" version "\"}}"
 #define SEC USEC_PER_SEC
@@ -196,6 +198,40 @@ static void test_back_off(void **state) {
     assert_non_null(w->kube.watches[0]);
 }
 
+/* How many lines are logged while the watch is refused with each of these codes. */
+static int lines_logged(struct world *w, const int *codes, size_t count) {
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO), lines = 0, c;
+
+    assert_non_null(file);
+    dup2(fileno(file), STDERR_FILENO);
+    for (size_t i = 0; i < count; i++) {
+        cluster_end(&w->kube, 0, codes[i]);
+        fake_loop_run(w->loop, USEC_PER_MIN);
+    }
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    while ((c = getc(file)) != EOF)
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
+/* Once for each reason, and anew after all was well. */
+static void test_log(void **state) {
+    static const int same[] = {-EIO, -EIO, -EIO, -EIO, -EIO, -EIO, -EIO, -EIO},
+                     another[] = {-ECONNREFUSED, -ECONNREFUSED, -ECONNREFUSED};
+    struct world *w = *state;
+
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    assert_int_equal(lines_logged(w, same, 8), 1);
+    assert_int_equal(lines_logged(w, another, 3), 1);
+    cluster_accept(&w->kube);
+    fake_loop_run(w->loop, 11 * SEC);
+    assert_int_equal(lines_logged(w, another, 3), 1);
+}
+
 static void test_failed_read(void **state) {
     struct world *w = *state;
 
@@ -273,6 +309,7 @@ int main(void) {
         TEST(test_error_event),
         TEST(test_garbage),
         TEST(test_back_off),
+        TEST(test_log),
         TEST(test_failed_read),
         TEST(test_watch_is_forbidden),
         TEST(test_freed_by_its_owner),
