@@ -43,7 +43,8 @@ void rivals_hpa_gone(struct autoscaler *as, const char *ns, const char *name, co
 const char *takeover_look(struct entry *entry, const char *hpa, const char *uid);
 /* After an edit of the policy: ends what was under way for what it said before. */
 void takeover_revise(struct entry *entry);
-/* The HPA is not there any more: the watch may tell so before the answer to the deletion does. */
+/* Nobody stands in the way any more. As a rule the HPA is gone, and the watch may tell so before the answer
+ * to the deletion does: then the policy says that it took over. */
 void takeover_gone(struct entry *entry);
 /* Forgets it, and ends what is under way. */
 void takeover_end(struct entry *entry);

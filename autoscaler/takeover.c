@@ -113,8 +113,16 @@ static void tell(struct entry *e) {
     write_event(e, &(struct decision_event){.reason = "TookOver", .message = text});
 }
 
+/* It may also be in nobody's way because it has turned to another target. */
+static bool is_there(const struct entry *e) {
+    const struct takeover *t = e->takeover;
+    const struct object *hpa = informer_get(e->autoscaler->rivals.hpas, e->policy->meta.ns, t->hpa);
+
+    return hpa && str_eq(hpa->uid, t->uid);
+}
+
 void takeover_gone(struct entry *entry) {
-    if (entry->takeover && entry->takeover->deleting)
+    if (entry->takeover && entry->takeover->deleting && !is_there(entry))
         tell(entry);
     takeover_end(entry);
 }
@@ -125,7 +133,8 @@ static void on_deleted(void *arg, const struct kube_reply *reply) {
 
     called(e);
     if (reply->err.code) {
-        e->takeover->deleting = false;
+        /* without a word from the server it may be deleted all the same: the watch will tell */
+        e->takeover->deleting = reply->status == 0 || reply->status >= 500;
         failed(e, "deleting it", reply);
         return;
     }

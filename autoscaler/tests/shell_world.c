@@ -76,9 +76,11 @@ const struct err *informer_error(const struct informer *informer) {
 }
 
 const struct object *informer_get(const struct informer *informer, const char *ns, const char *name) {
-    if (informer != &w.workloads || !w.seen || !str_eq(ns, "default") || !str_eq(name, "web"))
+    if (!str_eq(ns, "default") || !str_eq(name, "web"))
         return NULL;
-    return &w.seen->meta;
+    if (informer == &w.hpas)
+        return w.hpa_seen;
+    return informer == &w.workloads && w.seen ? &w.seen->meta : NULL;
 }
 
 void informer_select(const struct informer *informer, const char *ns, const struct selector *selector,

@@ -193,6 +193,41 @@ static void test_tells_that_it_took_over(void **state) {
     }
 }
 
+/* The HPA was deleted, and only the answer was lost: told all the same. */
+static void test_tells_though_the_answer_was_lost(void **state) {
+    (void)state;
+    for (int n = 2; n <= 6; n++) {
+        begin_beside_hpa(n, FAULT_LOST_AFTER);
+        w.hpa_mute = true; /* the watch is cut off together with it */
+        world_set_value(350);
+        ask_to_take_over();
+        TURN_UNTIL(!w.hpa);
+        turn_for(50 * USEC_PER_MSEC);
+        w.hpa_mute = false;
+        world_show_hpa();
+        TURN_UNTIL(w.workload->spec_replicas == 4);
+        TURN_UNTIL(events_of("TookOver") > 0);
+        turn_for(50 * USEC_PER_MSEC);
+        assert_int_equal(events_of("TookOver"), 1);
+        world_end();
+    }
+}
+
+/* One that turns to another target while it waits to be gone is in nobody's way, and still there. */
+static void test_does_not_tell_of_one_that_is_there(void **state) {
+    (void)state;
+    begin_beside_hpa(0, FAULT_NONE);
+    w.hpa_lingers = true;
+    world_set_value(350);
+    ask_to_take_over();
+    TURN_UNTIL(in_conflict_with(w.document, "waits for its finalizers"));
+    world_set_hpa("h-1", "other");
+    TURN_UNTIL(w.workload->spec_replicas == 4);
+    turn_for(50 * USEC_PER_MSEC);
+    assert_int_equal(events_of("TookOver"), 0);
+    world_end();
+}
+
 /* With a watch that says nothing of the deletion: the policy begins by itself. */
 static void test_takes_over(void **state) {
     (void)state;
@@ -336,13 +371,22 @@ static void test_taken_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hpa_comes_first),      cmocka_unit_test(test_hpa_turns_elsewhere_and_back),
-        cmocka_unit_test(test_hpas_out_of_reach),    cmocka_unit_test(test_older_policy_comes_first),
-        cmocka_unit_test(test_pause_and_preview),    cmocka_unit_test(test_takes_over),
-        cmocka_unit_test(test_late_news_of_the_hpa), cmocka_unit_test(test_takes_over_in_spite_of),
-        cmocka_unit_test(test_without_the_right),    cmocka_unit_test(test_created_again),
-        cmocka_unit_test(test_finalizers),           cmocka_unit_test(test_another_hpa),
-        cmocka_unit_test(test_taken_back),           cmocka_unit_test(test_tells_that_it_took_over),
+        cmocka_unit_test(test_hpa_comes_first),
+        cmocka_unit_test(test_hpa_turns_elsewhere_and_back),
+        cmocka_unit_test(test_hpas_out_of_reach),
+        cmocka_unit_test(test_older_policy_comes_first),
+        cmocka_unit_test(test_pause_and_preview),
+        cmocka_unit_test(test_takes_over),
+        cmocka_unit_test(test_late_news_of_the_hpa),
+        cmocka_unit_test(test_takes_over_in_spite_of),
+        cmocka_unit_test(test_without_the_right),
+        cmocka_unit_test(test_created_again),
+        cmocka_unit_test(test_finalizers),
+        cmocka_unit_test(test_another_hpa),
+        cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_tells_that_it_took_over),
+        cmocka_unit_test(test_tells_though_the_answer_was_lost),
+        cmocka_unit_test(test_does_not_tell_of_one_that_is_there),
         cmocka_unit_test(test_unknown_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
