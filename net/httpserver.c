@@ -216,9 +216,6 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         if (x)
             buf_done(&x->body);
         return 0;
-    case LWS_CALLBACK_PROTOCOL_DESTROY:
-        free(server);
-        return 0;
     default:
         return 0;
     }
@@ -237,6 +234,15 @@ static void on_connection(void *arg, int fd) {
         close(fd);
 }
 
+/* LWS_CALLBACK_PROTOCOL_DESTROY does not come where the loop has never turned. A vhost that fails to be made
+ * goes here too: then the server stays its maker's. */
+static void on_vhost_gone(struct lws_vhost *vhost, void *arg) {
+    struct httpserver *server = arg;
+
+    if (server->vhost == vhost)
+        free(server);
+}
+
 static int open_server(struct httpserver *server, const char *address, int port, struct err *err) {
     struct listener_options listening = {
         .address = address, .port = port, .fn = on_connection, .arg = server};
@@ -251,6 +257,8 @@ static int open_server(struct httpserver *server, const char *address, int port,
         .server_string = "trimtab",
         .timeout_secs = SLOW_SECONDS,
         .keepalive_timeout = KEEPALIVE_SECONDS,
+        .finalize = on_vhost_gone,
+        .finalize_arg = server,
     };
     server->vhost = libwebsockets->create_vhost(loop_lws(server->loop), &info);
     return server->vhost ? 0 : err_set(err, -EIO, "libwebsockets gives no vhost");

@@ -341,6 +341,13 @@ static void the_handler_may_free_the_server(void **state) {
                      0);
 }
 
+/* As where a later part of the start fails. What is left over, the leak sanitizer tells. */
+static void it_may_go_before_the_loop_has_turned(void **state) {
+    struct fixture *f = *state;
+    httpserver_free(f->server);
+    f->server = NULL;
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -357,6 +364,7 @@ int main(void) {
         T(too_many_connections_are_refused),
         T(a_taken_port_is_an_error),
         T(the_handler_may_free_the_server),
+        T(it_may_go_before_the_loop_has_turned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
