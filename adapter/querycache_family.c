@@ -210,7 +210,13 @@ static void give_parts(struct cached_family *f, struct vector *vector) {
     tell_all(&told);
 }
 
-/* The server has answered for one namespace, and not for all of them: each asks for itself. */
+/* Whether the server is there, and has something against this one query or its answer: it may well be what
+ * the one namespace has that spoils the query for all, and is nobody else's failure. */
+static bool is_of_query(const struct err *err) {
+    return err->code == -EINVAL || err->code == -EBADMSG || err->code == -E2BIG;
+}
+
+/* The server answers for one namespace, and not for all of them: each asks for itself. */
 static void go_narrow(struct cached_family *f) {
     bar(f, f->why.text);
     for (struct cached_query *q = f->first; q; q = q->sibling)
@@ -237,7 +243,7 @@ void cached_family_probed(struct cached_query *q, const struct err *err) {
     if (!f || f->probe != q)
         return;
     f->probe = NULL;
-    if (err)
+    if (err && !is_of_query(err))
         fail_all(f, q, err);
     else
         go_narrow(f);

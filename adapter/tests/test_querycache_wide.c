@@ -33,6 +33,8 @@ struct world {
     double plus;                  /* to each value */
     const struct fake_reply *all; /* the answer to the query for all, in place of the good one */
     const struct fake_reply *one; /* to those for one */
+    const struct fake_reply *bad; /* to that for namespace bad_ns */
+    unsigned bad_ns;
     struct buf body, bodies[NAMESPACES];
     int wide, narrow; /* queries that were sent */
 };
@@ -72,6 +74,8 @@ static void serve(void *arg, const struct http_request *request, struct fake_rep
     *ret_reply = (struct fake_reply){.status = 200, .body = body->data};
     if (all ? w->all : w->one)
         *ret_reply = *(all ? w->all : w->one);
+    if (!all && ns == w->bad_ns && w->bad)
+        *ret_reply = *w->bad;
 }
 
 static struct world *world_new(const struct querycache_options *options) {
@@ -327,6 +331,25 @@ static void test_back_where_it_fails(void **state) {
         fake_loop_run(w->loop, SEC);
     }
     assert_true(w->wide > 5);
+    world_free(w);
+}
+
+/* What one namespace has spoils the query for all, and its own: it is nobody else's failure, though it may be
+ * the one that is asked to find out. */
+static void test_one_is_refused(void **state) {
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct user users[NAMESPACES] = {0};
+
+    w->all = w->bad = &refused;
+    w->bad_ns = NAMESPACES - 1;
+    for (int i = 0; i < 60; i++) {
+        ask_all(w, users, NAMESPACES);
+        fake_loop_run(w->loop, SEC);
+        assert_values(users, NAMESPACES - 1, 0);
+        assert_true(users[NAMESPACES - 1].code != 0 && !users[NAMESPACES - 1].has_vector);
+    }
+    assert_int_equal(w->wide, 1);
     world_free(w);
 }
 
@@ -598,6 +621,7 @@ int main(void) {
         cmocka_unit_test(test_who_is_in_a_hurry),
         cmocka_unit_test(test_fewer_again),
         cmocka_unit_test(test_back_where_it_fails),
+        cmocka_unit_test(test_one_is_refused),
         cmocka_unit_test(test_back_later),
         cmocka_unit_test(test_it_hangs),
         cmocka_unit_test(test_server_down),
