@@ -76,13 +76,16 @@ bool cached_family_give(struct cached_query *q) {
 
 /* ---- members ---- */
 
-/* A member that does not fetch by itself, or NULL. */
-static struct cached_query *idle_member(const struct cached_family *f) {
-    struct cached_query *q = f->first;
+/* A member that does not fetch by itself, or NULL; each time another one, for it may fail where the others
+ * would not. */
+static struct cached_query *idle_member(struct cached_family *f) {
+    struct cached_query *found = NULL;
+    uint32_t turn = f->probes++ % f->count, at = 0;
 
-    while (q && q->call)
-        q = q->sibling;
-    return q;
+    for (struct cached_query *q = f->first; q && !(found && at > turn); q = q->sibling, at++)
+        if (!q->call)
+            found = q;
+    return found;
 }
 
 static void start_probe(struct cached_family *f) {

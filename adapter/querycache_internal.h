@@ -35,6 +35,7 @@ struct cached_family {
     /* It has failed, and this one of them has been sent: if that is answered, it is not the server's fault.
      */
     struct cached_query *probe;
+    uint32_t probes; /* how many there have been */
     struct err why;
     usec_t barred_until; /* until then each is sent by itself */
 };

@@ -353,6 +353,25 @@ static void test_one_is_refused(void **state) {
     world_free(w);
 }
 
+/* One that says nothing of the server does not keep the others waiting for long either. */
+static void test_one_is_too_slow(void **state) {
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct user users[NAMESPACES] = {0};
+    const struct fake_reply timeout = {.status = 503, .body = "", .delay = SEC};
+
+    w->all = w->bad = &timeout;
+    w->bad_ns = NAMESPACES - 1;
+    for (int i = 0; i < 10; i++) {
+        ask_all(w, users, NAMESPACES);
+        fake_loop_run(w->loop, SEC);
+    }
+    ask_all(w, users, NAMESPACES);
+    assert_values(users, NAMESPACES - 1, 0);
+    assert_true(users[NAMESPACES - 1].code != 0);
+    world_free(w);
+}
+
 /* The same when it has been good for a while: nobody sees anything of it. */
 static void test_back_later(void **state) {
     (void)state;
@@ -622,6 +641,7 @@ int main(void) {
         cmocka_unit_test(test_fewer_again),
         cmocka_unit_test(test_back_where_it_fails),
         cmocka_unit_test(test_one_is_refused),
+        cmocka_unit_test(test_one_is_too_slow),
         cmocka_unit_test(test_back_later),
         cmocka_unit_test(test_it_hangs),
         cmocka_unit_test(test_server_down),
