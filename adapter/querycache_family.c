@@ -205,9 +205,11 @@ static void give_parts(struct cached_family *f, struct vector *vector) {
         asked += q->vector->count;
         add_told(&told, q);
     }
-    if (!is_worth(f, asked))
+    /* Before its worth is judged: what nobody asks for any more does not count. It may end the family, but
+     * not while there is somebody to be told, who is held. */
+    cached_query_evict(f->cache, NULL);
+    if (told.count && !is_worth(f, asked))
         bar(f, "its answer is too large for what is asked of it");
-    cached_query_evict(f->cache, NULL); /* and with that perhaps the family */
     for (uint32_t i = 0; i < told.count; i++)
         cached_query_schedule(told.queries[i]);
     tell_all(&told);

@@ -459,6 +459,32 @@ static void test_not_worth_it(void **state) {
     world_free(w);
 }
 
+/* A cache that is full of what nobody asks for any more has room for it. */
+static void test_full_of_others(void **state) {
+    (void)state;
+    struct world *w = world_new(&(struct querycache_options){.max_bytes = 512 << 10});
+    struct user users[NAMESPACES] = {0};
+    struct user other = {.w = w};
+    char text[16];
+
+    w->there = 2000;
+    for (int i = 1000; i < 2000; i++) {
+        snprintf(text, sizeof(text), "n%d", i);
+        other.wait =
+            querycache_ask(w->cache, w->client, &(struct querycache_query){.text = text}, on_told, &other);
+        fake_loop_run(w->loop, SEC / 10);
+    }
+    assert_true(stats(w).evicted > 0);
+    w->there = NAMESPACES;
+    for (int i = 0; i < 60; i++) {
+        ask_all(w, users, NAMESPACES);
+        fake_loop_run(w->loop, SEC);
+    }
+    assert_values(users, NAMESPACES, 0);
+    assert_in_range(w->wide, 5, 7);
+    world_free(w);
+}
+
 /* A text that is also asked for by itself is answered by itself. */
 static void test_asked_in_two_ways(void **state) {
     (void)state;
@@ -646,6 +672,7 @@ int main(void) {
         cmocka_unit_test(test_it_hangs),
         cmocka_unit_test(test_server_down),
         cmocka_unit_test(test_not_worth_it),
+        cmocka_unit_test(test_full_of_others),
         cmocka_unit_test(test_asked_in_two_ways),
         cmocka_unit_test(test_forget_inside),
         cmocka_unit_test(test_end_at_any_time),
