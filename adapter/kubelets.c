@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum {
+    STARTING_RESOLUTIONS = 2, /* the first data are waited for, as long as answers count */
     /* Enough for a tenth of 2,000 nodes to hang until their requests time out. */
     MAX_CONCURRENT = 200,
 };
@@ -168,7 +169,7 @@ int kubelets_new(const struct kubelets_world *world, const struct kubelets_optio
     all->usage = usage_store_new(all->resolution);
     all->timer = loop_timer_new(world->loop, on_timer, all);
     all->last_failure = xstrdup("");
-    all->stats.last_tick = loop_now(world->loop);
+    all->started = all->stats.last_tick = loop_now(world->loop);
     kubelets_source_init(all);
     discovery_on_change(world->discovery, on_discovery, all);
     on_discovery(all);
@@ -205,8 +206,16 @@ bool kubelets_ready(const struct kubelets *all) {
     return synced(all->node_informer) && synced(all->pod_informer) && usage_store_ready(all->usage);
 }
 
+/* Bounded, since who may not read the nodes has neither failures nor answers. */
+bool kubelets_starting(const struct kubelets *all) {
+    bool hopeless = all->kubelets.len ? !all->answered && all->stats.failures : synced(all->node_informer);
+
+    return !hopeless && !usage_store_ready(all->usage) &&
+           loop_now(all->world.loop) - all->started < STARTING_RESOLUTIONS * all->resolution;
+}
+
 bool kubelets_serves(const struct kubelets *all) {
-    return usage_store_ready(all->usage);
+    return usage_store_ready(all->usage) || kubelets_starting(all);
 }
 
 void kubelets_stats(const struct kubelets *all, struct kubelets_stats *ret_stats) {

@@ -35,7 +35,8 @@ void kubelets_answer(struct kubelets *all, const struct metrics_route *route, me
 bool kubelets_ready(const struct kubelets *all);
 /* The source of METRIC_RESOURCE and METRIC_CONTAINER_RESOURCE. Borrowed. */
 struct metric_source *kubelets_source(struct kubelets *all);
-/* Whether any pod or node has data of ours, for those who choose between sources. */
+/* Whether any pod or node has data of ours, or is about to: after a start for as long as it takes to read the
+ * kubelets twice, unless all fail. For those who choose between sources. */
 bool kubelets_serves(const struct kubelets *all);
 
 struct kubelets_stats {

@@ -31,6 +31,7 @@ struct kubelets {
     struct arena arena; /* of the options' texts */
     struct selector node_selector;
     usec_t resolution;
+    usec_t started, answered; /* monotonic; answered: by any kubelet, last; 0: never */
 
     struct informer *pod_informer, *node_informer; /* NULL: discovery does not know them yet */
     struct map kubelets;                           /* struct kubelet by the node's name */
@@ -45,6 +46,9 @@ struct kubelets {
     struct complaint complaints[KUBELET_FAILURES];
     char *last_failure; /* of any, for people */
 };
+
+/* Whether the first data are on their way: until then policies wait, where there is no more to say. */
+bool kubelets_starting(const struct kubelets *all);
 
 /* One node's. */
 struct kubelet {

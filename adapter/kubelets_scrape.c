@@ -65,7 +65,7 @@ static void take_answer(struct kubelet *kubelet, const struct http_reply *reply)
         complain(kubelet, KUBELET_MALFORMED, err.text);
         return;
     }
-    kubelet->answered = loop_now(all->world.loop);
+    kubelet->answered = all->answered = loop_now(all->world.loop);
     kubelets_source_changed(all, kubelet->name);
 }
 

@@ -89,7 +89,7 @@ static void judge(const struct kubelets *all, struct sample *sample) {
         sample->quality = QUALITY_VALUE;
         sample->message =
             "the kubelets have no value of its pods yet: a pod's first comes with the second reading";
-    } else if (all->stats.failures) {
+    } else if (all->stats.failures && !kubelets_starting(all)) {
         sample->quality = QUALITY_FAILED;
         sample->message = all->last_failure;
     }

@@ -79,18 +79,18 @@ static void leg_end(struct leg *leg) {
         ended.source->ops->unsubscribe(ended.source, ended.sub);
 }
 
-static bool leg_is_pending(const struct leg *leg) {
+/* No time is needed to tell what this is asked for. */
+static enum quality leg_quality(const struct leg *leg) {
     struct sample sample;
 
-    /* No time is needed to tell this. */
     leg->source->ops->read(leg->source, leg->sub, /* now= */ 0, &sample);
-    return sample.quality == QUALITY_PENDING;
+    return sample.quality;
 }
 
 static void on_changed(void *arg) {
     struct metric_subscription *sub = arg;
 
-    if (sub->former.source && sub->leg.source && !leg_is_pending(&sub->leg))
+    if (sub->former.source && sub->leg.source && leg_quality(&sub->leg) != QUALITY_PENDING)
         leg_end(&sub->former);
     if (sub->changed)
         sub->changed(sub->arg);
@@ -107,8 +107,11 @@ static struct metric_source *choose(const struct preferred *p, const struct metr
     return o->serves(o->arg, request->metric, request->ns) ? o->first : o->second;
 }
 
-/* Back and forth before the new source has answered: the former one goes on. */
+/* Back and forth before the new source has answered: the former one goes on. One that has nothing to say is
+ * not read meanwhile: a failure of who is not asked any more is none. */
 static void move(struct metric_subscription *sub, struct metric_source *to) {
+    enum quality before;
+
     if (sub->former.source == to) {
         leg_end(&sub->leg);
         sub->leg = sub->former;
@@ -116,6 +119,9 @@ static void move(struct metric_subscription *sub, struct metric_source *to) {
         return;
     }
     leg_end(&sub->former);
+    before = leg_quality(&sub->leg);
+    if (before == QUALITY_PENDING || before == QUALITY_FAILED)
+        leg_end(&sub->leg);
     sub->former = sub->leg;
     leg_start(sub, to);
     /* One that knows its answer at once tells nobody of it. */

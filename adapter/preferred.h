@@ -17,7 +17,8 @@ struct metric_source *preferred_new(const struct preferred_options *options);
 /* Every subscription has ended. NULL is allowed. */
 void preferred_free(struct metric_source *source);
 /* What serves says may have changed: subscriptions move to where their metric is now. Until the new source
- * has its first answer, the old one's is read. Not to be called inside a subscriber's changed. */
+ * has its first answer, the old one's is read, if it has any. Not to be called inside a subscriber's changed.
+ */
 void preferred_reconsider(struct metric_source *source);
 
 #endif

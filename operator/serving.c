@@ -145,15 +145,11 @@ static void on_rules(void *arg) {
 }
 
 /* Data come with an answer and go with time alone, when one has been missing for long: nothing would call us.
- */
+ * Policies subscribe at any time, so that a change since the last look is not all there is to find. */
 static void on_look(void *arg) {
     struct serving *s = arg;
-    bool serves = kubelets_serves(s->kubelets);
 
-    if (serves != s->kubelets_serve) {
-        s->kubelets_serve = serves;
-        preferred_reconsider(s->resource);
-    }
+    preferred_reconsider(s->resource);
     loop_timer_set(s->look, LOOK);
 }
 

@@ -48,10 +48,9 @@ struct serving {
     struct apiservices *apiservices;
     struct servingcert *cert;
     struct loop_timer *look;
-    bool kubelets_serve; /* when it was last looked at */
-    bool rules_checked;  /* against the cluster's resources, once */
-    struct err failure;  /* code not 0: the loop has been stopped because of it */
-    usec_t started;      /* monotonic */
+    bool rules_checked; /* against the cluster's resources, once */
+    struct err failure; /* code not 0: the loop has been stopped because of it */
+    usec_t started;     /* monotonic */
 };
 
 /* Starts everything that the options ask for; options are borrowed. -EINVAL names the option. On failure

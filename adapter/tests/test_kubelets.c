@@ -321,6 +321,51 @@ static void gives_policies_their_values(void **state) {
     world_free(w);
 }
 
+static void expect_starting(struct kubelets_world_fake *w, const struct follower *f, usec_t run, bool serves,
+                            enum quality quality) {
+    world_run(w, run);
+    assert_int_equal(kubelets_serves(w->kubelets), serves);
+    assert_int_equal(read_of(f, 0).quality, quality);
+}
+
+/* After a start policies wait for the second reading, and do not for kubelets that all fail. */
+static void lets_policies_wait_after_a_start(void **state) {
+    static const struct metric_spec cpu = {.type = METRIC_RESOURCE, .metric = "cpu"};
+    struct kubelets_world_fake *w = world_new(NULL);
+    struct follower f;
+
+    (void)state;
+    follow(&f, w, &cpu);
+    expect_starting(w, &f, 0, false, QUALITY_PENDING); /* there are none */
+    world_sync(false);
+    expect_starting(w, &f, 0, true, QUALITY_PENDING);
+    world_put_pod(w, 0, "shop", "web", WEB);
+    world_put_node(w, 0, NULL);
+    world_put_node(w, 1, NULL);
+    w->nodes[1].fault = NODE_FORBIDDEN;
+    world_sync(true);
+    expect_starting(w, &f, 5 * SEC, true, QUALITY_PENDING);
+    expect_starting(w, &f, 9 * SEC, true, QUALITY_VALUE);
+    leave(&f);
+    world_free(w);
+
+    w = world_new(NULL);
+    follow(&f, w, &cpu);
+    world_put_node(w, 0, NULL);
+    w->nodes[0].fault = NODE_FORBIDDEN;
+    expect_starting(w, &f, 5 * SEC, false, QUALITY_FAILED);
+    leave(&f);
+    world_free(w);
+
+    w = world_new(NULL); /* who may not read the nodes */
+    world_sync(false);
+    follow(&f, w, &cpu);
+    expect_starting(w, &f, 29 * SEC, true, QUALITY_PENDING);
+    expect_starting(w, &f, 2 * SEC, false, QUALITY_PENDING);
+    leave(&f);
+    world_free(w);
+}
+
 static void tells_policies_of_their_namespace(void **state) {
     static const struct metric_spec cpu = {.type = METRIC_RESOURCE, .metric = "cpu"};
     struct kubelets_world_fake *w = world_new(NULL);
@@ -384,6 +429,7 @@ int main(void) {
         cmocka_unit_test(asks_the_selected_nodes_only),
         cmocka_unit_test(says_who_we_are_where_it_is_safe),
         cmocka_unit_test(gives_policies_their_values),
+        cmocka_unit_test(lets_policies_wait_after_a_start),
         cmocka_unit_test(tells_policies_of_their_namespace),
         cmocka_unit_test(tells_policies_what_fails),
     };

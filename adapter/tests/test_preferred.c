@@ -222,6 +222,27 @@ static void test_the_old_answer_until_there_is_a_new_one(void **state) {
     world_done(&w);
 }
 
+/* Of one that has nothing to say, a failure is no reason to tell of one while the other is asked. */
+static void test_no_failure_of_the_old_one(void **state) {
+    static const enum quality nothing[] = {QUALITY_PENDING, QUALITY_FAILED};
+    struct follower f;
+    struct world w;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        world_init(&w);
+        w.first.quality = QUALITY_PENDING;
+        w.second.quality = nothing[i];
+        follow(&f, &w);
+        w.serves = true;
+        preferred_reconsider(w.source);
+        assert_int_equal(value_of(&f), 1);
+        assert_int_equal(w.second.count, 0);
+        end(&f);
+        world_done(&w);
+    }
+}
+
 static void test_who_ends_while_all_move(void **state) {
     struct follower f[FOLLOWERS];
     struct world w;
@@ -250,6 +271,7 @@ int main(void) {
         cmocka_unit_test(test_where_it_is),
         cmocka_unit_test(test_a_move),
         cmocka_unit_test(test_the_old_answer_until_there_is_a_new_one),
+        cmocka_unit_test(test_no_failure_of_the_old_one),
         cmocka_unit_test(test_who_ends_while_all_move),
     };
 
