@@ -114,13 +114,14 @@ static enum progress refuse_plain(struct https_conn *conn) {
     return begin_linger(conn);
 }
 
-/* Who the peer is holds for the connection, until there are other authorities or its certificate ends: an
- * aggregator keeps its connections for ever, and one that came before its authority was known must not be a
- * stranger for ever. */
+/* Who the peer is holds for the connection, until there are other authorities, or its certificate ends or
+ * begins: an aggregator keeps its connections for ever, and one that came before its authority was known, or
+ * whose clock is ahead of ours, must not be a stranger for ever. */
 static void know_peer(struct https_conn *conn) {
     tls_peer_done(&conn->peer);
     conn->has_peer = tls_peer_read(conn->ssl, conn->server->authorities, &conn->peer);
     conn->peer_version = conn->server->authorities_version;
+    conn->peer_until = conn->has_peer ? conn->peer.not_after : tls_peer_begin(conn->ssl);
 }
 
 static enum progress step_handshake(struct https_conn *conn) {
@@ -155,8 +156,7 @@ static int read_piece(struct https_conn *conn) {
 static enum progress call_handler(struct https_conn *conn) {
     struct httpsserver *server = conn->server;
     const char *method = https_wire_method(&conn->wire);
-    if (conn->peer_version != server->authorities_version ||
-        (conn->has_peer && conn->peer.not_after <= clock_wall()))
+    if (conn->peer_version != server->authorities_version || conn->peer_until <= clock_wall())
         know_peer(conn);
     struct https_request request = {
         .method = method,

@@ -62,6 +62,7 @@ struct https_conn {
     struct buf pending; /* came in behind the request */
     bool has_peer;
     unsigned peer_version; /* of the authorities that peer was verified by */
+    usec_t peer_until;     /* wall time: then it is to be verified again */
     struct tls_peer peer;
     char peer_ip[INET6_ADDRSTRLEN];
     struct buf head, body; /* the answer */

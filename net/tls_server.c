@@ -167,6 +167,13 @@ bool tls_peer_read(SSL *ssl, X509_STORE *const stores[HTTPS_CAS], struct tls_pee
     return true;
 }
 
+/* A second is left to OpenSSL, whose clock is coarser than ours. */
+usec_t tls_peer_begin(SSL *ssl) {
+    X509 *cert = openssl->SSL_get0_peer_certificate(ssl);
+    usec_t begin = cert ? tls_time(openssl->X509_get0_notBefore(cert)) + USEC_PER_SEC : 0;
+    return begin > clock_wall() ? begin : INT64_MAX;
+}
+
 void tls_peer_done(struct tls_peer *peer) {
     free(peer->common_name);
     for (char **o = peer->organizations; o && *o; o++)

@@ -24,5 +24,8 @@ struct tls_peer {
  * client, against at least one of the stores (NULL: none). */
 bool tls_peer_read(SSL *ssl, X509_STORE *const stores[HTTPS_CAS], struct tls_peer *ret_peer);
 void tls_peer_done(struct tls_peer *peer);
+/* The wall time from which on a certificate that was shown, and does not hold yet, does; INT64_MAX where time
+ * changes nothing. */
+usec_t tls_peer_begin(SSL *ssl);
 
 #endif

@@ -24,6 +24,9 @@ void peer_make_user(const struct peer_cert *ca, const char *name, const char *co
                     const char *san, struct peer_cert *ret_cert);
 /* A user's that ends so many seconds from now. */
 void peer_make_ending(const struct peer_cert *ca, const char *name, int seconds, struct peer_cert *ret_cert);
+/* A user's that begins so many seconds from now. */
+void peer_make_beginning(const struct peer_cert *ca, const char *name, int seconds,
+                         struct peer_cert *ret_cert);
 void peer_cert_done(struct peer_cert *cert);
 
 struct peer_options {

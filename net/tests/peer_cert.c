@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIFETIME = 3600 }; /* seconds */
+/* Seconds from now. */
+struct term {
+    int from, to;
+};
+static const struct term usual = {-60, 3600};
 
 static char *bio_text(BIO *bio) {
     char *data;
@@ -37,13 +41,13 @@ static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value) 
     X509_EXTENSION_free(ext);
 }
 
-static X509 *new_cert(const char *name, EVP_PKEY *key, int seconds) {
+static X509 *new_cert(const char *name, EVP_PKEY *key, struct term term) {
     static long serial = 1;
     X509 *cert = X509_new();
     X509_set_version(cert, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(cert), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-    X509_gmtime_adj(X509_getm_notAfter(cert), seconds);
+    X509_gmtime_adj(X509_getm_notBefore(cert), term.from);
+    X509_gmtime_adj(X509_getm_notAfter(cert), term.to);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)name,
                                -1, -1, 0);
     X509_set_pubkey(cert, key);
@@ -54,7 +58,7 @@ void peer_make_ca(struct peer_cert *ret_ca) {
     static int count;
     cleanup_free char *name = xasprintf("test CA %d", ++count);
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = new_cert(name, key, LIFETIME);
+    X509 *cert = new_cert(name, key, usual);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(cert, cert, NID_subject_key_identifier, "hash");
@@ -70,7 +74,7 @@ static void add_organization(X509 *cert, const char *organization) {
 }
 
 static void sign_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
-                      const char *san, int seconds, struct peer_cert *ret_cert) {
+                      const char *san, struct term term, struct peer_cert *ret_cert) {
     BIO *bio = BIO_new_mem_buf(ca->cert_pem, -1);
     X509 *issuer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
@@ -78,7 +82,7 @@ static void sign_user(const struct peer_cert *ca, const char *name, const char *
     EVP_PKEY *issuer_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     BIO_free(bio);
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = new_cert(name, key, seconds);
+    X509 *cert = new_cert(name, key, term);
     for (const char *const *o = organizations; o && *o; o++)
         add_organization(cert, *o);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer));
@@ -93,16 +97,21 @@ static void sign_user(const struct peer_cert *ca, const char *name, const char *
 
 void peer_make_cert(const struct peer_cert *ca, const char *name, const char *san,
                     struct peer_cert *ret_cert) {
-    sign_user(ca, name, NULL, san, LIFETIME, ret_cert);
+    sign_user(ca, name, NULL, san, usual, ret_cert);
 }
 
 void peer_make_user(const struct peer_cert *ca, const char *name, const char *const *organizations,
                     const char *san, struct peer_cert *ret_cert) {
-    sign_user(ca, name, organizations, san, LIFETIME, ret_cert);
+    sign_user(ca, name, organizations, san, usual, ret_cert);
 }
 
 void peer_make_ending(const struct peer_cert *ca, const char *name, int seconds, struct peer_cert *ret_cert) {
-    sign_user(ca, name, NULL, "DNS:x", seconds, ret_cert);
+    sign_user(ca, name, NULL, "DNS:x", (struct term){usual.from, seconds}, ret_cert);
+}
+
+void peer_make_beginning(const struct peer_cert *ca, const char *name, int seconds,
+                         struct peer_cert *ret_cert) {
+    sign_user(ca, name, NULL, "DNS:x", (struct term){seconds, usual.to}, ret_cert);
 }
 
 void peer_cert_done(struct peer_cert *cert) {

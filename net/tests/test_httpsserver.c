@@ -379,6 +379,30 @@ static void a_certificate_that_ends_tells_nobody(void **state) {
     peer_cert_done(&cert);
 }
 
+/* The aggregator's clock may be ahead of ours, and its connection outlasts that. */
+static void a_client_certificate_begins_to_hold(void **state) {
+    struct fixture *f = *state;
+    struct peer_cert cert;
+    struct err err = {0};
+    struct client client;
+    bool known = false;
+    peer_make_beginning(&f->ca, "alice", 3, &cert);
+    assert_int_equal(httpsserver_set_authority(f->server, HTTPS_CA_CLIENT, f->ca.cert_pem, &err), 0);
+    struct client_options options = {.port = httpsserver_port(f->server), .cert = &cert};
+    assert_true(client_open(f->loop, &options, &client));
+    for (int i = 0; !known && i < 200; i++) {
+        cleanup_buf struct buf answer;
+        say(&client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &answer);
+        known = strstr(f->seen, "peer=alice");
+        assert_true(!known || i > 0);
+        client_wait(f->loop, 100 * USEC_PER_MSEC);
+    }
+    assert_true(known);
+    assert_int_equal(stats(f).accepted, 1);
+    client_close(&client);
+    peer_cert_done(&cert);
+}
+
 static void without_a_certificate_nobody_is_let_in(void **state) {
     struct fixture *f = *state;
     struct err err = {0};
@@ -547,6 +571,7 @@ int main(void) {
         T(a_certificate_is_exchanged_for_new_connections),
         T(authorities_are_exchanged),
         T(a_certificate_that_ends_tells_nobody),
+        T(a_client_certificate_begins_to_hold),
         T(without_a_certificate_nobody_is_let_in),
         T(a_peer_that_goes_is_told),
         T(a_peer_may_go_while_it_is_answered),
