@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 20, EXPONENT_MAX = 10000 };
@@ -83,25 +82,32 @@ static int parse(const char *text, struct parsed *p, struct err *err) {
     return 0;
 }
 
+/* In milli-units, what is finer cut off; ret_more: there was something finer. */
+static unsigned __int128 to_milli(const struct parsed *p, bool *ret_more) {
+    unsigned __int128 value = p->mantissa << p->binary; /* 67 + 60 bits at most */
+
+    *ret_more = p->more;
+    for (int e = p->exponent + 3; e > 0 && value != 0 && value <= INT64_MAX; e--)
+        value *= 10;
+    for (int e = p->exponent + 3; e < 0 && value != 0; e++) {
+        *ret_more |= value % 10 != 0;
+        value /= 10;
+    }
+    return value;
+}
+
 /* Into milli-units as Quantity.MilliValue gives them: rounded away from zero, and saturated. */
 int quantity_parse(const char *text, int64_t *ret_milli, struct err *err) {
     struct parsed p;
-    unsigned __int128 value, limit = INT64_MAX;
+    unsigned __int128 value;
     bool more;
     int r = parse(text, &p, err);
 
     if (r < 0)
         return r;
-    value = p.mantissa << p.binary; /* 67 + 60 bits at most */
-    more = p.more;
-    for (int e = p.exponent + 3; e > 0 && value != 0 && value <= limit; e--)
-        value *= 10;
-    for (int e = p.exponent + 3; e < 0 && value != 0; e++) {
-        more |= value % 10 != 0;
-        value /= 10;
-    }
+    value = to_milli(&p, &more);
     value += more; /* away from zero, as MilliValue */
-    if (value > limit)
+    if (value > INT64_MAX)
         *ret_milli = p.negative ? INT64_MIN : INT64_MAX;
     else
         *ret_milli = p.negative ? -(int64_t)value : (int64_t)value;
@@ -131,7 +137,6 @@ int quantity_parse_double(const char *text, double *ret_value, struct err *err) 
     return 0;
 }
 
-/* The largest suffix that leaves a whole number, as CanonicalizeBytes does. */
 /* By hand: lists of metrics are mostly made of numbers, and printf takes a third of the time for them. */
 static char *write_digits(int64_t value, char *out) {
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
@@ -147,6 +152,7 @@ static char *write_digits(int64_t value, char *out) {
     return out + len;
 }
 
+/* The largest suffix that leaves a whole number, as CanonicalizeBytes does. */
 static char *write_with(int64_t value, int64_t base, const char *const *suffixes, char *out) {
     int i = 0;
 
@@ -173,17 +179,17 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out) {
     return out;
 }
 
-char *quantity_write_like(int64_t milli, const char *written, char *out) {
+const char *quantity_write_like(int64_t milli, const char *written, char *out) {
     size_t len = strlen(written);
-    const char *last = written + len - (len > 0);
-    bool exact = *last == 'n' || *last == 'u' || milli == INT64_MAX;
+    struct parsed p;
+    struct err err = {0};
+    bool finer;
 
     /* A trailing E is exa, one before digits an exponent. */
-    if (exact || strcspn(written, "eE") + 1 < len)
-        snprintf(out, QUANTITY_TEXT_MAX, "%s", written);
-    else
-        quantity_write(milli, *last == 'i' ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
-    return out;
+    if (milli == INT64_MAX || strcspn(written, "eE") + 1 < len || parse(written, &p, &err) < 0)
+        return written;
+    to_milli(&p, &finer);
+    return finer ? written : quantity_write(milli, p.binary ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
 }
 
 char *quantity_write_nano(int64_t nano, char *out) {

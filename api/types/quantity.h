@@ -18,8 +18,9 @@ int quantity_parse_double(const char *text, double *ret_value, struct err *err);
  * returns out. */
 char *quantity_write(int64_t milli, enum quantity_format format, char *out);
 /* The canonical text of a quantity that was written so, as an apiserver shows it: "50000m" is "50", "0.5Gi"
- * is "512Mi". Exponents ("1e3") and what is finer than milli stay as they were written. */
-char *quantity_write_like(int64_t milli, const char *written, char *out);
+ * is "512Mi". Exponents ("1e3") and what is finer than milli stay as they were written: then written is
+ * returned, else out (QUANTITY_TEXT_MAX bytes). */
+const char *quantity_write_like(int64_t milli, const char *written, char *out);
 /* The same as quantity_write of nano-units, DecimalSI ("123456789n", "1500u"). */
 char *quantity_write_nano(int64_t nano, char *out);
 
