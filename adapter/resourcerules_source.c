@@ -80,15 +80,29 @@ static void take(struct resource_feed *f, const struct metrics_answer *answer) {
     }
 }
 
-/* Whether it says another thing than the last one. An answer is all of one evaluation, or of two. */
-static bool is_news(const struct resource_feed *f, const struct metrics_answer *answer) {
-    usec_t newest = 0;
+static bool is_same(const struct metrics_object *a, const struct metrics_object *b) {
+    if (a->at != b->at || a->usage_count != b->usage_count)
+        return false;
+    for (uint32_t i = 0; i < a->usage_count; i++) {
+        const struct metrics_usage *x = &a->usages[i], *y = &b->usages[i];
+        if (!str_eq(x->name, y->name) || x->cpu_nano != y->cpu_nano || x->memory_bytes != y->memory_bytes ||
+            x->memory_milli != y->memory_milli)
+            return false;
+    }
+    return true;
+}
 
+/* Whether it says another thing than the last one. The times alone do not tell: a pod's is that of the older
+ * one of its two evaluations, and may stand still while the other one goes on. */
+static bool is_news(const struct resource_feed *f, const struct metrics_answer *answer) {
     if (!f->answered || answer->status != 200 || f->failure || answer->count != f->pods.len)
         return !f->answered || answer->status == 200 || !str_eq(f->failure, answer->message);
-    for (uint32_t i = 0; i < answer->count; i++)
-        newest = answer->objects[i].at > newest ? answer->objects[i].at : newest;
-    return newest != f->newest;
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const struct metrics_object *known = map_get(&f->pods, answer->objects[i].name);
+        if (!known || !is_same(known, &answer->objects[i]))
+            return true;
+    }
+    return false;
 }
 
 static void feed_free(struct resource_feed *f) {

@@ -29,7 +29,10 @@ static void take_value(const struct resource_question *question, const struct ve
         return;
     container_of(measured, name, arena)->values[question->of] += value;
     measured->has[question->of] = true;
-    measured->at = sample->at;
+    /* The earliest counts, as there: one of the two answers may be the last good one of a query that fails.
+     */
+    if (!measured->at || sample->at < measured->at)
+        measured->at = sample->at;
 }
 
 void resource_values_take(const struct resource_question *question, const struct vector *vector,
