@@ -23,6 +23,14 @@ static void test_known_values(void **state) {
         assert_true(hash_bytes(cases[i].text, strlen(cases[i].text)) == cases[i].hash);
 }
 
+/* The same with PYTHONHASHSEED=42: here it shows which half of the key goes where. */
+static void test_known_values_of_a_key(void **state) {
+    (void)state;
+    hash_set_key(UINT64_C(0xdc504fd368cd90af), UINT64_C(0xb920bb9ffe99e9c1));
+    assert_true(hash_bytes("abc", 3) == UINT64_C(0x35b382d0c5d675e9));
+    assert_true(hash_bytes("web-7d4b9c6f5d-x2x9z", 20) == UINT64_C(0x6b70133885867b6e));
+}
+
 static void test_the_key_counts(void **state) {
     (void)state;
     hash_set_key(0, 1);
@@ -48,6 +56,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_key_of_its_own),
         cmocka_unit_test(test_known_values),
+        cmocka_unit_test(test_known_values_of_a_key),
         cmocka_unit_test(test_the_key_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
