@@ -111,13 +111,13 @@ static void patch(struct apiservice *item) {
         json_pack("{s:{s:s, s:b}}", "spec", "caBundle", item->all->ca_bundle, "insecureSkipTLSVerify", 0));
 }
 
-/* Does what is missing between what was seen and what is wanted. */
+/* Does what is missing between what was seen and what is wanted. What went wrong before stays told while it
+ * is tried again. */
 static void settle(struct apiservice *item) {
     const struct apiservices *all = item->all;
     if (!item->managed || item->call || !all->know_ca || item->owner == APISERVICE_UNKNOWN ||
         item->owner == APISERVICE_OTHER)
         return;
-    err_clear(&item->err);
     if (item->owner == APISERVICE_NOBODY)
         create(item);
     else if (all->ca_bundle && !str_eq(item->ca_bundle, all->ca_bundle))
@@ -125,6 +125,8 @@ static void settle(struct apiservice *item) {
     else if (!all->ca_bundle && !item->ca_bundle)
         err_set(&item->err, -EINVAL, "APIService %s has no caBundle: the authority of the certificate given",
                 item->name);
+    else
+        err_clear(&item->err);
 }
 
 /* --- following --- */
@@ -188,8 +190,11 @@ static bool contains(const char *const *names, const char *name) {
 
 static void follow(struct apiservices *services, const char *name,
                    const struct apiservices_options *options) {
-    struct apiservice *item = &services->items[services->len++];
     bool managed = contains(options->managed, name);
+    for (size_t i = 0; i < services->len; i++)
+        if (str_eq(services->items[i].name, name))
+            return;
+    struct apiservice *item = &services->items[services->len++];
     *item = (struct apiservice){.all = services,
                                 .name = xstrdup(name),
                                 .managed = managed,
@@ -212,8 +217,7 @@ struct apiservices *apiservices_new(struct loop *loop, struct kube *kube,
     for (size_t i = 0; options->managed && options->managed[i]; i++)
         follow(services, options->managed[i], options);
     for (size_t i = 0; well_known[i]; i++)
-        if (!contains(options->managed, well_known[i]))
-            follow(services, well_known[i], options);
+        follow(services, well_known[i], options);
     return services;
 }
 

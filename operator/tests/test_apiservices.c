@@ -195,6 +195,44 @@ static void failures_are_told_and_tried_again(void **state) {
     assert_bundle(w, CUSTOM2, "the CA");
 }
 
+/* What is wrong stays told while it is tried again, until that succeeds. */
+static void a_failure_stays_told(void **state) {
+    struct world *w = *state;
+    w->kube.refuse = 10;
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    while (w->kube.refuse > 0) {
+        assert_int_not_equal(error_of(w)->code, 0);
+        fake_loop_run(w->loop, USEC_PER_MSEC);
+    }
+    fake_loop_run(w->loop, 60 * SEC);
+    assert_int_equal(error_of(w)->code, 0);
+}
+
+static void count(void *arg, const struct apiservice_state *state) {
+    int *counts = arg;
+    counts[0]++;
+    counts[1] += str_eq(state->name, CUSTOM);
+}
+
+/* A name given twice is one APIService, which has one writer and one sample in the metrics. */
+static void each_is_there_once(void **state) {
+    static const char *const twice[] = {CUSTOM, RESOURCE, CUSTOM, NULL};
+    struct world *w = *state;
+    apiservices_free(w->services);
+    w->services =
+        apiservices_new(w->loop, &w->kube,
+                        &(struct apiservices_options){
+                            .service_ns = "trimtab-system", .service = "trimtab", .managed = twice});
+    apiservices_set_ca(w->services, "the CA");
+    fake_loop_run(w->loop, SEC);
+    int counts[2] = {0};
+    apiservices_each(w->services, count, counts);
+    assert_int_equal(counts[0], 4);
+    assert_int_equal(counts[1], 1);
+    assert_int_equal(w->kube.started, 2);
+}
+
 static void what_cannot_be_read_is_told(void **state) {
     struct world *w = *state;
     w->kube.forbidden = true;
@@ -283,6 +321,8 @@ int main(void) {
         T(those_of_others_are_left_alone),
         T(an_administrators_bundle_stays),
         T(failures_are_told_and_tried_again),
+        T(a_failure_stays_told),
+        T(each_is_there_once),
         T(what_cannot_be_read_is_told),
         U(another_operators_are_said),
         U(a_missing_right_is_said),
