@@ -213,10 +213,18 @@ static void add_shop(struct vector *vector, const char *shop, bool cpu) {
     add_sample(vector, shop, "stray", "app", 9);
 }
 
+static void add_pods(struct vector *vector, const char *query, bool cpu) {
+    bool all = strstr(query, "by (pod,container,namespace)");
+
+    if (all || strstr(query, "namespace=\"shop\""))
+        add_shop(vector, all ? "shop" : NULL, cpu);
+    if (all || strstr(query, "namespace=\"bank\""))
+        add_sample(vector, all ? "bank" : NULL, "web", "app", cpu ? 2 : 3);
+}
+
 /* What the server knows, whatever it is asked for of it: more than that is dropped. */
 static void answer_query(const struct question *question) {
     bool cpu = strstr(question->text, "cpu"), pods = strstr(question->text, "namespace");
-    bool all = strstr(question->text, "by (pod,container,namespace)");
     struct vector *vector = NULL;
     struct err err = {0};
 
@@ -230,10 +238,7 @@ static void answer_query(const struct question *question) {
     vector = vector_new();
     if (!pods)
         add_nodes(vector, cpu);
-    if (all || strstr(question->text, "namespace=\"shop\""))
-        add_shop(vector, all ? "shop" : NULL, cpu);
-    if (all || strstr(question->text, "namespace=\"bank\""))
-        add_sample(vector, all ? "bank" : NULL, "web", "app", cpu ? 2 : 3);
+    add_pods(vector, question->text, cpu);
     w.extra = extra;
     vector_seal(vector, 0);
     question->fn(question->arg, vector, &err);
