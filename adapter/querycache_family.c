@@ -155,6 +155,7 @@ void cached_family_check(struct cached_query *q, const struct querycache_query *
         return;
     cached_family_leave(q);
     q->fetched = loop_now(q->cache->loop) - q->cache->options.max_age;
+    cached_query_schedule(q); /* nobody else does, where the family was at it */
 }
 
 /* ---- the query for all ---- */

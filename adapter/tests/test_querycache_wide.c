@@ -505,6 +505,33 @@ static void test_asked_in_two_ways(void **state) {
     world_free(w);
 }
 
+/* The same while the family is asking for it, and the server has been down: it goes on by itself. */
+static void test_asked_in_another_way_when_down(void **state) {
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct user users[NAMESPACES] = {0};
+    struct user plain = {.w = w};
+    const struct fake_reply down = {.status = 503, .body = "down", .delay = SEC};
+
+    w->all = w->one = &down;
+    ask_all(w, users, NAMESPACES);
+    for (int wide = 0; wide < 4; wide = w->wide)
+        fake_loop_run(w->loop, SEC / 10);
+    fake_loop_run(w->loop, SEC / 2);
+    for (int i = 0; i < 60; i++) {
+        if (!plain.wait)
+            plain.wait = querycache_ask(w->cache, w->client, &(struct querycache_query){.text = "n7"},
+                                        on_told, &plain);
+        assert_true(i || (plain.told == 1 && plain.code != 0)); /* in the middle of it */
+        w->all = w->one = NULL;
+        fake_loop_run(w->loop, SEC);
+    }
+    assert_true(plain.code == 0 && plain.value == 7);
+    fake_loop_run(w->loop, 10 * USEC_PER_MIN);
+    assert_int_equal(stats(w).queries, 0);
+    world_free(w);
+}
+
 /* Whoever is told may end everything that others wait for. */
 static void forget(struct user *u) {
     u->then = NULL;
@@ -674,6 +701,7 @@ int main(void) {
         cmocka_unit_test(test_not_worth_it),
         cmocka_unit_test(test_full_of_others),
         cmocka_unit_test(test_asked_in_two_ways),
+        cmocka_unit_test(test_asked_in_another_way_when_down),
         cmocka_unit_test(test_forget_inside),
         cmocka_unit_test(test_end_at_any_time),
         cmocka_unit_test(test_evicted),
