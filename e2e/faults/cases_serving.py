@@ -300,6 +300,11 @@ def node(c, kubelet):
         c.delete(f"{nodes}/n1")
 
 
+def warnings(c):
+    events = c.plane.must("GET", "/api/v1/namespaces/default/events")["items"]
+    return sorted((e["reason"], e.get("message") or e.get("note")) for e in events if e["type"] == "Warning")
+
+
 @test
 def reads_the_kubelets(c):
     with serving(c) as s, node(c, s.kubelet), pods_of_web(c, node="n1"):
@@ -318,6 +323,12 @@ def reads_the_kubelets(c):
         c.keeps(2)
         s.kubelet.cores = 1.0
         c.expect(4, 60)
+        # A new operator has no usage of theirs yet, and neither has the API, which is its own: it waits for them.
+        warned = warnings(c)
+        c.operator.stop()
+        s.operator = c.world.operator = c.operator = s.start()
+        stays(f"no more warnings than {warned}", lambda: warnings(c) == warned, 15)
+        c.condition("Ready", "True")
         # What is malformed is dropped whole, and what is known stays until it is too old.
         s.kubelet.broken = "node_cpu_usage_seconds_total 1 2 3 4\n"
         wait(lambda: kubectl(c, "top", "pods"), lambda: "web-1" not in kubectl(c, "top", "pods"), 60)
