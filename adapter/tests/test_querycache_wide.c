@@ -632,6 +632,12 @@ static void one_step(struct world *w) {
         if (!below(20))
             querycache_forget(w->cache, w->client);
         return;
+    case 5: /* in another way */
+        query_of(u->ns, &t);
+        t.query.wide = NULL;
+        if (!u->wait)
+            u->wait = querycache_ask(w->cache, w->client, &t.query, on_told, u);
+        return;
     default:
         if (!u->wait)
             ask(u);
@@ -667,6 +673,10 @@ static void test_anything(void **state) {
             w->all = replies[below(7)];
         if (!below(200))
             w->one = replies[below(7)];
+        if (!below(200)) {
+            w->bad = replies[below(7)];
+            w->bad_ns = below(NAMESPACES);
+        }
         if (!below(500))
             fake_loop_run(w->loop, 11 * USEC_PER_MIN);
         for (unsigned n = 0; n < NAMESPACES; n++)
@@ -677,7 +687,7 @@ static void test_anything(void **state) {
         everybody[i].then = NULL;
         querycache_unfollow(everybody[i].follow);
     }
-    w->all = w->one = NULL;
+    w->all = w->one = w->bad = NULL;
     fake_loop_run(w->loop, 10 * USEC_PER_MIN);
     assert_int_equal(stats(w).queries, 0);
     assert_int_equal(stats(w).bytes, 0);
