@@ -207,9 +207,9 @@ static void give_parts(struct cached_family *f, struct vector *vector) {
         add_told(&told, q);
     }
     /* Before its worth is judged: what nobody asks for any more does not count. It may end the family, but
-     * not while there is somebody to be told, who is held. */
+     * not while there is somebody to be told, who is held; or leave it too few members to keep an answer. */
     cached_query_evict(f->cache, NULL);
-    if (told.count && !is_worth(f, asked))
+    if (told.count && f->vector && !is_worth(f, asked))
         bar(f, "its answer is too large for what is asked of it");
     for (uint32_t i = 0; i < told.count; i++)
         cached_query_schedule(told.queries[i]);

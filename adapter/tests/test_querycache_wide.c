@@ -598,6 +598,24 @@ static void test_evicted(void **state) {
     world_free(w);
 }
 
+/* What makes room for an answer may leave so few that there is no use for it. */
+static void test_evicted_by_it(void **state) {
+    (void)state;
+    struct world *w = world_new(&(struct querycache_options){.max_queries = 3});
+    struct user users[4] = {0};
+    const struct fake_reply slow = {.status = 503, .body = "", .delay = 3 * SEC};
+
+    w->one = &slow;
+    ask_all(w, users, 4);
+    for (int i = 0; i < 3; i++)
+        querycache_cancel(users[i].wait);
+    fake_loop_run(w->loop, SEC);
+    assert_int_equal(w->wide, 1);
+    assert_true(users[3].told == 1 && users[3].code == 0 && users[3].value == 3);
+    assert_int_equal(stats(w).evicted, 1);
+    world_free(w);
+}
+
 /* Whoever is told does something to somebody. */
 static void do_anything(struct user *u);
 
@@ -715,6 +733,7 @@ int main(void) {
         cmocka_unit_test(test_forget_inside),
         cmocka_unit_test(test_end_at_any_time),
         cmocka_unit_test(test_evicted),
+        cmocka_unit_test(test_evicted_by_it),
         cmocka_unit_test(test_anything),
     };
 
