@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MAX_CONNECTIONS = 1024 };
+enum {
+    MAX_CONNECTIONS = 1024,
+    GRACE = 1000000, /* µs that a new connection has at least, to shake hands and ask */
+};
 
 /* Who has to make room for a new connection, the first of these first; never one whose request is under way.
  * A stranger is who has shown no certificate that verifies: the aggregator does, and whatever strangers do,
@@ -19,28 +22,34 @@ enum rank {
     SAID_ALL,         /* lingers: its answer is out */
     IDLE_STRANGER,    /* between two requests */
     READING_STRANGER, /* in the midst of another one */
+    YOUNG_STRANGER,   /* a new one that has not had the time to ask */
     IDLE_KNOWN,
     BUSY,
 };
+
+static enum rank rank_of_new(const struct https_conn *conn) {
+    return loop_now(conn->server->loop) - conn->since < GRACE ? YOUNG_STRANGER : NEW_STRANGER;
+}
 
 static enum rank rank_of(const struct https_conn *conn) {
     bool reading = conn->wire.begun || conn->pending.len > 0;
     if (conn->state == HTTPS_LINGER)
         return SAID_ALL;
     if (conn->state == HTTPS_HANDSHAKE)
-        return NEW_STRANGER;
+        return rank_of_new(conn);
     if (conn->state != HTTPS_REQUEST)
         return BUSY;
     if (conn->has_peer)
         return reading ? BUSY : IDLE_KNOWN;
     if (conn->requests == 0)
-        return NEW_STRANGER;
+        return rank_of_new(conn);
     return reading ? READING_STRANGER : IDLE_STRANGER;
 }
 
-/* Ends the one that can best be spared, of several the one that has been so for longest (newer ones come
- * first in the list). It costs a walk over all of them, which is little beside the handshake of who comes. */
-static bool make_room(struct httpsserver *server) {
+/* The one that can best be spared, of several the one that has been so for longest (newer ones come first in
+ * the list); NULL where there is none. It costs a walk over all of them, which is little beside the handshake
+ * of who comes. */
+static struct https_conn *find_victim(struct httpsserver *server) {
     struct https_conn *victim = NULL;
     enum rank lowest = BUSY;
     for (struct https_conn *conn = server->first; conn; conn = conn->next) {
@@ -50,15 +59,28 @@ static bool make_room(struct httpsserver *server) {
             lowest = rank;
         }
     }
+    return victim;
+}
+
+static bool is_full(const struct httpsserver *server) {
+    return server->stats.connections >= server->options.max_connections;
+}
+
+static bool has_room(struct httpsserver *server) {
+    struct https_conn *victim = is_full(server) ? find_victim(server) : NULL;
     if (!victim)
-        return false;
+        return !is_full(server);
     server->stats.replaced++;
     https_conn_kill(victim);
     return true;
 }
 
-static bool has_room(struct httpsserver *server) {
-    return server->stats.connections < server->options.max_connections || make_room(server);
+/* Strangers that come again at once, each in another's place, would leave nobody the time to shake hands, and
+ * us none for anything else. So while all that can be spared are young, whoever comes next waits. */
+static void slow_storm(struct httpsserver *server) {
+    const struct https_conn *victim = is_full(server) ? find_victim(server) : NULL;
+    if (victim && rank_of(victim) == YOUNG_STRANGER)
+        listener_pause(server->listener, GRACE - (loop_now(server->loop) - victim->since));
 }
 
 /* Refused by closing: there is no way to say more before the handshake. */
@@ -71,6 +93,7 @@ static void on_connection(void *arg, int fd) {
     }
     server->stats.accepted++;
     https_conn_new(server, fd);
+    slow_storm(server);
 }
 
 /* By a timer, and so never inside a connection's own step. Once: after the limit the last connection may end

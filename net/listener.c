@@ -55,11 +55,10 @@ static int open_socket(const char *address, int port, struct err *err) {
     return fd;
 }
 
-/* Out of descriptors, the socket stays readable: it is left alone for a while. */
-static void pause_listening(struct listener *listener) {
+void listener_pause(struct listener *listener, usec_t delay) {
     loop_unwatch_fd(listener->watch);
     listener->watch = NULL;
-    loop_timer_set(listener->pause, ACCEPT_PAUSE);
+    loop_timer_set(listener->pause, delay);
 }
 
 /* One connection a call: while there are more the socket is readable on the next turn too, and fn may have
@@ -70,7 +69,7 @@ static void on_readable(void *arg) {
     if (fd >= 0)
         listener->fn(listener->arg, fd);
     else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-        pause_listening(listener);
+        listener_pause(listener, ACCEPT_PAUSE); /* out of descriptors, the socket stays readable */
 }
 
 static void watch_socket(void *arg) {

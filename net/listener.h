@@ -21,6 +21,8 @@ int listener_new(struct loop *loop, const struct listener_options *options, stru
                  struct err *err);
 /* The port it listens on, or a negative code. */
 int listener_port(const struct listener *listener);
+/* Takes nobody for so long; who comes meanwhile waits in the system's queue. */
+void listener_pause(struct listener *listener, usec_t delay);
 /* Stops listening. NULL is allowed. */
 void listener_free(struct listener *listener);
 

@@ -77,6 +77,9 @@ static bool is_open(struct client *client) {
     return n > 0 || SSL_get_error(client->ssl, n) == SSL_ERROR_WANT_READ;
 }
 
+/* For so long a new connection is not the first to go, and a little more. */
+static const usec_t YOUNG = 1100 * USEC_PER_MSEC;
+
 /* One after the other they go as they can be spared. */
 static void who_asks_nothing_makes_room(void **state) {
     struct fixture *f = *state;
@@ -88,6 +91,7 @@ static void who_asks_nothing_makes_room(void **state) {
     open_client(f, &served_later);
     say(&served_later, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &second);
     open_client(f, &mute);
+    client_wait(f->loop, YOUNG);
     open_client(f, &more[0]);
     assert_false(is_open(&mute));
     say(&more[0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello\n", &half);
@@ -95,6 +99,7 @@ static void who_asks_nothing_makes_room(void **state) {
     client_wait(f->loop, 200 * USEC_PER_MSEC);
     open_client(f, &more[1]);
     assert_false(is_open(&served_later));
+    client_wait(f->loop, YOUNG);
     open_client(f, &more[2]); /* in place of more[1], which has not asked yet */
     assert_false(is_open(&more[1]));
     client_put(&more[2], "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -140,6 +145,24 @@ static void strangers_do_not_shut_out(void **state) {
     client_close(&late);
     client_close(&known);
     peer_cert_done(&cert);
+}
+
+/* They replace each other, but only so quickly. */
+static void strangers_in_a_storm_wait(void **state) {
+    enum { MAX = 4, LASTS = 2, STORM = 40 };
+    struct fixture *f = *state;
+    struct client strangers[STORM];
+    start(f, &(struct httpsserver_options){.max_connections = MAX});
+    usec_t begin = clock_mono();
+    for (int i = 0; i < STORM; i++) {
+        strangers[i] = (struct client){.loop = f->loop, .fd = client_dial(httpsserver_port(f->server))};
+        client_wait(f->loop, 1 * USEC_PER_MSEC);
+    }
+    client_wait(f->loop, LASTS * USEC_PER_SEC);
+    assert_true(stats(f).replaced > 0);
+    assert_true((usec_t)stats(f).replaced <= MAX * ((clock_mono() - begin) / USEC_PER_SEC + 1));
+    for (int i = 0; i < STORM; i++)
+        client_close(&strangers[i]);
 }
 
 /* Each of these would stay for ever. */
@@ -293,17 +316,12 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        T(what_is_too_long_is_refused),
-        T(connections_are_bounded),
-        T(who_asks_nothing_makes_room),
-        T(strangers_do_not_shut_out),
-        T(the_first_request_has_less_time),
-        T(slow_peers_are_dropped),
-        T(an_answer_must_be_taken_at_a_rate),
-        T(answers_are_bounded_together),
-        T(a_request_has_a_time),
-        T(idle_connections_are_closed),
-        T(an_answer_has_a_time),
+        T(what_is_too_long_is_refused),  T(connections_are_bounded),
+        T(who_asks_nothing_makes_room),  T(strangers_do_not_shut_out),
+        T(strangers_in_a_storm_wait),    T(the_first_request_has_less_time),
+        T(slow_peers_are_dropped),       T(an_answer_must_be_taken_at_a_rate),
+        T(answers_are_bounded_together), T(a_request_has_a_time),
+        T(idle_connections_are_closed),  T(an_answer_has_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
