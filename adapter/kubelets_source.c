@@ -2,12 +2,10 @@
  * the time, each with pods of many namespaces; those who follow a namespace are told together and not more
  * often than a third of a resolution. */
 #include "adapter/kubelets_internal.h"
-#include "adapter/staleness.h"
 #include "adapter/subscribers.h"
+#include "adapter/usage_wanted.h"
 
 #include "base/mem.h"
-#include "base/str.h"
-#include <string.h>
 
 /* How long answers are gathered before anyone is told. */
 static const usec_t TELL_PAUSE = 500 * USEC_PER_MSEC;
@@ -26,10 +24,7 @@ struct followed {
 struct metric_subscription {
     struct subscriber head; /* first: its list hands it back */
     struct followed *ns;
-    enum usage_resource resource;
-    char *container; /* NULL: all */
-    char *why;       /* it cannot be had: why not; else NULL */
-    struct staleness staleness;
+    struct usage_wanted wanted;
 };
 
 static struct followed *follow(struct kubelets *all, const char *ns) {
@@ -56,18 +51,9 @@ static struct metric_subscription *subscribe(struct metric_source *source,
                                              void *arg) {
     struct kubelets *all = (struct kubelets *)source;
     struct metric_subscription *sub = XNEW(struct metric_subscription);
-    const struct metric_spec *metric = request->metric;
-    const char *resource = str_or_empty(metric->metric);
 
     sub->head = (struct subscriber){.interval = all->resolution, .changed = changed, .arg = arg};
-    sub->staleness.max_age = metric->max_age;
-    sub->resource = strcmp(resource, "memory") == 0 ? USAGE_MEMORY : USAGE_CPU;
-    if (metric->type != METRIC_RESOURCE && metric->type != METRIC_CONTAINER_RESOURCE)
-        sub->why = xstrdup("kubelets measure Resource and ContainerResource metrics only");
-    else if (strcmp(resource, "cpu") != 0 && strcmp(resource, "memory") != 0)
-        sub->why = xasprintf("kubelets measure cpu and memory, not %s", resource);
-    if (metric->type == METRIC_CONTAINER_RESOURCE)
-        sub->container = xstrdup(str_or_empty(metric->container));
+    usage_wanted_init(&sub->wanted, request->metric, "kubelets measure");
     sub->ns = follow(all, request->ns);
     subscribers_add(&sub->ns->users, &sub->head);
     return sub;
@@ -76,9 +62,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
 static void unsubscribe(struct metric_source *source, struct metric_subscription *sub) {
     subscribers_remove(&sub->ns->users, &sub->head);
     drop_unused((struct kubelets *)source, sub->ns);
-    free(sub->container);
-    free(sub->why);
-    staleness_done(&sub->staleness);
+    usage_wanted_done(&sub->wanted);
     free(sub);
 }
 
@@ -97,28 +81,24 @@ static void judge(const struct kubelets *all, struct sample *sample) {
 
 static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
                         struct sample *ret_sample) {
-    *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
-    ret_sample->origin = "kubelet";
-    if (sub->why) {
-        ret_sample->quality = QUALITY_FAILED;
-        ret_sample->message = sub->why;
+    if (!usage_wanted_begin(&sub->wanted, "kubelet", ret_sample))
         return;
-    }
     ret_sample->at = sub->ns->newest;
     judge((const struct kubelets *)source, ret_sample);
-    staleness_apply(&sub->staleness, now, ret_sample);
+    staleness_apply(&sub->wanted.staleness, now, ret_sample);
 }
 
 static void read_pods(struct metric_source *source, const struct metric_subscription *sub, usec_t now,
                       const struct pod *const *pods, uint32_t count, struct pod_value *ret_values) {
     const struct kubelets *all = (const struct kubelets *)source;
+    const struct usage_wanted *wanted = &sub->wanted;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct usage_pod pod = {pods[i]->node, pods[i]->meta.ns, pods[i]->meta.name};
         ret_values[i] = (struct pod_value){0};
-        if (!sub->why)
-            usage_store_value(all->usage, &pod, sub->container, sub->resource, &ret_values[i]);
-        if (staleness_too_old(&sub->staleness, ret_values[i].at, now))
+        if (!wanted->why)
+            usage_store_value(all->usage, &pod, wanted->container, wanted->resource, &ret_values[i]);
+        if (staleness_too_old(&wanted->staleness, ret_values[i].at, now))
             ret_values[i].known = false;
     }
 }

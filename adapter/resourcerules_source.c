@@ -2,12 +2,11 @@
  * is asked for again and again. Mostly that is in the cache's memory, and has changed or not. */
 #include "adapter/resourcerules_internal.h"
 
-#include "adapter/staleness.h"
 #include "adapter/subscribers.h"
+#include "adapter/usage_wanted.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <stdlib.h>
-#include <string.h>
 
 /* How soon an answer that the cache has got is seen. */
 static const usec_t LOOK = 5 * USEC_PER_SEC;
@@ -36,10 +35,7 @@ struct resource_feed {
 struct metric_subscription {
     struct subscriber head; /* first: its list hands it back */
     struct resource_feed *feed;
-    enum resource_of of;
-    char *container; /* NULL: all */
-    char *why;       /* it cannot be had: why not; else NULL */
-    struct staleness staleness;
+    struct usage_wanted wanted;
 };
 
 /* ---- what an answer says ---- */
@@ -158,18 +154,9 @@ static struct metric_subscription *subscribe(struct metric_source *source,
                                              const struct metric_request *request, metric_changed_fn *changed,
                                              void *arg) {
     struct metric_subscription *sub = XNEW(struct metric_subscription);
-    const struct metric_spec *metric = request->metric;
-    const char *resource = str_or_empty(metric->metric);
 
     sub->head = (struct subscriber){.interval = LOOK, .changed = changed, .arg = arg};
-    sub->staleness.max_age = metric->max_age;
-    sub->of = strcmp(resource, "memory") == 0 ? OF_MEMORY : OF_CPU;
-    if (metric->type != METRIC_RESOURCE && metric->type != METRIC_CONTAINER_RESOURCE)
-        sub->why = xstrdup("resourceRules give Resource and ContainerResource metrics only");
-    else if (strcmp(resource, "cpu") != 0 && strcmp(resource, "memory") != 0)
-        sub->why = xasprintf("resourceRules give cpu and memory, not %s", resource);
-    if (metric->type == METRIC_CONTAINER_RESOURCE)
-        sub->container = xstrdup(str_or_empty(metric->container));
+    usage_wanted_init(&sub->wanted, request->metric, "resourceRules give");
     sub->feed = feed_of((struct resource_source *)source, request->ns);
     subscribers_add(&sub->feed->users, &sub->head);
     return sub;
@@ -180,9 +167,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     struct resource_feed *f = sub->feed;
 
     subscribers_remove(&f->users, &sub->head);
-    staleness_done(&sub->staleness);
-    free(sub->container);
-    free(sub->why);
+    usage_wanted_done(&sub->wanted);
     free(sub);
     if (f->users.first)
         return;
@@ -206,32 +191,22 @@ static void judge(const struct resource_feed *f, struct sample *sample) {
 static void read_sample(struct metric_source *source, struct metric_subscription *sub, usec_t now,
                         struct sample *ret_sample) {
     (void)source;
-    *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = ""};
-    ret_sample->origin = "rules";
-    if (sub->why) {
-        ret_sample->quality = QUALITY_FAILED;
-        ret_sample->message = sub->why;
+    if (!usage_wanted_begin(&sub->wanted, "rules", ret_sample))
         return;
-    }
     ret_sample->at = sub->feed->newest;
     judge(sub->feed, ret_sample);
-    staleness_apply(&sub->staleness, now, ret_sample);
-}
-
-static int64_t milli_of(const struct metrics_usage *usage, enum resource_of of) {
-    return of == OF_CPU ? usage->cpu_nano / 1000000 : usage->memory_bytes * 1000 + usage->memory_milli;
+    staleness_apply(&sub->wanted.staleness, now, ret_sample);
 }
 
 /* As HPA adds them up; a pod without the container is not known. */
-static struct pod_value value_of(const struct metric_subscription *sub, const struct metrics_object *pod) {
+static struct pod_value value_of(const struct usage_wanted *wanted, const struct metrics_object *pod) {
     struct pod_value value = {.at = pod->at, .window = pod->window};
 
     for (uint32_t i = 0; i < pod->usage_count; i++) {
-        if (sub->container && !str_eq(pod->usages[i].name, sub->container))
+        if (wanted->container && !str_eq(pod->usages[i].name, wanted->container))
             continue;
         value.known = true;
-        if (__builtin_add_overflow(value.milli, milli_of(&pod->usages[i], sub->of), &value.milli))
-            value.milli = INT64_MAX; /* none is below 0 */
+        usage_add(&value.milli, &pod->usages[i], wanted->resource);
     }
     return value;
 }
@@ -242,8 +217,8 @@ static void read_pods(struct metric_source *source, const struct metric_subscrip
     for (uint32_t i = 0; i < count; i++) {
         const struct metrics_object *pod = map_get(&sub->feed->pods, pods[i]->meta.name);
         ret_values[i] = (struct pod_value){0};
-        if (pod && !sub->why && !staleness_too_old(&sub->staleness, pod->at, now))
-            ret_values[i] = value_of(sub, pod);
+        if (pod && !sub->wanted.why && !staleness_too_old(&sub->wanted.staleness, pod->at, now))
+            ret_values[i] = value_of(&sub->wanted, pod);
     }
 }
 

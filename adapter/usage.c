@@ -266,7 +266,13 @@ bool usage_store_node(const struct usage_store *store, const char *node, struct 
 static int64_t milli_of(const struct metrics_usage *usage, enum usage_resource resource) {
     if (resource == USAGE_CPU)
         return usage->cpu_nano / 1000000 + (usage->cpu_nano % 1000000 > 0);
-    return usage->memory_bytes < INT64_MAX / 1000 ? usage->memory_bytes * 1000 : INT64_MAX;
+    return usage->memory_bytes < INT64_MAX / 1000 ? usage->memory_bytes * 1000 + usage->memory_milli
+                                                  : INT64_MAX;
+}
+
+void usage_add(int64_t *sum, const struct metrics_usage *usage, enum usage_resource resource) {
+    if (__builtin_add_overflow(*sum, milli_of(usage, resource), sum))
+        *sum = INT64_MAX; /* none is below 0 */
 }
 
 void usage_store_value(const struct usage_store *store, const struct usage_pod *pod, const char *container,
@@ -289,8 +295,7 @@ void usage_store_value(const struct usage_store *store, const struct usage_pod *
         if (container && strcmp(container, c->name) != 0)
             continue;
         found = true;
-        if (__builtin_add_overflow(sum, milli_of(&usage, resource), &sum))
-            sum = INT64_MAX;
+        usage_add(&sum, &usage, resource);
     }
     if (found)
         *ret_value =

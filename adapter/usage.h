@@ -38,6 +38,9 @@ bool usage_store_node(const struct usage_store *store, const char *node, struct 
                       struct metrics_object *ret_object);
 
 enum usage_resource { USAGE_CPU, USAGE_MEMORY };
+/* Adds one container's usage to the sum of a pod, in milli-units rounded up; what is past int64_t stays
+ * there. */
+void usage_add(int64_t *sum, const struct metrics_usage *usage, enum usage_resource resource);
 /* What a pod uses of one resource, as HPA sums it from a PodMetrics: of all containers, or of one (container
  * not NULL), in milli-units, each rounded up. known is false where usage_store_pod has nothing, or no such
  * container. Allocates nothing. */
