@@ -177,6 +177,14 @@ static unsigned events_of(const char *reason) {
     return count;
 }
 
+/* It acts, and says once that it took over. */
+static void took_over_once(void) {
+    TURN_UNTIL(w.workload->spec_replicas == 4);
+    TURN_UNTIL(events_of("TookOver") > 0);
+    turn_for(50 * USEC_PER_MSEC);
+    assert_int_equal(events_of("TookOver"), 1);
+}
+
 /* The watch tells of the deletion before its answer is in, or only after it: it is told once. */
 static void test_tells_that_it_took_over(void **state) {
     (void)state;
@@ -185,10 +193,7 @@ static void test_tells_that_it_took_over(void **state) {
         w.hpa_mute = mute;
         world_set_value(350);
         ask_to_take_over();
-        TURN_UNTIL(w.workload->spec_replicas == 4);
-        TURN_UNTIL(events_of("TookOver") > 0);
-        turn_for(50 * USEC_PER_MSEC);
-        assert_int_equal(events_of("TookOver"), 1);
+        took_over_once();
         world_end();
     }
 }
@@ -205,10 +210,7 @@ static void test_tells_though_the_answer_was_lost(void **state) {
         turn_for(50 * USEC_PER_MSEC);
         w.hpa_mute = false;
         world_show_hpa();
-        TURN_UNTIL(w.workload->spec_replicas == 4);
-        TURN_UNTIL(events_of("TookOver") > 0);
-        turn_for(50 * USEC_PER_MSEC);
-        assert_int_equal(events_of("TookOver"), 1);
+        took_over_once();
         world_end();
     }
 }
