@@ -199,7 +199,7 @@ class Lab:
         processes.call([self.script, "up", self.dir, *parts], env=env)
         self.kubeconfig = os.path.join(self.dir, "admin.kubeconfig")
         self.kube = Kube(self.kubeconfig)
-        self.kubectl("apply", "-f", os.path.join(ROOT, "crds", "autoscalingpolicies.yaml"))
+        self.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
         wait_for("policies are served", lambda: self.kube.request("GET", POLICIES + "/autoscalingpolicies")[0] == 200)
 
     def __enter__(self):
