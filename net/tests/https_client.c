@@ -112,7 +112,7 @@ static int read_some(struct client *client, char *out, int size) {
 bool client_take(struct client *client, struct buf *out, const char *last) {
     char piece[65536];
     usec_t start = clock_mono();
-    while (clock_mono() - start < 20 * USEC_PER_SEC) {
+    while (clock_mono() - start < 60 * USEC_PER_SEC) {
         int n = read_some(client, piece, sizeof(piece));
         if (n > 0)
             buf_append(out, piece, (size_t)n);
