@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """The checks and the counter themselves: each rule is broken once, on a tree of its own, and must be seen."""
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import pathlib
 import shutil
 import subprocess
@@ -12,6 +16,10 @@ TOOLS = pathlib.Path(__file__).resolve().parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(TOOLS))
 from counts import Counts, of_stage  # noqa: E402
+
+loader = importlib.machinery.SourceFileLoader("runner", str(TOOLS / "test"))
+runner = importlib.util.module_from_spec(importlib.util.spec_from_loader("runner", loader))
+loader.exec_module(runner)
 
 
 def function(name, lines):
@@ -134,6 +142,41 @@ class Counting(unittest.TestCase):
 
     def test_cmocka_alone(self):
         self.assertEqual(of_stage("[  PASSED  ] 2 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n", 0), Counts(2, 0, 1))
+
+
+class TryingAgain(unittest.TestCase):
+    """Stages that are shell commands: FAILED is set the second time."""
+
+    FLAKY = '[ "${FAILED-no}" = b ] && echo "1 passed, 0 failed" && exit; echo "not ok b (1 s)"; echo "8 passed, 1 failed"; exit 1'
+
+    def run_stages(self, **commands):
+        with tempfile.TemporaryDirectory(dir=TOOLS.parent) as folder, contextlib.redirect_stdout(io.StringIO()) as out:
+            runner.LOGS = pathlib.Path(folder)
+            code = runner.run_all([runner.Stage(name, 60, "", command) for name, command in commands.items()], False)
+        return code, out.getvalue()
+
+    def test_what_passes_then_is_named(self):
+        code, out = self.run_stages(faults=self.FLAKY, node="echo 2 passed, 0 failed")
+        self.assertEqual(code, 0)
+        self.assertIn("passed only when tried again, and should be made steadier:\n       faults: not ok b", out)
+        self.assertTrue(out.endswith("\n11 passed, 0 failed\n"), out)
+
+    def test_what_fails_twice_has_failed(self):
+        code, out = self.run_stages(faults='echo "not ok a (1 s)"; echo "8 passed, 1 failed"; exit 1')
+        self.assertEqual((code, out.count("not ok a")), (1, 5))  # twice with its output, and at the end
+        self.assertTrue(out.endswith("\n8 passed, 1 failed\n"), out)
+
+    def test_nothing_run_is_nothing_passed(self):
+        nothing = '[ "${FAILED+set}" ] && echo "0 passed, 0 failed" && exit; echo "0 passed, 1 failed"; exit 1'
+        self.assertEqual(self.run_stages(faults=nothing)[0], 1)
+
+    def test_only_against_the_clock(self):
+        code, out = self.run_stages(check=self.FLAKY)
+        self.assertEqual((code, out.count("......")), (1, 1))
+
+    def test_a_sanitizer_is_believed(self):
+        code, out = self.run_stages(faults="echo ERROR: LeakSanitizer: detected; " + self.FLAKY)
+        self.assertEqual((code, out.count("......")), (1, 1))
 
 
 if __name__ == "__main__":
