@@ -29,11 +29,13 @@ bool client_open(struct loop *loop, const struct client_options *options, struct
 void client_close(struct client *client);
 /* Sends all of it, as fast as the server takes it; false where it has gone. */
 bool client_put(struct client *client, const char *text);
-/* Reads until out ends with last (then true), or the connection ends (false). Fails the test after a minute. */
+/* Reads until out ends with last (then true), or the connection ends (false). Fails the test after a minute.
+ */
 bool client_take(struct client *client, struct buf *out, const char *last);
 /* Turns the loop for about that long: for what must not happen meanwhile. */
 void client_wait(struct loop *loop, usec_t duration);
-/* Turns the loop until condition holds, however long the machine takes over it. Fails the test after a minute. */
+/* Turns the loop until condition holds, however long the machine takes over it. Fails the test after a
+ * minute. */
 #define client_until(loop, condition)                                                                        \
     do {                                                                                                     \
         usec_t until_ = clock_mono() + 60 * USEC_PER_SEC;                                                    \
