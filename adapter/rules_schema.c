@@ -326,16 +326,15 @@ static void read_resource_rules(struct rules_reader *r, yaml_node_t *node, struc
     read_window(r, &at, value[WINDOW], &rules->window);
 }
 
-/* What an installation has is a ConfigMap with the configuration in it: that is told, instead of its keys. */
+/* What an installation has is a ConfigMap with the configuration in it: that is told, instead of its keys.
+ * The pairs are looked at as they are: rules_entries would tell its mistakes here, and again when the keys
+ * are read. */
 static bool told_configmap(struct rules_reader *r) {
-    yaml_node_t *root = yaml_doc_root(&r->doc);
-    const struct rules_entry *entries;
-    size_t count = root && root->type == YAML_MAPPING_NODE ? rules_entries(r, NULL, root, &entries) : 0;
+    yaml_node_t *root = yaml_doc_root(&r->doc), *key, *value;
 
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(entries[i].key, "kind") && entries[i].value &&
-            str_eq(str_or_empty(rules_text(r, NULL, entries[i].value)), "ConfigMap")) {
-            rules_wrong(r, NULL, entries[i].at,
+    for (size_t i = 0; yaml_pair(&r->doc, root, i, &key, &value); i++)
+        if (str_eq(yaml_text(key), "kind") && str_eq(yaml_text(value), "ConfigMap")) {
+            rules_wrong(r, NULL, key,
                         "is a ConfigMap: the configuration is what it has under data, as kubectl get "
                         "configmap NAME -o jsonpath='{.data.config\\.yaml}' prints it");
             return true;
