@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PATH_BYTES_MAX = 64 * 1024, PARTS_MAX = 8 };
 
@@ -268,8 +269,8 @@ static int read_parameter(enum parameter parameter, const char *value, struct ar
     case LIMIT:
     case TIMEOUT:
         return check_number(name, value, err);
-    case WATCH:
-        route->watch = !str_eq(value, "false") && !str_eq(value, "0");
+    case WATCH: /* as Convert_Slice_string_To_bool of apimachinery: also an empty text is true */
+        route->watch = strcasecmp(value, "false") != 0 && !str_eq(value, "0");
         return 0;
     case PARAMETERS:
         break;

@@ -134,6 +134,8 @@ static const struct selection {
     {"?fieldSelector=", true, true, true},
     {"?fieldSelector=metadata.name%3Dweb-1", true, false, false},
     {"?fieldSelector=,metadata.name%3Dweb-1,,&limit=1&watch=false", true, false, false},
+    {"?watch=False", true, true, true},
+    {"?watch=0", true, true, true},
     {"?fieldSelector=metadata.name%3Dweb%5C,1,metadata.name%3Dweb-1", false, false, false},
     {"?fieldSelector=metadata.name%3D", false, false, false},
     {"?fieldSelector=metadata.name%3D%3Dweb-1,metadata.namespace%3Dshop", true, false, false},
