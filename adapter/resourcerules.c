@@ -35,8 +35,8 @@ struct resourcerules_call {
     struct arena arena;
     struct measured *objects;
     uint32_t count, cap;
-    struct map by_key;  /* struct measured */
-    struct map by_text; /* struct asked: namespaces may share a question */
+    struct map by_key; /* struct measured */
+    struct map asked;  /* struct asked, by what makes two questions one; see ask() */
     usec_t window;
     uint32_t waits; /* questions that are out */
     bool inside;    /* in resourcerules_answer */
@@ -121,7 +121,7 @@ static void call_free(struct resourcerules_call *call) {
         object_unref(call->objects[i].object);
     free(call->objects);
     map_done(&call->by_key);
-    map_done(&call->by_text);
+    map_done(&call->asked);
     arena_done(&call->arena);
     free(call);
 }
@@ -132,7 +132,7 @@ void resourcerules_cancel(struct resourcerules_call *call) {
 
     if (!call)
         return;
-    while (map_next(&call->by_text, &it, NULL, &asked))
+    while (map_next(&call->asked, &it, NULL, &asked))
         querycache_cancel(((struct asked *)asked)->wait);
     call_free(call);
 }
@@ -175,13 +175,20 @@ static void on_vector(void *arg, const struct vector *vector, const struct err *
     arrived(call);
 }
 
+/* Namespaces share a question only where its answer tells them apart. Texts alone do not say that: a query
+ * without <<.LabelMatchers>> is the same one for each namespace, and its answer is read for each by itself.
+ */
 static void ask(struct resourcerules_call *call, struct promclient *client,
                 const struct resource_question *question) {
-    if (map_get(&call->by_text, question->query.text))
+    const char *key =
+        question->ns_label
+            ? arena_printf(&call->arena, "%d %s", (int)question->of, question->query.text)
+            : arena_printf(&call->arena, "%d/%s", (int)question->of, str_or_empty(question->ns));
+    if (map_get(&call->asked, key))
         return;
     struct asked *asked = ARENA_NEW(&call->arena, struct asked);
     *asked = (struct asked){.call = call, .question = *question};
-    map_put(&call->by_text, asked->question.query.text, asked);
+    map_put(&call->asked, key, asked);
     call->waits++;
     struct querycache_wait *wait =
         querycache_ask(call->all->world.cache, client, &question->query, on_vector, asked);

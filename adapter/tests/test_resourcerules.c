@@ -38,6 +38,7 @@ enum { OBJECTS = 8, ASKED = 16 };
 static const char usual[] = RULES(SUM, "");
 static const char elsewhere[] = RULES(SUM, "    source: elsewhere\n");
 static const char narrow[] = RULES("topk(5, cpu{<<.LabelMatchers>>})", "");
+static const char loose[] = RULES("sum(cpu) by (<<.GroupBy>>)", "");
 
 static const struct cluster_resource resources[] = {
     {.group = "", .version = "v1", .plural = "pods", .singular = "pod", .kind = "Pod", .namespaced = true},
@@ -214,9 +215,9 @@ static void add_shop(struct vector *vector, const char *shop, bool cpu) {
 }
 
 static void add_pods(struct vector *vector, const char *query, bool cpu) {
-    bool all = strstr(query, "by (pod,container,namespace)");
+    bool all = strstr(query, "by (pod,container,namespace)"), loosely = strstr(query, "sum(cpu) by");
 
-    if (all || strstr(query, "namespace=\"shop\""))
+    if (all || loosely || strstr(query, "namespace=\"shop\""))
         add_shop(vector, all ? "shop" : NULL, cpu);
     if (all || strstr(query, "namespace=\"bank\""))
         add_sample(vector, all ? "bank" : NULL, "web", "app", cpu ? 2 : 3);
@@ -224,7 +225,8 @@ static void add_pods(struct vector *vector, const char *query, bool cpu) {
 
 /* What the server knows, whatever it is asked for of it: more than that is dropped. */
 static void answer_query(const struct question *question) {
-    bool cpu = strstr(question->text, "cpu"), pods = strstr(question->text, "namespace");
+    bool cpu = strstr(question->text, "cpu"),
+         pods = strstr(question->text, "namespace") || strstr(question->text, "container");
     struct vector *vector = NULL;
     struct err err = {0};
 
@@ -396,6 +398,16 @@ static void names_pods_where_it_must(void **state) {
     assert_int_equal(w.asked_count, 3);
     assert_non_null(strstr(w.log.data, "topk(5, cpu{namespace=\"shop\",pod=~\"web|half\"})"));
     assert_non_null(strstr(w.log.data, "topk(5, cpu{namespace=\"bank\",pod=\"web\"})"));
+    world_end();
+}
+
+/* A query that names no namespace tells pods by their names alone, each namespace's as for it alone. */
+static void asks_for_each_namespace(void **state) {
+    (void)state;
+    world_begin(loose);
+    assert_false(ask("pods", &(struct resourcerules_call *){NULL}));
+    assert_string_equal(w.answer.data, "200 bank/web app=250000000n/3 side=1000000000n/0 | " SHOP_WEB);
+    assert_int_equal(w.asked_count, 3);
     world_end();
 }
 
@@ -614,6 +626,7 @@ int main(void) {
         cmocka_unit_test(asks_once_for_a_namespace),
         cmocka_unit_test(asks_twice_for_all_namespaces),
         cmocka_unit_test(names_pods_where_it_must),
+        cmocka_unit_test(asks_for_each_namespace),
         cmocka_unit_test(asks_for_nodes),
         cmocka_unit_test(waits_for_the_last_answer),
         cmocka_unit_test(says_what_it_lacks),
