@@ -94,14 +94,15 @@ static int read_flags(struct evaluate_case *c, const struct evaluate_options *o,
 }
 
 static int read_now(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
-    const char *text = json_text(c->recorded, "now");
+    const json_t *value = json_object_get(c->recorded, "now");
+    const char *text = json_string_value(value);
 
     c->in.now = o->now;
     if (o->now)
         return 0;
-    if (!text)
+    if (!value || json_is_null(value))
         c->in.now = clock_wall();
-    else if (clock_parse(text, &c->in.now) < 0)
+    else if (!text || clock_parse(text, &c->in.now) < 0)
         return place_error(c->place, "now", err, "a time is expected, such as 2026-01-01T00:00:00Z");
     return 0;
 }

@@ -187,15 +187,18 @@ static void test_clock(void **state) {
     x.e.options.now = 0;
     add_file(&x, "in",
              "{\"vectors\": [{\"name\": \"a\", \"objects\": [],\n\"now\": \"noon\"},"
+             "{\"name\": \"seconds\", \"objects\": [],\n\"now\": 1767225600},"
              "{\"name\": \"b\", \"level\": \"storeEvent\", \"now\": \"2026-01-01T00:00:00.001Z\","
              "\"input\": {\"currentReplicas\": 1, \"desiredReplicas\": 3}, \"objects\": ["
              "{\"apiVersion\": \"autoscaling/v2\", \"kind\": \"HorizontalPodAutoscaler\","
              "\"metadata\": {\"name\": \"x\"}, \"spec\": {\"maxReplicas\": 5, \"behavior\": {},"
              "\"scaleTargetRef\": {\"kind\": \"Deployment\", \"name\": \"y\"}}}]}]}");
     run(&x);
-    assert_string_equal(x.complaints, "in:2: now: a time is expected, such as 2026-01-01T00:00:00Z\n");
-    json_t *want = json_pack("[{s:s},{s:{s:[{s:s,s:i}]}}]", "name", "a", "historyAfter", "scaleUpEvents",
-                             "timestamp", "2026-01-01T00:00:00.001Z", "replicaChange", 2);
+    assert_string_equal(x.complaints, "in:2: now: a time is expected, such as 2026-01-01T00:00:00Z\n"
+                                      "in:3: now: a time is expected, such as 2026-01-01T00:00:00Z\n");
+    json_t *want =
+        json_pack("[{s:s},{s:s},{s:{s:[{s:s,s:i}]}}]", "name", "a", "name", "seconds", "historyAfter",
+                  "scaleUpEvents", "timestamp", "2026-01-01T00:00:00.001Z", "replicaChange", 2);
     assert_json_has(want, x.e.results);
     json_decref(want);
     end(&x);
