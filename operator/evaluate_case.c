@@ -66,14 +66,15 @@ static int find_scale(struct evaluate_case *c, struct err *err) {
     o = world_find(c->world, ref->kind, c->ns, ref->name);
     if (o && !o->decoded)
         return read_other(c, o, err);
-    if (o) {
+    if (!o)
+        no_scale(c, arena_printf(
+                        c->arena,
+                        "among the objects is neither the %s %s nor a Scale (autoscaling/v1) of that name",
+                        ref->kind, ref->name));
+    else if (o->decoded->type != OBJECT_WORKLOAD)
+        no_scale(c, arena_printf(c->arena, "a %s has no scale", ref->kind));
+    else
         take_workload(c, o);
-        return 0;
-    }
-    no_scale(c,
-             arena_printf(c->arena,
-                          "among the objects is neither the %s %s nor a Scale (autoscaling/v1) of that name",
-                          ref->kind, ref->name));
     return 0;
 }
 
