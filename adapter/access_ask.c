@@ -10,7 +10,9 @@
 
 enum {
     KNOWN_MAX = 8192,
-    KNOWN_BYTES = 4 << 20,
+    /* Of each kind. A hundredth of it, which is the most that one answer may take, is a user of some thousand
+     * groups. */
+    KNOWN_BYTES = 16 << 20,
     UNDER_WAY_MAX = 256, /* of each kind: who asks more often waits for nothing but gets an error */
     REPLY_MAX = 256 << 10,
     KEY_MAX = 1 << 20,
@@ -304,8 +306,8 @@ static struct access_check *ask_with_token(struct access *a, const char *token, 
         return NULL;
     }
     const struct access_cached *known = access_cache_get(&a->known[REVIEW_TOKEN], key, loop_now(a->loop));
+    a->stats.cache_hits += known != NULL;
     if (known && known->yes) {
-        a->stats.cache_hits++;
         cleanup_access_identity struct access_identity *identity = access_identity_ref(known->identity);
         return ask_as(a, identity, action, done, arg);
     }

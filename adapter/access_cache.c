@@ -64,7 +64,9 @@ void access_cache_put(struct access_cache *cache, const char *key, const struct 
     const char *reason = str_or_empty(answer->reason);
     size_t key_size = strlen(key) + 1, reason_size = strlen(reason) + 1;
     struct access_cache_entry *e = map_get(&cache->entries, key);
-    size_t bytes = sizeof(*e) + key_size + reason_size;
+    size_t size = sizeof(*e) + key_size + reason_size;
+    /* Each token's answer comes with an identity of its own, which may be far larger than the entry. */
+    size_t bytes = size + (answer->identity ? answer->identity->arena.used : 0);
 
     if (e)
         drop(cache, e);
@@ -72,7 +74,7 @@ void access_cache_put(struct access_cache *cache, const char *key, const struct 
         return;
     while (cache->entries.len >= cache->max_entries || cache->bytes + bytes > cache->max_bytes)
         drop(cache, cache->oldest);
-    e = xcalloc(1, bytes);
+    e = xcalloc(1, size);
     memcpy(e->key, key, key_size);
     memcpy(e->key + key_size, reason, reason_size);
     e->answer = (struct access_cached){.yes = answer->yes, .reason = e->key + key_size};

@@ -25,7 +25,7 @@ void access_cache_done(struct access_cache *cache);
 /* The answer, or NULL where there is none that is still good at now. Borrowed until the next put. */
 const struct access_cached *access_cache_get(struct access_cache *cache, const char *key, usec_t now);
 /* Puts or replaces; everything is copied, identity gets one more reference. An answer that would take more
- * than a hundredth of max_bytes is not kept, so that nobody pushes out all others. */
+ * than a hundredth of max_bytes, its identity included, is not kept, so that nobody pushes out all others. */
 void access_cache_put(struct access_cache *cache, const char *key, const struct access_cached *answer,
                       usec_t until);
 

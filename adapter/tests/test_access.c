@@ -281,6 +281,7 @@ static void test_token_answers(void **state) {
     assert_string_equal(w->told.err.text,
                         "the apiserver could not be asked whose token this is: connection refused");
     assert_int_equal(stats(w).access_reviews, 0);
+    assert_int_equal(stats(w).cache_hits, 2); /* both refusals */
 }
 
 static void test_subject_answers(void **state) {

@@ -285,6 +285,41 @@ static void test_cache_is_bounded_in_bytes(void **state) {
     access_cache_done(&cache);
 }
 
+/* An identity of some groups, each of 100 bytes. */
+static struct access_identity *member_of(int groups) {
+    struct identity_draft draft;
+    char group[101];
+
+    identity_draft_init(&draft);
+    identity_draft_user(&draft, "anna");
+    for (int i = 0; i < groups; i++) {
+        snprintf(group, sizeof(group), "%0100d", i);
+        identity_draft_group(&draft, group);
+    }
+    return identity_draft_finish(&draft);
+}
+
+/* Whose a token is takes far more room than its key. */
+static void test_cache_counts_identities(void **state) {
+    cleanup_access_identity struct access_identity *few = member_of(2), *many = member_of(100);
+    struct access_cached answer = {.yes = true, .identity = few};
+    struct access_cache cache;
+    char key[32];
+
+    (void)state;
+    access_cache_init(&cache, 1000000, 200000);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "token %d", i);
+        access_cache_put(&cache, key, &answer, 10);
+    }
+    assert_true(cache.entries.len > 100 && cache.entries.len * few->arena.used <= 200000);
+    answer.identity = many; /* more than a hundredth */
+    access_cache_put(&cache, key, &answer, 10);
+    assert_null(access_cache_get(&cache, key, 0));
+    access_cache_done(&cache);
+    assert_int_equal(cache.bytes, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens),
@@ -294,6 +329,7 @@ int main(void) {
         cmocka_unit_test(test_no_utf8),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cache_is_bounded_in_bytes),
+        cmocka_unit_test(test_cache_counts_identities),
     };
 
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
