@@ -72,17 +72,21 @@ static bool check_service(struct asker *asker, json_t *place) {
 
 /* ---- the right ---- */
 
-/* As the apiserver reads the paths: …/pods/NAME/METRIC is a subresource of pods, …/metrics/METRIC and an
+/* A review knows of no groups but those that it names, while a token of the ServiceAccount carries these
+ * three: without them a right that was given to one of them would be told to be missing.
+ *
+ * As the apiserver reads the paths: …/pods/NAME/METRIC is a subresource of pods, …/metrics/METRIC and an
  * external metric are objects of their own. */
 static json_t *new_review(const json_t *place) {
     const char *resource = text_of(place, "resource"), *metric = text_of(place, "metric");
     bool external = str_eq(resource, "external"), about_namespace = str_eq(resource, "namespaces");
     bool object = !external && !about_namespace;
 
-    return json_pack("{s:s, s:s, s:{s:s, s:{s:s, s:s, s:s, s:s, s:s}}}", "apiVersion",
+    return json_pack("{s:s, s:s, s:{s:s, s:[s, s, s], s:{s:s, s:s, s:s, s:s, s:s}}}", "apiVersion",
                      "authorization.k8s.io/v1", "kind", "SubjectAccessReview", "spec", "user", hpa_user,
-                     "resourceAttributes", "group", group_of(place), "verb", external ? "list" : "get",
-                     "resource",
+                     "groups", "system:serviceaccounts", "system:serviceaccounts:kube-system",
+                     "system:authenticated", "resourceAttributes", "group", group_of(place), "verb",
+                     external ? "list" : "get", "resource",
                      external          ? metric
                      : about_namespace ? "metrics"
                                        : resource,
