@@ -1,4 +1,5 @@
 /* Series from a scrape's text or from Prometheus' answers, in one list. */
+#include "adapter/goquote.h"
 #include "adapter/promseries.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -147,7 +148,9 @@ void series_list_sort(struct series_list *list) {
 
 void series_write(const struct series *series, struct buf *out) {
     buf_printf(out, "%s{", series->name);
-    for (uint32_t i = 0; i < series->label_count; i++)
-        buf_printf(out, "%s%s=\"%s\"", i ? "," : "", series->labels[i].name, series->labels[i].value);
+    for (uint32_t i = 0; i < series->label_count; i++) {
+        buf_printf(out, "%s%s=", i ? "," : "", series->labels[i].name);
+        go_quote(series->labels[i].value, out);
+    }
     buf_puts(out, "}");
 }

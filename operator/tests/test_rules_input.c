@@ -54,6 +54,20 @@ static void names_file_and_line_of_a_bad_scrape(void **state) {
     series_list_done(&list);
 }
 
+/* As Prometheus writes them: a quote in a value does not end it, nor does a line end the message. */
+static void quotes_the_values(void **state) {
+    static const char text[] = "hits{path=\"a\\\"b\\nc\\\\d\"} 1\n";
+    static const char *const want[] = {"hits{path=\"a\\\"b\\nc\\\\d\"}", NULL};
+    const struct series target = {"", 0, NULL};
+    struct series_list list;
+
+    (void)state;
+    series_list_init(&list);
+    assert_int_equal(series_list_add_scrape(&list, "x.prom", text, strlen(text), &target, NULL), 0);
+    assert_series(&list, want);
+    series_list_done(&list);
+}
+
 /* As Prometheus sorts: label by label, where the name is one of them; upper case comes before it. */
 static void sorts_as_prometheus(void **state) {
     static const char first[] =
@@ -212,10 +226,15 @@ static void has_kubernetes_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_the_targets_labels), cmocka_unit_test(names_file_and_line_of_a_bad_scrape),
-        cmocka_unit_test(sorts_as_prometheus),     cmocka_unit_test(refuses_what_is_no_answer),
-        cmocka_unit_test(bounds_the_labels),       cmocka_unit_test(reads_discovery),
-        cmocka_unit_test(reads_a_list_of_lists),   cmocka_unit_test(refuses_what_is_no_resource),
+        cmocka_unit_test(adds_the_targets_labels),
+        cmocka_unit_test(names_file_and_line_of_a_bad_scrape),
+        cmocka_unit_test(quotes_the_values),
+        cmocka_unit_test(sorts_as_prometheus),
+        cmocka_unit_test(refuses_what_is_no_answer),
+        cmocka_unit_test(bounds_the_labels),
+        cmocka_unit_test(reads_discovery),
+        cmocka_unit_test(reads_a_list_of_lists),
+        cmocka_unit_test(refuses_what_is_no_resource),
         cmocka_unit_test(has_kubernetes_own),
     };
 
