@@ -163,7 +163,7 @@ static void on_done(void *arg, const struct http_reply *reply) {
         return;
     }
     if (reply->status < 200 || reply->status > 299)
-        promerror_read(&c->endpoint, reply, &answer, &err);
+        promerror_read(&c->endpoint, call->request.timeout, reply, &answer, &err);
     if (reply->status) {
         c->stats.last_latency = reply->elapsed;
         c->stats.latency_sum += (double)reply->elapsed / (double)USEC_PER_SEC;
@@ -192,8 +192,7 @@ static void begin(struct promclient_call *call) {
     }
     if (call->request.max_body)
         request.http.max_body = call->request.max_body;
-    if (call->request.timeout)
-        request.http.timeout = call->request.timeout;
+    request.http.timeout = call->request.timeout;
     request.http.on_body = on_body;
     request.http.on_done = on_done;
     request.http.arg = call;
@@ -209,6 +208,7 @@ struct promclient_call *promclient_start(struct promclient *client,
 
     call->client = client;
     call->request = *request;
+    call->request.timeout = timeout;
     call->path = xstrdup(request->path);
     /* The server gives up when we do, and does not go on with what nobody waits for. */
     call->form = xasprintf("%s%stimeout=%" PRId64 "ms", form, *form ? "&" : "", timeout / USEC_PER_MSEC);

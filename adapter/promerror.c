@@ -44,7 +44,7 @@ static int refusal(const struct prom_endpoint *e, const struct http_reply *reply
 
 /* Why no reply came. What differs from try to try (curl tells the milliseconds) is left out: the status of a
  * policy shows this text, and must not change while nothing does. */
-static int silence(const struct prom_endpoint *e, const struct err *why, struct err *err) {
+static int silence(const struct prom_endpoint *e, usec_t timeout, const struct err *why, struct err *err) {
     char limit[CLOCK_TEXT_MAX];
 
     switch (why->code) {
@@ -54,16 +54,18 @@ static int silence(const struct prom_endpoint *e, const struct err *why, struct 
         return err_set(err, why->code, "%s: the connection broke before the answer was whole", e->label);
     case -ETIMEDOUT:
         return err_set(err, why->code, "%s: no answer within %s", e->label,
-                       clock_format_duration(e->timeout, limit));
+                       clock_format_duration(timeout, limit));
     default:
         return err_set(err, why->code < 0 ? why->code : -EIO, "%s: %s", e->label, err_text(why));
     }
 }
 
-int promerror_read(const struct prom_endpoint *endpoint, const struct http_reply *reply,
+int promerror_read(const struct prom_endpoint *endpoint, usec_t timeout, const struct http_reply *reply,
                    struct promclient_answer *ret_answer, struct err *err) {
     ret_answer->status = reply->status;
     ret_answer->said_error = false;
     ret_answer->retry_after = reply->retry_after;
-    return reply->status ? refusal(endpoint, reply, ret_answer, err) : silence(endpoint, &reply->err, err);
+    if (reply->status)
+        return refusal(endpoint, reply, ret_answer, err);
+    return silence(endpoint, timeout, &reply->err, err);
 }

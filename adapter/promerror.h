@@ -5,10 +5,11 @@
 #include "adapter/promclient.h"
 #include "adapter/promrequest.h"
 
-/* Of a reply that is not 2xx or did not come whole: fills the answer (but sent) and err, whose text begins
- * with the server's label and holds nothing that differs from try to try. Returns err's code: -EINVAL the
- * server refuses this question, -EAGAIN it may answer later (429, 5xx), else the transport's. */
-int promerror_read(const struct prom_endpoint *endpoint, const struct http_reply *reply,
+/* Of a reply that is not 2xx or did not come whole within the request's timeout: fills the answer (but sent)
+ * and err, whose text begins with the server's label and holds nothing that differs from try to try. Returns
+ * err's code: -EINVAL the server refuses this question, -EAGAIN it may answer later (429, 5xx), else the
+ * transport's. */
+int promerror_read(const struct prom_endpoint *endpoint, usec_t timeout, const struct http_reply *reply,
                    struct promclient_answer *ret_answer, struct err *err);
 
 #endif

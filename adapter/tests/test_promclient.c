@@ -32,6 +32,7 @@ struct asked {
     struct promclient_answer answer;
     char body[64];
     int done, refuse_with;
+    usec_t patience;
     struct err err;
     void (*when_done)(struct asked *asked);
 };
@@ -90,6 +91,7 @@ static void ask(struct bench *b, struct asked *a) {
     a->bench = b;
     a->call = promclient_start(b->client, &(struct promclient_request){.path = "/api/v1/query",
                                                                        .form = "query=up",
+                                                                       .timeout = a->patience,
                                                                        .on_body = on_body,
                                                                        .on_done = on_done,
                                                                        .arg = a,
@@ -283,6 +285,30 @@ static void test_failures_in_codes_and_words(void **state) {
     }
 }
 
+/* Of the request's own patience, where it has one. */
+static void test_how_long_there_was_no_answer(void **state) {
+    (void)state;
+    static const struct {
+        usec_t own, server;
+        const char *text;
+    } cases[] = {
+        {0, 0, LABEL ": no answer within 10s"},
+        {0, 3 * SEC, LABEL ": no answer within 3s"},
+        {60 * SEC, 3 * SEC, LABEL ": no answer within 1m"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench *b = bench_new(&(struct prometheus_options){.timeout = cases[i].server});
+        struct asked a = {.patience = cases[i].own};
+        b->reply = (struct fake_reply){.err = {.code = -ETIMEDOUT, .text = "after 3001 milliseconds"}};
+        ask(b, &a);
+        fake_loop_run(b->loop, SEC);
+        assert_int_equal(a.err.code, -ETIMEDOUT);
+        assert_string_equal(a.err.text, cases[i].text);
+        bench_free(b);
+    }
+}
+
 static void test_the_reader_refuses(void **state) {
     (void)state;
     struct bench *b = bench_new(NULL);
@@ -328,6 +354,7 @@ int main(void) {
         cmocka_unit_test(test_asked_again_within_an_answer),
         cmocka_unit_test(test_a_secret_that_cannot_be_read),
         cmocka_unit_test(test_failures_in_codes_and_words),
+        cmocka_unit_test(test_how_long_there_was_no_answer),
         cmocka_unit_test(test_the_reader_refuses),
         cmocka_unit_test(test_get_where_post_is_refused),
     };
