@@ -160,6 +160,7 @@ static void on_done(void *arg, const struct http_reply *reply) {
     call->http = NULL;
     if (falls_back_to_get(call, reply)) {
         begin(call);
+        begin_next(c); /* where a secret has gone bad meanwhile, its place is free */
         return;
     }
     if (reply->status < 200 || reply->status > 299)

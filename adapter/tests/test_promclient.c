@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -344,6 +346,35 @@ static void test_get_where_post_is_refused(void **state) {
     bench_free(b);
 }
 
+static void write_token(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The token goes bad between the POST and the GET: the place of the one is the next one's. */
+static void test_the_secret_goes_bad_before_the_get(void **state) {
+    (void)state;
+    char path[] = "/tmp/test_promclient.XXXXXX";
+    struct asked a[2] = {0};
+
+    assert_int_equal(close(mkstemp(path)), 0);
+    write_token(path, "secret");
+    struct bench *b = bench_new(&(struct prometheus_options){.token_file = path, .max_concurrent = 1});
+    b->reply.status = 405;
+    ask(b, &a[0]);
+    ask(b, &a[1]);
+    write_token(path, "two\nlines");
+    fake_loop_run(b->loop, 3 * SEC);
+    assert_int_equal(a[0].done, 1);
+    assert_int_equal(a[1].done, 1);
+    assert_non_null(strstr(a[1].err.text, "bearer token"));
+    bench_free(b);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_answer),
@@ -357,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_how_long_there_was_no_answer),
         cmocka_unit_test(test_the_reader_refuses),
         cmocka_unit_test(test_get_where_post_is_refused),
+        cmocka_unit_test(test_the_secret_goes_bad_before_the_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
