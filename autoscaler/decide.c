@@ -208,7 +208,9 @@ static void activate(struct decide_run *run, struct policy_spec *spec) {
     activation_look(run);
     if (!a->used)
         return;
-    if (!a->asleep)
+    /* Where a schedule has closed the workload its ceiling is 0: a floor above that would be undone by the
+     * next decision, and raised again by the one after it. */
+    if (!a->asleep && spec->max_replicas > 0)
         spec->min_replicas = 1;
     if (a->asleep || (a->active && run->out->current == 0 && c->failed)) {
         c->failed = false;

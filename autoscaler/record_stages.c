@@ -338,11 +338,11 @@ static void rate(struct chain *c) {
     step(c, STAGE_RATE, "rate limit", arena_printf(c->arena, "%s%s", rate_text(c, up), wait), out);
 }
 
-/* Awake, the floor is one whatever the policy says. */
+/* Awake, the floor is one whatever the policy says, unless a schedule has closed the workload. */
 static void bounds(struct chain *c, int32_t out) {
     const struct record *r = c->record;
     int32_t floor = r->schedule.min_replicas;
-    bool awake = r->activation.used && !r->activation.asleep && floor == 0;
+    bool awake = r->activation.used && !r->activation.asleep && floor == 0 && r->schedule.max_replicas > 0;
 
     step(c, STAGE_BOUNDS, "bounds",
          arena_printf(c->arena, "%" PRId32 "..%" PRId32 "%s", awake ? 1 : floor, r->schedule.max_replicas,
