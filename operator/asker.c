@@ -131,6 +131,7 @@ static void on_cluster(void *arg, const struct kube_reply *reply) {
 static void ask_kube(struct asker *asker, struct kube_request *request, struct answer *ret_answer) {
     begin(asker, ret_answer, ANSWER_MAX);
     request->timeout = patience;
+    request->max_body = ANSWER_MAX;
     request->on_body = on_piece;
     request->on_done = on_cluster;
     request->arg = asker;

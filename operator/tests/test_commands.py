@@ -2,8 +2,10 @@
 """The binary as a shell sees it: exit codes, and what standard error says. env: TRIMTAB (the binary)."""
 
 import http.server
+import json
 import os
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -118,6 +120,18 @@ class Commands(unittest.TestCase):
         with Server(200, b"") as url:
             self.refuses(1, f"--operator {url}: the answer is empty", "explain", "web", "--operator", url)
         self.refuses(1, f"--operator {url}: ", "explain", "web", "--operator", url)  # it has gone
+
+    def test_explain_takes_a_large_answer(self):
+        """A list as long as the message says that answers may be, and longer than kube.h takes by itself."""
+        with Server(200, b'{"items": []' + b" " * 5 * 1024 * 1024 + b"}") as url, tempfile.NamedTemporaryFile("w") as config:
+            cluster = {"name": "c", "cluster": {"server": url}}
+            context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+            user = {"name": "u", "user": {"token": "t"}}
+            json.dump({"current-context": "c", "clusters": [cluster], "contexts": [context], "users": [user]}, config)
+            config.flush()
+            code, _, said = run("explain", "web", KUBECONFIG=config.name)
+            self.assertEqual(code, 0, said)
+            self.assertIn("no service has the label", said)
 
 
 if __name__ == "__main__":
