@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONFLICTS_AT_ONCE = 5 }; /* as HPA's retry on conflict; then like any other failure */
@@ -127,6 +128,15 @@ static void status_over(struct entry *e) {
         entry_queue(waiting, 0);
 }
 
+/* What was refused has not been shown: the values count as moved, so that the next look writes them. */
+static void status_failed(struct entry *e, const struct kube_reply *reply) {
+    e->autoscaler->stats.status_failures++;
+    log_warn(e->key, "writing status: %s", err_text(&reply->err));
+    free(e->shown);
+    e->shown = NULL;
+    retry_later(e, reply);
+}
+
 static void on_status_written(void *arg, const struct kube_reply *reply) {
     struct entry *e = arg;
     json_t *sent = e->status_sent;
@@ -140,9 +150,7 @@ static void on_status_written(void *arg, const struct kube_reply *reply) {
         e->failures = 0;
         entry_queue_paced(e);          /* what changed meanwhile was held back */
     } else if (reply->status != 404) { /* deleted: the watch will say so */
-        e->autoscaler->stats.status_failures++;
-        log_warn(e->key, "writing status: %s", err_text(&reply->err));
-        retry_later(e, reply);
+        status_failed(e, reply);
     }
     json_decref(sent);
 }

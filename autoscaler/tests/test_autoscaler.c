@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+static const char *targets(void) {
+    return str_or_empty(json_string_value(json_object_get(json_object_get(w.document, "status"), "targets")));
+}
+
 /* Two replicas at exactly their target. */
 static void begin_steady(void) {
     world_begin(0, FAULT_NONE);
@@ -137,6 +141,20 @@ static void test_noise_is_not_written(void **state) {
     world_end();
 }
 
+/* A value whose write was refused has not been shown: it is written later, though it does not move again. */
+static void test_value_is_written_after_a_refusal(void **state) {
+    (void)state;
+    begin_steady();
+    turn_for(150 * USEC_PER_MSEC);
+    int before = w.requests;
+    w.fault = FAULT_SERVER;
+    w.fault_at = before + 1;
+    world_set_value(206);
+    TURN_UNTIL(w.requests > before);
+    TURN_UNTIL(str_eq(targets(), "103/100"));
+    world_end();
+}
+
 static void set_behavior(const char *json) {
     json_object_set_new(json_object_get(w.document, "spec"), "behavior", json_loads(json, 0, NULL));
 }
@@ -237,6 +255,7 @@ int main(void) {
         cmocka_unit_test(test_failed_metric_holds),
         cmocka_unit_test(test_steady_state_writes_nothing),
         cmocka_unit_test(test_noise_is_not_written),
+        cmocka_unit_test(test_value_is_written_after_a_refusal),
         cmocka_unit_test(test_restart_keeps_the_window),
         cmocka_unit_test(test_restart_keeps_the_rate),
         cmocka_unit_test(test_start_without_events),
