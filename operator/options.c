@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -321,8 +322,9 @@ const struct option *option_by_key(const char *key) {
 /* Splits "--name=value"; value is NULL where there is none. */
 static int split_flag(struct options *o, const char *arg, const char **ret_name, const char **ret_value,
                       struct err *err) {
-    if (str_starts(arg, "-v") && (!arg[2] || arg[2] == '=')) /* klog's only short flag */
-        arg = arg[2] ? arena_printf(&o->arena, "--v%s", arg + 2) : "--v";
+    /* klog's only short flag, in the three ways in which pflag takes one: -v 2, -v=2, -v2. */
+    if (str_starts(arg, "-v") && (!arg[2] || arg[2] == '=' || isdigit((unsigned char)arg[2])))
+        arg = arena_printf(&o->arena, "--v%s%s", isdigit((unsigned char)arg[2]) ? "=" : "", arg + 2);
     if (!str_starts(arg, "--") || !arg[2])
         return err_set(err, -EINVAL,
                        "unexpected argument \"%s\": flags begin with --; see trimtab run --help", arg);

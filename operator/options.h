@@ -92,10 +92,6 @@ int options_load_file(struct options *options, const char *path, struct err *err
 /* The option of a flag name or of a key, or NULL. */
 const struct option *option_by_name(const char *name);
 const struct option *option_by_key(const char *key);
-/* Flags of prometheus-adapter and metrics-server that mean nothing here, so that their arguments can be taken
- * over as they are: each is accepted and said once. True: name is one; ret_value: whether a value follows it.
- */
-bool options_ignored(const char *name, bool *ret_value);
 /* What the --prometheus-* options say, for whoever asks that server; borrows from options and arena. */
 struct prometheus_options options_prometheus(const struct options *options, struct arena *arena);
 /* Writes the help of all options, as `run --help` shows it. */
