@@ -15,13 +15,19 @@ static uint32_t hash_of(const char *reason, const char *message) {
     return h ? h : 1;
 }
 
+/* What is from the future was said by a clock that has been set right since: it is as good as forgotten, or
+ * the policy would be silent until that time comes. */
+static bool is_recent(const struct eventlog_slot *slot, usec_t now) {
+    return slot->last <= now && now - slot->last < forget;
+}
+
 /* The slot of this hash, or the one to be reused for it. */
 static struct eventlog_slot *slot_for(struct eventlog *log, uint32_t hash, usec_t now) {
     struct eventlog_slot *oldest = &log->slots[0];
 
     for (int i = 0; i < EVENTLOG_SLOTS; i++) {
         struct eventlog_slot *s = &log->slots[i];
-        if (s->hash == hash && now - s->last < forget)
+        if (s->hash == hash && is_recent(s, now))
             return s;
         if (s->last < oldest->last)
             oldest = s;
@@ -33,7 +39,7 @@ static struct eventlog_slot *slot_for(struct eventlog *log, uint32_t hash, usec_
 static bool take_token(struct eventlog *log, usec_t now, int leave) {
     if (!log->refilled)
         log->tokens = BURST;
-    else
+    else if (now > log->refilled) /* a clock that is set back takes no tokens away */
         log->tokens += (double)(now - log->refilled) / (double)refill;
     if (log->tokens > BURST)
         log->tokens = BURST;

@@ -86,11 +86,24 @@ static void test_complaints_leave_some(void **state) {
     assert_int_equal(say(&log, "New size: 3", start + USEC_PER_SEC, 0, NULL), EVENTLOG_CREATE);
 }
 
+/* A clock that was ahead and is set right must not silence a policy until it gets there again. */
+static void test_clock_set_back(void **state) {
+    struct eventlog log = {0};
+    const usec_t back = start - USEC_PER_MIN * 10;
+    (void)state;
+
+    say(&log, "a", start, USEC_PER_MIN, NULL);
+    assert_int_equal(say(&log, "a", back, USEC_PER_MIN, NULL), EVENTLOG_CREATE);
+    log = (struct eventlog){0};
+    say(&log, "a", start + 24 * USEC_PER_HOUR, 0, NULL);
+    assert_int_equal(say(&log, "b", start, 0, NULL), EVENTLOG_CREATE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repeats_are_counted),   cmocka_unit_test(test_old_ones_start_anew),
         cmocka_unit_test(test_unsent_is_created),     cmocka_unit_test(test_rate_is_limited),
-        cmocka_unit_test(test_complaints_leave_some),
+        cmocka_unit_test(test_complaints_leave_some), cmocka_unit_test(test_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
