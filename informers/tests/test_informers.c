@@ -288,6 +288,30 @@ static void test_error(void **state) {
     informer_close(i);
 }
 
+#define BOOKMARK_EVENT                                                                                       \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\","                            \
+    "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}"
+#define ERROR_EVENT(code) "{\"type\":\"ERROR\",\"object\":{\"code\":" #code ",\"message\":\"m\"}}"
+
+/* What stands in one piece behind the event that ends a stream: no second connection, and no standstill. */
+static void test_piece(void **state) {
+    static const char *const pieces[] = {BOOKMARK_EVENT ERROR_EVENT(410), ERROR_EVENT(410) ERROR_EVENT(500)};
+    struct fixture *f = *state;
+
+    for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+        struct informer *i = open_pods(f);
+        loop_turn(f->loop, 500);
+        const struct kube_request *request = &f->server.connections[0].request;
+        assert_int_equal(request->on_body(request->arg, pieces[p], strlen(pieces[p]), NULL), 0);
+        loop_turn(f->loop, 500);
+        assert_int_equal(fake_server_open(&f->server), 1);
+        settle(f);
+        assert_true(informer_synced(i));
+        informer_close(i);
+        settle(f);
+    }
+}
+
 static void write_followed(void *arg, const struct resource *resource, const struct informer *informer) {
     struct fixture *f = arg;
 
@@ -413,6 +437,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
