@@ -58,6 +58,7 @@ static void step(struct follower *f, struct reflector_event event) {
         f->stats.errors++;
     if (step.actions & REFLECT_DO_SWEEP) {
         f->synced = true;
+        f->want_json = false; /* here, since a streaming list that is whole is cut off and never done */
         f->options.handler.on_listed(f->options.handler.arg, f->options.ns, f->epoch);
     }
     if (step.actions & REFLECT_DO_CLOSE)

@@ -312,6 +312,29 @@ static void test_piece(void **state) {
     }
 }
 
+/* One failure costs one list in JSON: the next one is in protobuf again. */
+static void test_protobuf_again(void **state) {
+    struct fixture *f = *state;
+    const struct fake_connection *c = f->server.connections;
+
+    f->server.fault = FAULT_LOST;
+    f->server.fault_at = 0;
+    struct informer *i = open_pods(f);
+    settle(f);
+    assert_true(informer_synced(i));
+    assert_int_equal(f->server.lists, 2);
+    fake_server_close_watches(&f->server);
+    fake_server_compact(&f->server);
+    for (int n = 0; f->server.lists < 3 && n < 100; n++) {
+        fake_server_pump(&f->server);
+        loop_turn(f->loop, 500);
+    }
+    while (!c->open || !c->is_list)
+        c++;
+    assert_non_null(c->request.accept);
+    informer_close(i);
+}
+
 static void write_followed(void *arg, const struct resource *resource, const struct informer *informer) {
     struct fixture *f = arg;
 
@@ -438,6 +461,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_piece, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_protobuf_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
