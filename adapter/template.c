@@ -1,4 +1,6 @@
-/* Templates from the outside; see template.h. */
+/* Templates from the outside; see template.h. A template is read once, when the rules are, and run for every
+ * request, when it is too late to complain: what is wrong with its text is refused at the reading. One arena
+ * holds the text, the tree and the strings in it, and goes as a whole. */
 #include "adapter/template.h"
 
 #include "adapter/template_internal.h"
@@ -14,6 +16,7 @@ int template_new(const char *text, struct template **ret_template, struct err *e
         return err_set(err, -EINVAL, "longer than %d bytes", TEMPLATE_TEXT_MAX);
     struct template *t = XNEW(struct template);
     arena_init(&t->arena, 0);
+    /* Its own copy: the places in the messages of a run are counted in it, long after the rules were read. */
     t->text = arena_strdup(&t->arena, text);
     int ret = template_lex(t->text, &t->arena, &tokens, err);
     if (ret == 0)
@@ -77,6 +80,7 @@ static bool pipeline_is_free(const struct pipeline *pipeline, const char *const 
     return true;
 }
 
+/* <<.Field>> and nothing else: no function, no pipe, no variable. A printf around it could cut or pad. */
 static bool shows(const struct pipeline *pipeline, const char *field) {
     const struct command *c = pipeline->first;
     const struct operand *o = c->operands;
@@ -85,6 +89,8 @@ static bool shows(const struct pipeline *pipeline, const char *field) {
            o->field_count == 1 && str_eq(o->fields[0], field);
 }
 
+/* What decides a block (n->pipeline of an if, a with or a range) must not depend on the field either: else
+ * the texts for two values could differ in more than the value. */
 static bool nodes_only_show(const struct node *first, const char *field, const char *const *free_fields) {
     for (const struct node *n = first; n; n = n->next) {
         if (n->kind == NODE_ACTION && shows(n->pipeline, field))

@@ -1,4 +1,6 @@
-/* Templates: the functions of Go's text/template that rules use. */
+/* Templates: the functions of Go's text/template (its funcs.go) that rules use. A function gets its arguments
+ * evaluated, their number checked against its line of the table; it fails by template_run_refuse, which sets
+ * the run's err, and passes that code on. */
 #include "adapter/template_internal.h"
 #include "base/str.h"
 
@@ -58,6 +60,7 @@ static int fn_index(const struct call *call, struct value *ret) {
     struct value v = call->arguments[0];
     int done = 0;
 
+    /* index .A "b" "c" is .A["b"]["c"]: each argument is taken from what the one before it gave. */
     if (v.kind == VALUE_NONE)
         return refuse(call, "index of untyped nil");
     for (uint32_t i = 1; done == 0 && i < call->count; i++) {
@@ -76,7 +79,7 @@ static int fn_index(const struct call *call, struct value *ret) {
 static int fn_len(const struct call *call, struct value *ret) {
     const struct value *v = &call->arguments[0];
 
-    if (v->kind == VALUE_STRING)
+    if (v->kind == VALUE_STRING) /* bytes and not characters, as in Go */
         *ret = number((int64_t)strlen(v->text));
     else if (v->kind == VALUE_LIST || v->kind == VALUE_MAP)
         *ret = number((int64_t)v->field->count);
@@ -100,7 +103,7 @@ static int fn_not(const struct call *call, struct value *ret) {
 
 /* Whether two values are equal; what nobody could compare is an error. */
 static int equal(const struct call *call, const struct value *a, const struct value *b, bool *ret) {
-    bool basic = a->kind <= VALUE_STRING && b->kind <= VALUE_STRING;
+    bool basic = a->kind <= VALUE_STRING && b->kind <= VALUE_STRING; /* the kinds stand in this order */
 
     if (a->kind == VALUE_NONE || b->kind == VALUE_NONE) {
         *ret = a->kind == b->kind;
@@ -151,6 +154,8 @@ static int order(const struct call *call, int *ret_order) {
     return 0;
 }
 
+/* lt, le, gt and ge: the first letter of the name says which way, an e behind it that equal ones count too.
+ */
 static int fn_order(const struct call *call, struct value *ret) {
     const char *name = call->function->name;
     int cmp = 0, done = order(call, &cmp);
@@ -170,6 +175,8 @@ static int made(const struct call *call, int done, struct buf *out, struct value
     return done;
 }
 
+/* Go would write its struct out, with the names of fields that are its own affair; no query is made of that.
+ */
 static int refuse_root(const struct call *call) {
     for (uint32_t i = 0; i < call->count; i++)
         if (call->arguments[i].kind == VALUE_ROOT)
@@ -213,6 +220,7 @@ static int fn_print(const struct call *call, struct value *ret) {
 
 /* ---- the table ---- */
 
+/* No more can come: a command has one fewer at most besides its function, and a pipe adds one. */
 enum { ANY = TEMPLATE_ARGUMENTS_MAX };
 
 const struct function *template_function(const char *name) {
@@ -232,6 +240,7 @@ const struct function *template_function(const char *name) {
     return NULL;
 }
 
+/* Told apart from a misspelt name: "not supported" and "not defined" send people to different places. */
 bool template_function_is_foreign(const char *name) {
     static const char *const all[] = {"call", "html", "js", "slice", "urlquery"};
 

@@ -1,4 +1,9 @@
-/* Templates: from text to tokens, by the rules of Go's text/template/parse. */
+/* Templates: from text to tokens, by the rules of Go's text/template/parse (lex.go).
+ *
+ * The whole text is taken apart before any of it is parsed, so the parser may look ahead as far as it likes.
+ * Outside of actions there is text up to the next "<<"; inside, each token begins where the one before it
+ * ended, and `spaced` keeps whether blanks were between them, which tells ".A .B" (two operands) from ".A.B"
+ * (a field of a field). A comment leaves no token behind. */
 #include "adapter/template_internal.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -26,6 +31,7 @@ int template_refuse(const char *text, uint32_t at, struct err *err, const char *
     char what[ERR_TEXT_MAX];
     va_list ap;
 
+    /* Columns are characters, as an editor counts them: bytes that go on with one are not counted. */
     for (const char *p = text; p < text + at; p++) {
         line += *p == '\n';
         column = *p == '\n' ? 1 : column + (((unsigned char)*p & 0xc0) != 0x80);
@@ -45,6 +51,8 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Go asks unicode for letters and digits; whatever is beyond ASCII is let through here, and then no function
+ * or field has the name. */
 static bool is_word(char c) {
     return c == '_' || isalnum((unsigned char)c) || ((unsigned char)c & 0x80);
 }
@@ -76,7 +84,7 @@ static void skip_blanks(struct lexer *l) {
 
 /* ---- the ends of actions ---- */
 
-/* At ">>" or " ->>". */
+/* At ">>" or " ->>". The blank before the minus belongs to the mark: "1->>" is no trimmed end. */
 static bool at_right(const struct lexer *l, bool *ret_trim) {
     *ret_trim = is_blank(l->p[0]) && l->p[1] == '-' && str_starts(l->p + MARK, right);
     return *ret_trim || str_starts(l->p, right);
@@ -119,6 +127,7 @@ static int hex_digits(const char *p, unsigned n, uint32_t *ret_c) {
 
 static void put_utf8(struct buf *out, uint32_t c) {
     char bytes[4];
+    /* RFC 3629, section 3: the first byte tells how many there are, each of the others carries six bits. */
     size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
 
@@ -216,6 +225,7 @@ static int word(struct lexer *l, enum token_kind kind, size_t sign) {
     const char *start = l->p;
     char what[64];
 
+    /* A field begins anew at each dot, so .A.B comes out as two tokens with no blank between them. */
     for (l->p += sign; is_word(*l->p);)
         l->p++;
     if (!at_terminator(l)) {
@@ -255,7 +265,8 @@ static int paren(struct lexer *l) {
     return push(l, opens ? TOKEN_LEFT_PAREN : TOKEN_RIGHT_PAREN, l->p - 1, NULL);
 }
 
-/* At a sign that is a token of its own: its kind, and its length; TOKEN_END: it is none. */
+/* At a sign that is a token of its own: its kind, and its length; TOKEN_END: it is none. None of them begins
+ * another one, so their order does not matter. */
 static enum token_kind sign_at(const char *p, size_t *ret_len) {
     static const struct {
         const char *text;
@@ -341,6 +352,8 @@ static int action(struct lexer *l, const char *open) {
     }
 }
 
+/* What lies before the next action, or the end. "<<-" takes the blanks before it; those behind "->>" have
+ * been stepped over by leave_action. A text that is empty then makes no token. */
 static int text_to(struct lexer *l, const char *end, bool trim) {
     const char *start = l->p, *last = end;
 

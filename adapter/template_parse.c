@@ -1,4 +1,8 @@
-/* Templates: texts, actions and blocks, by the rules of Go's text/template/parse. */
+/* Templates: texts, actions and blocks, by the rules of Go's text/template/parse (parse.go).
+ *
+ * A list is what stands between the beginning of a block and its else or end; list() reads one and says which
+ * of the two (or the end of the text) ended it, and its caller says whether that was right there. The tree is
+ * never freed by itself: it lies in the template's arena, also when parsing fails halfway. */
 #include "adapter/template_internal.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -19,6 +23,7 @@ static struct node *new_node(struct parser *p, enum node_kind kind, const struct
     return n;
 }
 
+/* Keywords are no kind of token: "end" is one only where an action begins. */
 static bool is_word(const struct token *token, const char *word) {
     return token->kind == TOKEN_WORD && str_eq(token->text, word);
 }
@@ -52,6 +57,7 @@ static int body_and_else(struct parser *p, struct node *n) {
     uint32_t variables = p->variable_count; /* with those of the pipeline, which else sees, too */
     enum list_end end;
 
+    /* Only the body is a loop: its else knows break and continue no more. */
     p->ranges += n->kind == NODE_RANGE;
     int ret = list(p, &n->body, &end);
     p->ranges -= n->kind == NODE_RANGE;
@@ -69,6 +75,8 @@ static int block(struct parser *p, enum node_kind kind, struct node **ret_node) 
     struct node *n = *ret_node = new_node(p, kind, p->at);
     uint32_t variables = p->variable_count;
 
+    /* Parsing and running both recurse by blocks, so this bounds the stack; a chain of "else if" counts too.
+     */
     if (p->depth == TEMPLATE_DEPTH_MAX)
         return template_parse_refuse(p, p->at, "nested deeper than %d", TEMPLATE_DEPTH_MAX);
     p->depth++;
@@ -94,6 +102,7 @@ static int jump(struct parser *p, enum node_kind kind, struct node **ret_node) {
 
 /* ---- lists ---- */
 
+/* Go's actions that need a second template. */
 static bool is_foreign(const struct token *token) {
     return is_word(token, "template") || is_word(token, "define") || is_word(token, "block");
 }
@@ -124,6 +133,7 @@ static bool at_end(struct parser *p, enum list_end *ret_end, int *ret) {
         return true;
     if (p->at->kind != TOKEN_OPEN)
         return false;
+    /* There is a token behind an opening: the lexer lets no action stand open. */
     if (is_word(p->at + 1, "else")) {
         *ret_end = END_ELSE;
         p->at += 2;

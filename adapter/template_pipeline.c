@@ -1,5 +1,13 @@
-/* Templates: pipelines, by the rules of Go's text/template/parse. Variables get their slots here, so that
- * running does not search for names. */
+/* Templates: pipelines, by the rules of Go's text/template/parse (parse.go). Variables get their slots here,
+ * so that running does not search for names.
+ *
+ *   pipeline = [ $x := | $x = | $i, $x := ] command { | command }
+ *   command  = operand { blank operand }
+ *   operand  = ( term | "(" pipeline ")" ) { .Field }
+ *
+ * Each function begins at the first token of what it reads and leaves p->at on the first one behind it. A
+ * slot belongs to the variable from the end of its pipeline to the end of its block; then the next variable
+ * gets it, so that there are never more of them than can be seen at one place. */
 #include "adapter/template_internal.h"
 #include "base/str.h"
 
@@ -82,6 +90,7 @@ static int parenthesized(struct parser *p, struct operand *o) {
     return ret;
 }
 
+/* By the order of enum token_kind: WORD, FIELD, DOT, VARIABLE, STRING, NUMBER. */
 static bool begins_term(const struct token *token) {
     return token->kind >= TOKEN_WORD && token->kind <= TOKEN_NUMBER;
 }
@@ -134,6 +143,7 @@ static void fields(struct parser *p, struct operand *o) {
 static int operand(struct parser *p, struct operand *o) {
     int ret = 0;
 
+    /* .A stands for the field A of the dot, which itself is not written then. */
     if (p->at->kind == TOKEN_FIELD) {
         *o = (struct operand){.kind = OPERAND_DOT, .at = p->at->at};
     } else {
@@ -212,6 +222,7 @@ struct declaration {
 static int declaration(struct parser *p, bool of_range, struct declaration *d) {
     const struct token *first = p->at;
 
+    /* A pipeline may begin with a variable that is only read: it takes a look ahead to know. */
     if (first->kind != TOKEN_VARIABLE)
         return 0;
     const struct token *sign = first + 1;
@@ -234,6 +245,8 @@ static int declaration(struct parser *p, bool of_range, struct declaration *d) {
     return 0;
 }
 
+/* After the commands, so that $x in "$x := f $x" is still the one before. Of two for range, slots[0] is the
+ * key's and slots[1] the item's. */
 static int set_slots(struct parser *p, const struct declaration *d, struct pipeline *pipeline) {
     pipeline->slot_count = d->count;
     for (uint32_t i = 0; i < d->count; i++) {

@@ -1,5 +1,9 @@
-/* Templates: running the tree, by the rules of Go's text/template. Bounded by steps and by memory, since a
- * loop in a loop is quickly written. */
+/* Templates: running the tree, by the rules of Go's text/template (exec.go). Bounded by steps and by memory,
+ * since a loop in a loop is quickly written.
+ *
+ * The dot is handed down as an argument: range and with give their body another one, and what is behind the
+ * block has its own again without anything being put back. Values borrow their texts from the caller's
+ * fields, from the template or from the run's arena, and all of these outlive it. */
 #include "adapter/template_internal.h"
 #include "base/str.h"
 
@@ -25,7 +29,8 @@ int template_run_refuse(struct run *run, uint32_t at, const char *fmt, ...) {
     return template_refuse(run->t->text, at, run->err, "%s", what);
 }
 
-/* Counts work; -EOVERFLOW past the bound. */
+/* Counts work; -EOVERFLOW past the bound. Every operand and every node comes by here, so no loop escapes it.
+ */
 static int step(struct run *r) {
     if (++r->steps > TEMPLATE_STEPS_MAX || r->arena->used > TEMPLATE_MEMORY_MAX)
         return err_set(r->err, -EOVERFLOW, "the template takes too many steps or too much memory");
@@ -111,7 +116,7 @@ static int call_function(struct run *r, const struct operand *o, const struct ap
     if (count < f->least || count > f->most)
         return template_run_refuse(r, o->at, "wrong number of args for %s: want %s%u got %u", f->name,
                                    f->most > f->least ? "at least " : "", f->least, count);
-    while (done == 0 && given < count) {
+    while (done == 0 && given < count) { /* count <= most: arguments has room */
         done = argument(r, a, given, &arguments[given]);
         given++;
         /* "or" ends at the first that is true, "and" at the first that is not. */
@@ -187,7 +192,7 @@ static int run_action(struct run *r, const struct value *dot, const struct node 
     struct value v;
     int ret = run_pipeline(r, dot, n->pipeline, &v);
 
-    if (ret < 0 || n->pipeline->slot_count > 0)
+    if (ret < 0 || n->pipeline->slot_count > 0) /* <<$x := .A>> puts nothing out */
         return ret;
     if (v.kind == VALUE_ROOT)
         return template_run_refuse(r, n->at, "all fields at once cannot be written: name one of them");
@@ -239,6 +244,7 @@ static int run_range(struct run *r, const struct value *dot, const struct node *
             r->slots[pipeline->slots[0]] = key;
         ret = run_list(r, &item, n->body, &flow);
     }
+    /* flow is not handed on: a break or a continue has been used up by this loop. */
     return ret;
 }
 

@@ -1,4 +1,6 @@
-/* Templates: the values of a run, and how Go writes them. */
+/* Templates: the values of a run, and how Go writes them: as text/template puts a result out, and as its
+ * printf formats one (package fmt). A verb that does not fit is not an error there but a text
+ * ("%!d(string=x)"), and here too: what comes of it is Prometheus's to judge, as with prometheus-adapter. */
 #include "adapter/goquote.h"
 #include "adapter/template_internal.h"
 #include "base/str.h"
@@ -21,6 +23,7 @@ const char *value_type(const struct value *v) {
     return names[v->kind];
 }
 
+/* As Go's IsTrue: what is empty, zero or nil is not. */
 bool value_is_true(const struct value *v) {
     switch (v->kind) {
     case VALUE_BOOL:
@@ -60,6 +63,7 @@ static int format_text(const char *text, char verb, struct buf *out) {
     return verb == 'd' ? misfit(&v, verb, out) : buf_puts(out, text);
 }
 
+/* fmt applies the verb to each item: %q of a list is ["a" "b"]. */
 static int format_list(const struct template_field *list, char verb, struct buf *out) {
     int ret = buf_puts(out, "[");
 
@@ -102,6 +106,7 @@ int template_format_value(const struct value *v, char verb, struct buf *out) {
     }
 }
 
+/* What text/template itself puts out for a value that is not there; printf writes <nil>. */
 int value_print(const struct value *v, struct buf *out) {
     return v->kind == VALUE_NONE ? buf_puts(out, "<no value>") : template_format_value(v, 'v', out);
 }
@@ -124,6 +129,7 @@ static bool is_verb(char c) {
 }
 
 char template_format_foreign(const char *format) {
+    /* Flags and widths (%5d, %-s) are not read: their first character is taken for a verb, and refused. */
     for (const char *p = strchr(format, '%'); p; p = strchr(p + 1 + (p[1] != '\0'), '%'))
         if (!is_verb(p[1]))
             return p[1];
