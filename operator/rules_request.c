@@ -10,6 +10,8 @@ enum { QUERY_MAX = 4 * 1024 * 1024 };
 
 static const char some_namespace[] = "<namespace>";
 
+static const char no_object[] = "there is no such object, and so no query";
+
 static void set_problem(json_t *answer, const char *text) {
     json_object_set_new(answer, "problem", json_string(text));
 }
@@ -45,7 +47,7 @@ static void write_entry(const struct rules_world *world, const struct rules_requ
     rules_set_place(world, entry->rule, answer);
     json_object_set_new(answer, "series", json_string(entry->series));
     if (query.resource && query.name_count == 0)
-        set_problem(answer, "there is no such object, and so no query");
+        set_problem(answer, no_object);
     else if (rulequery_write(&query, &text, &err) < 0)
         set_problem(answer, err_text(&err));
     else
@@ -101,7 +103,9 @@ static void write_resource(const struct rules_world *world, const struct rules_r
     if (!rule->given)
         return;
     set_names(&query, request);
-    if (rulequery_write_resource(rule, &query, node, &text, &err) < 0)
+    if (query.name_count == 0)
+        set_problem(answer, no_object);
+    else if (rulequery_write_resource(rule, &query, node, &text, &err) < 0)
         set_problem(answer, err_text(&err));
     else
         add_query(answer, name, &text);

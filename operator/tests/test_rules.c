@@ -214,8 +214,9 @@ static void print_request(const struct fixture *x, const json_t *in, FILE *out) 
     arena_init(&arena, 0);
     if (metrics_route_read(text_of(in, "request"), &arena, &route, &err) < 0)
         fail_msg("%s", err.text);
-    json_t *value =
-        rules_report_request(&x->world, &(struct rules_request){text_of(in, "request"), &route, names, 2});
+    bool none = json_is_true(json_object_get(in, "noObjects"));
+    json_t *value = rules_report_request(
+        &x->world, &(struct rules_request){text_of(in, "request"), &route, names, none ? 0 : 2});
     rules_print_request(value, out);
     json_decref(value);
 }
