@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/commands.h"
+#include "operator/evaluate.h"
 #include "operator/flags.h"
 #include "operator/options.h"
 #include "operator/rules_ask.h"
@@ -106,8 +107,8 @@ static const struct flag own_flags[] = {
     {"--names", NULL, set_names, 0, "A,B", "the objects that * stands for in --request", NULL},
     {"--metric", NULL, set_metric, AT(metric), "NAME",
      "tell where this metric is (http_requests, pods/http_requests), or why it is not there", NULL},
-    {"--output", "-o", flag_choice, AT(output), "text|json", "how to print the answer; default text",
-     "text or json"},
+    {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the answer; default text",
+     "text, json or yaml"},
 };
 enum { OWN_FLAGS = sizeof(own_flags) / sizeof(own_flags[0]) };
 
@@ -328,7 +329,7 @@ static int ask_prometheus(struct session *s, struct err *err) {
         return ret;
     p.asker = s->asker;
     s->world.source = arena_strdup(&s->a->arena, endpoint.base.url); /* without its password */
-    ret = rules_ask_series(&p, s->rules, s->a->config, &s->series, err);
+    ret = rules_ask_series(&p, s->rules, s->world.config, &s->series, err);
     /* Why a metric is not there is often to be seen in series that no rule asks for. */
     if (ret == 0 && s->a->metric)
         ret = rules_ask_concerned(&p, s->rules, s->a->metric, &s->series, err);
@@ -402,6 +403,8 @@ static int print(const struct arguments *a, json_t *answer) {
     if (str_eq(a->output, "json")) {
         json_dumpf(answer, stdout, JSON_INDENT(2));
         fputs("\n", stdout);
+    } else if (str_eq(a->output, "yaml")) {
+        evaluate_print_yaml(answer, stdout);
     } else if (a->request) {
         rules_print_request(answer, stdout);
     } else if (a->metric) {

@@ -133,6 +133,16 @@ class Commands(unittest.TestCase):
             self.assertEqual(code, 0, said)
             self.assertIn("no service has the label", said)
 
+    def test_rules_reads_standard_input(self):
+        """Whoever says no, the file and its line are named as everywhere else."""
+        rules = 'rules:\n- seriesQuery: a\n  resources: {template: <<.Resource>>}\n  metricsQuery: sum(a)\n'
+        with Server(400, b'{"status": "error", "error": "no"}') as url:
+            source = ("--prometheus-url", url, "--prometheus-verb=GET")
+            self.refuses(1, "stdin:2: seriesQuery a: ", "rules", "-f-", *source, stdin=rules)
+        code, out, _ = run("rules", "-f-", "-o", "yaml", stdin=rules)
+        self.assertEqual(code, 0)
+        self.assertIn('seriesQuery: "a"\n', out)
+
 
 if __name__ == "__main__":
     unittest.main()
