@@ -246,9 +246,26 @@ void entry_finish(struct entry *e) {
     give_arena_back(e);
 }
 
+/* All but one thing that the status said was about another spec. Who put the workload to 0 is not: without
+ * that condition it would count as off by hand once the spec is mended. */
+static json_t *invalid_status(const struct entry *e, const char *reason, const char *text) {
+    json_t *c, *conditions = json_array();
+    char when[CLOCK_TEXT_MAX];
+    size_t i;
+
+    json_array_foreach(json_object_get(e->stored, "conditions"), i, c) {
+        if (str_eq(json_string_value(json_object_get(c, "type")), "ScaledToZero"))
+            json_array_append(conditions, c);
+    }
+    json_array_append_new(conditions, json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "Ready", "status",
+                                                "False", "reason", reason, "message", text,
+                                                "lastTransitionTime", clock_format(clock_wall(), when)));
+    return json_pack("{s:I, s:o}", "observedGeneration", (json_int_t)e->policy->meta.generation, "conditions",
+                     conditions);
+}
+
 /* A spec that got past the schema and still cannot be used: said in the status, nothing is done. */
 static void publish_invalid(struct entry *e, const struct err *invalid) {
-    char when[CLOCK_TEXT_MAX];
     const char *reason = "InvalidSpec", *text = invalid->text;
     bool known = false;
 
@@ -261,10 +278,7 @@ static void publish_invalid(struct entry *e, const struct err *invalid) {
         entry_queue(e, now_mono(e) + recheck); /* no sample asks for it again, as it does for the others */
         return;
     }
-    json_t *wanted =
-        json_pack("{s:I, s:[{s:s, s:s, s:s, s:s, s:s}]}", "observedGeneration",
-                  (json_int_t)e->policy->meta.generation, "conditions", "type", "Ready", "status", "False",
-                  "reason", reason, "message", text, "lastTransitionTime", clock_format(clock_wall(), when));
+    json_t *wanted = invalid_status(e, reason, text);
     write_event(e, &(struct decision_event){.warning = true, .reason = reason, .message = text});
     write_status(e, wanted);
     json_decref(wanted);

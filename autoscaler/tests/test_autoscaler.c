@@ -155,6 +155,16 @@ static void test_value_is_written_after_a_refusal(void **state) {
     world_end();
 }
 
+/* Another spec, as a person's edit makes it. */
+static void edit(const char *field, int value) {
+    json_t *metadata = json_object_get(w.document, "metadata");
+    json_int_t generation = json_integer_value(json_object_get(metadata, "generation"));
+
+    json_object_set_new(json_object_get(w.document, "spec"), field, json_integer(value));
+    json_object_set_new(metadata, "generation", json_integer(generation + 1));
+    world_set_policy(w.document);
+}
+
 static void set_behavior(const char *json) {
     json_object_set_new(json_object_get(w.document, "spec"), "behavior", json_loads(json, 0, NULL));
 }
@@ -235,6 +245,25 @@ static void test_start_without_events(void **state) {
     world_end();
 }
 
+/* Who put the workload to 0 is remembered by a condition alone: a spec that cannot be used for a while must
+ * not lose it, or the workload would never wake again. */
+static void test_invalid_spec_keeps_zero(void **state) {
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    json_object_set_new(json_object_get(w.document, "spec"), "minReplicas", json_integer(0));
+    world_sync_all();
+    world_set_workload(1);
+    world_set_policy(w.document);
+    world_set_value(0);
+    TURN_UNTIL(*condition_message(w.document, "ScaledToZero"));
+    edit("maxReplicas", -1);
+    TURN_UNTIL(!*decided("reason"));
+    edit("maxReplicas", 10);
+    world_set_value(100);
+    TURN_UNTIL(w.workload->spec_replicas == 1);
+    world_end();
+}
+
 static void test_deleted_policy_stops(void **state) {
     (void)state;
     begin_steady();
@@ -259,6 +288,7 @@ int main(void) {
         cmocka_unit_test(test_restart_keeps_the_window),
         cmocka_unit_test(test_restart_keeps_the_rate),
         cmocka_unit_test(test_start_without_events),
+        cmocka_unit_test(test_invalid_spec_keeps_zero),
         cmocka_unit_test(test_deleted_policy_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
