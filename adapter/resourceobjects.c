@@ -15,7 +15,7 @@ struct each {
     void *arg;
 };
 
-/* metrics-server follows only the pods that run. */
+/* metrics-server follows only the pods that run (field selector status.phase=Running of its informer). */
 static void pass_on(void *arg, const struct object *object) {
     const struct each *each = arg;
 
@@ -25,6 +25,7 @@ static void pass_on(void *arg, const struct object *object) {
         each->fn(each->arg, object);
 }
 
+/* A namespace's pods are found by its index; all pods, and nodes, are looked through. */
 bool resource_objects_each(const struct metrics_route *route, const struct resource_informers *informers,
                            informer_each_fn *fn, void *arg) {
     bool pods = resource_route_is_pods(route);
@@ -54,6 +55,7 @@ void resource_answer_unknown(metrics_answer_fn *fn, void *arg) {
     fail(fn, arg, 503, "ServiceUnavailable", "the cluster's pods and nodes are not known yet");
 }
 
+/* Messages live in an arena of the call: whoever is answered copies what is to stay. */
 void resource_answer_failed(const char *why, metrics_answer_fn *fn, void *arg) {
     cleanup_arena struct arena arena;
 

@@ -1,5 +1,10 @@
 /* Requests of metrics.k8s.io that Prometheus answers: the objects that are asked for, a question for each of
- * their namespaces and for cpu and memory, and the answer when the last one is in. */
+ * their namespaces and for cpu and memory, and the answer when the last one is in.
+ *
+ * A call takes references to the objects that it is about, sends its questions, and counts them: what each
+ * answer says is added to the objects (resourcerules_values.c), and the last one to come gives the answer of
+ * the call and frees it. Where all came from memory, resourcerules_answer does both itself; a call that is
+ * cancelled before is freed without a word. There is no fourth way out. */
 #include "adapter/resourcerules_internal.h"
 
 #include "adapter/askedservers.h"
@@ -28,23 +33,24 @@ struct asked {
 
 struct resourcerules_call {
     struct resourcerules *all;
-    struct resourcerules_call *next, **at;
-    struct metrics_route route; /* name, ns and resource alone, in arena */
+    struct resourcerules_call *next, **at; /* in the list of all; at: what points to it there */
+    struct metrics_route route;            /* name, ns and resource alone, in arena */
     metrics_answer_fn *fn;
     void *arg;
     struct arena arena;
-    struct measured *objects;
+    struct measured *objects; /* sorted in ask_all; by_key points into it, so that none may be added after */
     uint32_t count, cap;
     struct map by_key; /* struct measured */
     struct map asked;  /* struct asked, by what makes two questions one; see ask() */
     usec_t window;
     uint32_t waits; /* questions that are out */
-    bool inside;    /* in resourcerules_answer */
-    struct err err; /* of a question that failed */
+    bool inside;    /* in resourcerules_answer, which looks at waits itself when all are sent */
+    struct err err; /* of the question that failed last: one is enough for a reason */
 };
 
 /* Following pods and nodes. */
 
+/* Nobody waits for a change: what there is, is looked up when a request comes. */
 static void on_object(void *arg, enum informer_change change, const struct object *old,
                       const struct object *new_) {
     (void)arg;
@@ -78,6 +84,7 @@ static void on_change(void *arg) {
         all->nodes = follow(all, "Node", OBJECT_NODE);
 }
 
+/* Clients that are about to go must not stay in the cache as keys of their answers. */
 static void on_sources(void *arg) {
     struct resourcerules *all = arg;
 
@@ -254,6 +261,7 @@ static struct resourcerules_call *call_new(struct resourcerules *all, const stru
     call->all = all;
     arena_init(&call->arena, 16384);
     call->route.api = route->api;
+    /* Selectors have done their work when the objects are found, and are not needed for the answer. */
     call->route.resource = arena_strdup(&call->arena, route->resource);
     call->route.ns = route->ns ? arena_strdup(&call->arena, route->ns) : NULL;
     call->route.name = route->name ? arena_strdup(&call->arena, route->name) : NULL;

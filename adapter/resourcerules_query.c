@@ -1,11 +1,17 @@
 /* The query of resourceRules for some pods or nodes: widened where that is sound, so that everybody shares
- * it, else with the names spelled out, as prometheus-adapter sends it. */
+ * it, else with the names spelled out, as prometheus-adapter sends it.
+ *
+ * There are three forms of a question for pods. Widened to its namespace alone it has no names in it. Widened
+ * to all namespaces as well, the cache may ask for all of them at once and give this namespace its part.
+ * Where the request itself is about all namespaces, that widest form is the question, and the only one. */
 #include "adapter/resourcerules_internal.h"
 
 #include "adapter/widen.h"
 #include "base/str.h"
 #include <errno.h>
 
+/* Of a query with all names in it: twice what the matchers may have (rulequery.c), which a template may well
+ * write more than once. */
 static const size_t QUERY_MAX = (size_t)8 << 20;
 
 /* The label that stands for a resource, in arena; -ENOENT. */
@@ -70,6 +76,7 @@ static int find_labels(const struct resource_rule *rule, const struct rulequery 
 
     if (ret < 0 || !pods)
         return ret;
+    /* "" where the rule has none: all samples of a pod are then one container without a name. */
     question->container_label = arena_strdup(arena, str_or_empty(rule->container_label));
     return label_of(query, rule, "namespaces", arena, &question->ns_label);
 }
@@ -91,6 +98,7 @@ int resource_question_write(const struct ruleset *ruleset, const struct resource
     if (!rule->given || !query.resource || find_labels(rule, &query, arena, &question) < 0)
         return err_set(err, -ENOENT, "resourceRules: no label stands for what is asked for");
     question.source = rule->source;
+    /* Why it could not be widened is no error: written by name, the template fails again and tells. */
     if (write_widened(rule, &query, arena, &question) < 0) {
         int ret = write_named(rule, &query, arena, &question, err);
         if (ret < 0)

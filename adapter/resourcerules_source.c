@@ -1,5 +1,9 @@
 /* resourceRules for policies: those of a namespace share what a request for all its pods is answered, which
- * is asked for again and again. Mostly that is in the cache's memory, and has changed or not. */
+ * is asked for again and again. Mostly that is in the cache's memory, and has changed or not.
+ *
+ * A feed is made for the first subscriber of a namespace. When the last one has gone it leaves the map at
+ * once, so that whoever comes next gets a new one, and is freed: by the one who unsubscribes, or, where that
+ * happens while the subscribers are told, by on_answer when all were told. */
 #include "adapter/resourcerules_internal.h"
 
 #include "adapter/subscribers.h"
@@ -8,7 +12,8 @@
 #include "base/str.h"
 #include <stdlib.h>
 
-/* How soon an answer that the cache has got is seen. */
+/* How soon an answer that the cache has got is seen: the cache asks the server every 10 s where nothing else
+ * is set, and a look that finds what is known costs no query. */
 static const usec_t LOOK = 5 * USEC_PER_SEC;
 
 struct resource_source {
@@ -23,13 +28,13 @@ struct resource_feed {
     struct resource_source *source;
     char *ns;
     struct subscribers users;
-    struct loop_timer *timer;
+    struct loop_timer *timer;        /* the next look; off while call is under way */
     struct resourcerules_call *call; /* under way */
-    bool answered;
-    char *failure; /* why the last answer is none; NULL: it is one */
-    usec_t newest; /* wall time of the evaluation; 0: of nothing */
-    struct arena arena;
-    struct map pods; /* struct metrics_object by name */
+    bool answered;                   /* at all, with values or a failure */
+    char *failure;                   /* why the last answer is none; NULL: it is one */
+    usec_t newest;                   /* wall time of the evaluation; 0: of nothing */
+    struct arena arena;              /* of pods, of one answer alone: emptied before the next is taken */
+    struct map pods;                 /* struct metrics_object by name */
 };
 
 struct metric_subscription {
@@ -40,6 +45,7 @@ struct metric_subscription {
 
 /* ---- what an answer says ---- */
 
+/* The answer is borrowed for the callback; of its texts only the names are needed later. */
 static struct metrics_object *copy_object(struct arena *arena, const struct metrics_object *from) {
     struct metrics_object *to = ARENA_NEW(arena, struct metrics_object);
     struct metrics_usage *usages = ARENA_ARRAY(arena, struct metrics_usage, from->usage_count + 1);
@@ -64,6 +70,8 @@ static void forget(struct resource_feed *f) {
     f->newest = 0;
 }
 
+/* A failure takes the values before it away: that a good answer stands in for a failed fetch for a while is
+ * the cache's work, and here it has ended. */
 static void take(struct resource_feed *f, const struct metrics_answer *answer) {
     forget(f);
     f->answered = true;
@@ -118,12 +126,14 @@ static void on_answer(void *arg, const struct metrics_answer *answer) {
     loop_timer_set(f->timer, LOOK);
     if (answer->status == 503 || !is_news(f, answer)) /* 503: the pods are not known yet */
         return;
+    /* Taken before anybody is told: they read the samples while they are. */
     take(f, answer);
     subscribers_tell(&f->users);
     if (!f->users.first) /* the last one went while being told */
         feed_free(f);
 }
 
+/* Answered from memory, on_answer runs before resourcerules_answer returns. */
 static void on_look(void *arg) {
     struct resource_feed *f = arg;
     const struct metrics_route route = {.api = ROUTE_RESOURCE, .ns = f->ns, .resource = "pods"};
@@ -171,11 +181,14 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     free(sub);
     if (f->users.first)
         return;
+    /* The map's key is the feed's own text: out of the map before the feed goes. */
     map_remove(&s->feeds, f->ns);
     if (!f->users.telling)
         feed_free(f);
 }
 
+/* Whether there are values is judged for the namespace, not for this subscriber's pods: which of those lack
+ * one, read_pods tells. */
 static void judge(const struct resource_feed *f, struct sample *sample) {
     if (f->failure) {
         sample->quality = QUALITY_FAILED;

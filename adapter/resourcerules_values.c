@@ -1,4 +1,6 @@
-/* From samples to the usage of pods and nodes. */
+/* From samples to the usage of pods and nodes. Two answers meet here, one of cpu and one of memory, in any
+ * order and maybe of different times: each adds to the containers that it names, and an object is shown when
+ * both have named it. */
 #include "adapter/resourcerules_internal.h"
 
 #include "base/buf.h"
@@ -6,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A list, looked through: pods have a few containers. Its order is that of the samples, which nothing depends
+ * on: usages are sorted when the object is shown. */
 static struct measured_container *container_of(struct measured *measured, const char *name,
                                                struct arena *arena) {
     for (struct measured_container *c = measured->containers; c; c = c->next)
@@ -35,6 +39,8 @@ static void take_value(const struct resource_question *question, const struct ve
         measured->at = sample->at;
 }
 
+/* A widened answer has pods in it that nobody asked for, or that are gone: only those of by_key count, whose
+ * keys are those of objects, "namespace/name", or the name of a node. */
 void resource_values_take(const struct resource_question *question, const struct vector *vector,
                           const struct map *by_key, struct arena *arena) {
     cleanup_buf struct buf key;
@@ -55,13 +61,16 @@ void resource_values_take(const struct resource_question *question, const struct
     }
 }
 
-/* In thousandths, truncated as the original does it; at most so many. */
+/* In thousandths, truncated as the original does it; at most so many, for the conversion of a larger double
+ * to an integer is undefined (C11, 6.3.1.4). */
 static int64_t milli(double value, int64_t most) {
     double scaled = value * 1000;
 
     return scaled < (double)most ? (int64_t)scaled : most;
 }
 
+/* cpu comes in nanocores, as the kubelets' does, but no finer than the milli-cores that the original gives.
+ */
 static struct metrics_usage usage_of(const struct measured_container *c) {
     int64_t memory = milli(c->values[OF_MEMORY], INT64_MAX);
 
