@@ -1,5 +1,10 @@
 /* Whom to trust, and what a request shows of who asks. The authorities come from flags, or from the ConfigMap
- * that each cluster keeps for aggregated apiservers, and go to the TLS server as they change. */
+ * that each cluster keeps for aggregated apiservers, and go to the TLS server as they change.
+ *
+ * There are two of them, and they mean different things: whoever holds a certificate of the front proxy's may
+ * say who asks, in headers; one of the clients' says only who its holder is. Each may come from a file of its
+ * own while the other one is the ConfigMap's. What was trusted once is lost only when a newer text says so:
+ * neither a file that is gone nor a ConfigMap that is garbled may lock the whole cluster out. */
 #include "adapter/access.h"
 
 #include "adapter/access_internal.h"
@@ -10,14 +15,17 @@
 #include <string.h>
 
 #define DEFAULT_TTL (10 * USEC_PER_SEC)
+/* Costs a stat(2) for each file. Authorities overlap when they are rotated, so that nobody waits for this. */
 #define FILES_EVERY (10 * USEC_PER_SEC)
 
 static const char subject[] = "kube-system/extension-apiserver-authentication";
+/* The default of --authorization-always-allow-paths: probes come without credentials. */
 static const char *const open_paths[] = {"/healthz", "/readyz", "/livez", NULL};
 
 /* ---- authorities ---- */
 
-/* Gives the server what is trusted now; an authority that cannot be read leaves the one before. */
+/* Gives the server what is trusted now; an authority that cannot be read leaves the one before. What the
+ * server has is kept in trusted: an update that leaves an authority alone is nothing to log. */
 static void trust(struct access *a) {
     const char *const of_configmap[HTTPS_CAS] = {
         [HTTPS_CA_FRONT_PROXY] = a->config.front_proxy_ca, [HTTPS_CA_CLIENT] = a->config.client_ca};
@@ -50,7 +58,8 @@ static void on_files_due(void *arg) {
     loop_timer_set(a->files_due, FILES_EVERY);
 }
 
-/* A ConfigMap that is deleted, or garbled, changes nothing: the apiserver writes it anew. */
+/* A ConfigMap that is deleted, or garbled, changes nothing: the apiserver writes it anew. names may point
+ * into config, which is replaced in place: so the new names are in force at once. */
 static void on_configmap(void *arg, const json_t *object) {
     struct access *a = arg;
     struct access_config config;
@@ -100,7 +109,8 @@ static void on_extra(void *arg, const char *name, const char *value) {
     identity_draft_extra_header(reader->draft, name + reader->prefix, value);
 }
 
-/* What the front proxy says of whom it speaks for; NULL: it names nobody. */
+/* What the front proxy says of whom it speaks for; NULL: it names nobody, and then its other headers count
+ * for nothing (headerrequest/requestheader.go of k8s.io/apiserver): it may bring credentials of its own. */
 static struct access_identity *proxied(const struct access_names *names,
                                        const struct https_request *request) {
     struct identity_draft draft;
@@ -119,12 +129,14 @@ static struct access_identity *proxied(const struct access_names *names,
     return identity_draft_finish(&draft);
 }
 
+/* Without allowed names every certificate of the authority is a front proxy's. */
 static bool is_front_proxy(const struct access *a, const struct https_peer *peer) {
     return peer && peer->verified[HTTPS_CA_FRONT_PROXY] &&
            (!a->names->allowed[0] || access_list_has(a->names->allowed, str_or_empty(peer->common_name)));
 }
 
-/* A client certificate names the user by its common name, the groups by its organizations. */
+/* A client certificate names the user by its common name, the groups by its organizations, as
+ * CommonNameUserConversion of k8s.io/apiserver has it. NULL: it has no common name. */
 static struct access_identity *certified(const struct https_peer *peer) {
     struct identity_draft draft;
 
@@ -135,8 +147,9 @@ static struct access_identity *certified(const struct https_peer *peer) {
     return identity_draft_finish(&draft);
 }
 
-/* In the order of an aggregated apiserver: the front proxy, the client certificate, the token. Credentials
- * that prove nothing are an error; only who shows none is anonymous. */
+/* In the order of an aggregated apiserver: the front proxy, the client certificate, the token. A certificate
+ * that verifies and makes nobody of its holder is an error; one that does not is as none (peer is NULL), and
+ * who shows nothing else is anonymous. */
 enum access_who access_identify(const struct access *a, const struct https_request *request,
                                 struct access_identity **ret_identity, const char **ret_token,
                                 size_t *ret_len) {
@@ -159,6 +172,7 @@ enum access_who access_identify(const struct access *a, const struct https_reque
 
 /* ---- life ---- */
 
+/* NULL is not the empty list: a flag that is not given leaves the default, one that is empty empties it. */
 static const char *const *copy_list(struct arena *arena, const char *const *list,
                                     const char *const *otherwise) {
     size_t n = 0;
@@ -180,6 +194,7 @@ static void copy_options(struct access *a, const struct access_options *o) {
     a->names_of_flag = (struct access_names){
         .allowed = copy_list(&a->arena, o->requestheader_allowed_names, otherwise->allowed),
         .user = copy_list(&a->arena, o->requestheader_username_headers, otherwise->user),
+        /* No flag of the original names the header of the uid. */
         .uid = otherwise->uid,
         .group = copy_list(&a->arena, o->requestheader_group_headers, otherwise->group),
         .extra_prefix = copy_list(&a->arena, o->requestheader_extra_headers_prefix, otherwise->extra_prefix)};
@@ -201,6 +216,7 @@ static int read_files(struct access *a, struct err *err) {
         if (file_follow(&a->files[i], /* force= */ true, &changed, err) < 0)
             return err ? (err->code = -EINVAL) : -EINVAL;
     }
+    /* Names belong to the authority that they were given with: those of flags say nothing of another one. */
     a->names = paths[HTTPS_CA_FRONT_PROXY] ? &a->names_of_flag : &a->config.names;
     return 0;
 }
@@ -240,6 +256,8 @@ int access_new(struct loop *loop, struct kube *kube, struct httpsserver *server,
         access_free(a);
         return ret;
     }
+    /* Where both authorities are given nothing is left that the ConfigMap could say, and no right to it is
+     * needed. */
     bool all_given = a->files[HTTPS_CA_CLIENT].path && a->files[HTTPS_CA_FRONT_PROXY].path;
     if (!options->skip_lookup && !all_given)
         a->configmap = kubeobject_follow(loop, kube, "/api/v1/namespaces/kube-system/configmaps",
@@ -266,6 +284,8 @@ void access_free(struct access *a) {
     free(a);
 }
 
+/* Before that the front proxy is a stranger, and all that it passes on would be refused: it is better not to
+ * be ready. */
 bool access_ready(const struct access *a) {
     return !a->configmap || a->looked ||
            (a->options.tolerate_lookup_failure && kubeobject_error(a->configmap)->code);

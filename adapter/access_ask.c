@@ -1,5 +1,11 @@
 /* Questions: what is known is answered at once; else the apiserver is asked, first whose a token is, then
- * whether they may. All who want to know the same wait for one review. */
+ * whether they may. All who want to know the same wait for one review.
+ *
+ * A check that has to wait is in the list of exactly one review: of its token at first, then of its rights. A
+ * review is in under_way, by its key, until its answer is in (settle); from then on it belongs to the
+ * function that tells those who wait, and is freed when all have been told. Whoever is told may ask again,
+ * and may cancel any other check: so they are taken from the list one by one (pop), never in a walk. A review
+ * that the last one gives up is cancelled, for the apiserver has other things to do. */
 #include "adapter/access.h"
 
 #include "adapter/access_internal.h"
@@ -10,13 +16,16 @@
 
 enum {
     KNOWN_MAX = 8192,
-    /* Of each kind. A hundredth of it, which is the most that one answer may take, is a user of some thousand
-     * groups. */
+    /* Of each kind. A hundredth of it, which is the most that one answer may take, is a user of about a
+     * thousand groups. */
     KNOWN_BYTES = 16 << 20,
     UNDER_WAY_MAX = 256, /* of each kind: who asks more often waits for nothing but gets an error */
     REPLY_MAX = 256 << 10,
+    /* A key that is cut off would be that of another question, so this is more than any takes: who asks is
+     * known from headers of 16 KiB or from a reply of REPLY_MAX, and a target has 8 KiB. */
     KEY_MAX = 1 << 20,
 };
+/* As ClientTimeout of an aggregated apiserver's options has it. */
 #define REVIEW_TIMEOUT (10 * USEC_PER_SEC)
 
 /* One question to the apiserver under way, and who waits for its answer. */
@@ -57,7 +66,7 @@ static void check_free(struct access_check *check) {
     free(check);
 }
 
-/* Ends a check that nothing holds any more. */
+/* Ends a check that nothing holds any more; whoever is told has lost the handle by then. */
 static void finish(struct access_check *check, enum access_verdict verdict, const struct err *err) {
     tell(check->access, verdict, check->identity, err, check->done, check->arg);
     check_free(check);
@@ -72,7 +81,9 @@ static void finish_unauthenticated(struct access_check *check) {
 
 /* ---- reviews under way ---- */
 
-/* The answer is in: who asks from now on looks it up, or begins anew. */
+/* The answer is in: who asks from now on looks it up, or begins anew. Before anyone is told: who asks the
+ * same from inside would else join a list that is being emptied, and wait for an answer that has been given.
+ */
 static void settle(struct review *review) {
     map_remove(&review->access->under_way[review->kind], review->key);
     review->call = NULL;
@@ -98,6 +109,7 @@ static struct access_check *pop(struct review *review) {
     return check;
 }
 
+/* A failure is not kept: the next one who asks tries again. */
 static void fail_all(struct review *review, const struct err *why) {
     struct err err = *why;
     struct access_check *check;
@@ -112,7 +124,8 @@ static void fail_all(struct review *review, const struct err *why) {
 static void on_token_reviewed(void *arg, const struct kube_reply *reply);
 static void on_subject_reviewed(void *arg, const struct kube_reply *reply);
 
-/* Asks the apiserver; question is taken. */
+/* Asks the apiserver; question is taken. The answer comes on a later turn, when the one who asks is in the
+ * list. */
 static struct review *review_start(struct access *a, enum access_review_kind kind, const char *key,
                                    json_t *question) {
     static const struct {
@@ -167,7 +180,8 @@ static bool await(struct access_check *check, enum access_review_kind kind, cons
 
 /* ---- may they? ---- */
 
-/* Looks the verdict up; false: it is to be asked for, by key. */
+/* Looks the verdict up; false: it is to be asked for, by key. system:masters may do everything, as with the
+ * original: the aggregator's probes, which are of that group, never wait for a review. */
 static bool is_known(struct access *a, const struct access_identity *identity,
                      const struct access_action *action, struct buf *key, enum access_verdict *ret_verdict,
                      struct err *ret_why) {
@@ -214,6 +228,8 @@ static void on_subject_reviewed(void *arg, const struct kube_reply *reply) {
         fail_all(review, &err);
         return;
     }
+    /* Kept before anyone is told, for the same reason as settle; the reason is of the reply, which outlives
+     * the loop. */
     usec_t ttl = answer.yes ? a->options.authorized_ttl : a->options.unauthorized_ttl;
     access_cache_put(&a->known[REVIEW_SUBJECT], review->key, &answer, loop_now(a->loop) + ttl);
     while ((check = pop(review))) {
@@ -294,7 +310,9 @@ static struct access_check *ask_as(struct access *a, struct access_identity *ide
     return await(check, REVIEW_SUBJECT, key.data, question) ? check : NULL;
 }
 
-/* The token itself goes into the question and nowhere else. */
+/* The token itself goes into the question and nowhere else: what is kept of it is a keyed digest, from which
+ * nobody who sees our memory can tell the token. That a token is bad is kept, too, so that who sends one
+ * again and again costs the apiserver one review in a while. */
 static struct access_check *ask_with_token(struct access *a, const char *token, size_t len,
                                            const struct access_action *action, access_done_fn *done,
                                            void *arg) {
@@ -347,6 +365,7 @@ struct access_check *access_ask(struct access *a, const struct https_request *re
 void access_cancel(struct access_check *check) {
     if (!check)
         return;
+    /* It waits, so it is in a list: whoever has been told has no handle any more. */
     struct review *review = check->review;
     struct access_check **at = &review->waiting;
     while (*at != check)

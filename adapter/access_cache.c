@@ -1,4 +1,6 @@
-/* A map and a list in the order of use. */
+/* A map and a list in the order of use. Each entry is in both, from put to drop, and bytes is the sum of
+ * theirs. Nothing sweeps out what has expired: it goes when it is asked for, or as the oldest, and until then
+ * it is within the bounds. */
 #include "adapter/access_cache.h"
 
 #include "base/mem.h"
@@ -31,6 +33,7 @@ static void list_put_first(struct access_cache *cache, struct access_cache_entry
     cache->newest = e;
 }
 
+/* The map first: its key lies in the entry. */
 static void drop(struct access_cache *cache, struct access_cache_entry *e) {
     map_remove(&cache->entries, e->key);
     list_remove(cache, e);
@@ -54,6 +57,8 @@ const struct access_cached *access_cache_get(struct access_cache *cache, const c
         drop(cache, e);
         return NULL;
     }
+    /* Being asked for keeps it from being pushed out, but makes it no younger: rights that were taken away
+     * would hold for ever. */
     list_remove(cache, e);
     list_put_first(cache, e);
     return &e->answer;

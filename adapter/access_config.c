@@ -11,6 +11,7 @@ static const char *const remote_uid[] = {"X-Remote-Uid", NULL};
 static const char *const remote_group[] = {"X-Remote-Group", NULL};
 static const char *const remote_extra[] = {"X-Remote-Extra-", NULL};
 
+/* The names that kubeadm has kube-apiserver use, and the defaults of aggregated apiservers. */
 const struct access_names access_default_names = {.allowed = no_texts,
                                                   .user = remote_user,
                                                   .uid = remote_uid,
@@ -27,6 +28,7 @@ static const char *without_slash(const char *path) {
     return path[0] == '/' ? path + 1 : path;
 }
 
+/* As authorization/path of k8s.io/apiserver has it: a star counts at the end alone. */
 bool access_path_open(const char *const *paths, const char *path) {
     path = without_slash(path);
     for (; *paths; paths++) {
@@ -39,7 +41,9 @@ bool access_path_open(const char *const *paths, const char *path) {
     return false;
 }
 
-/* The list is a text that holds JSON: `["X-Remote-User"]`. */
+/* The list is a text that holds JSON: `["X-Remote-User"]`. A key that is not there, an empty text and null
+ * are the empty list, as Go reads them; a list with anything but texts in it is an error as a whole, for a
+ * name left out of it might be the one that keeps strangers away. */
 static int read_list(struct arena *arena, const json_t *data, const char *key, const char *const **ret_list,
                      struct err *err) {
     const char *text = json_string_value(json_object_get(data, key));
@@ -71,6 +75,7 @@ static const char *read_pem(struct arena *arena, const json_t *data, const char 
     return text && text[0] ? arena_strdup(arena, text) : NULL;
 }
 
+/* All or nothing: half a ConfigMap would join names and authorities that do not belong together. */
 int access_config_read(const json_t *configmap, struct access_config *ret_config, struct err *err) {
     const json_t *data = json_object_get(configmap, "data");
     struct access_config c = {0};

@@ -1,4 +1,5 @@
-/* Identities: drafts, their keys, and what headers say. */
+/* Identities: drafts, their keys, and what headers say. A draft gathers texts in its arena as they come; when
+ * it is finished, the identity is put into the same arena, takes it over, and does not change any more. */
 #include "adapter/access_identity.h"
 
 #include "base/mem.h"
@@ -16,7 +17,7 @@ struct draft_value {
 };
 
 static const size_t KEY_MAX = (size_t)1 << 20; /* whoever says who somebody is has a smaller limit */
-enum { BLOCK = 1024 };
+enum { BLOCK = 1024 };                         /* nearly every identity fits into one */
 
 static const char authenticated[] = "system:authenticated";
 static const char unauthenticated[] = "system:unauthenticated";
@@ -124,6 +125,7 @@ static bool has(const struct draft_value *list, const char *value) {
     return list != NULL;
 }
 
+/* Groups stay in the order in which they were given: whoever reviews them gets them as they came. */
 static const char *const *finish_groups(struct identity_draft *d) {
     if (strcmp(d->user, anonymous) != 0 && !has(d->groups, authenticated) && !has(d->groups, unauthenticated))
         identity_draft_group(d, authenticated);
@@ -134,7 +136,8 @@ static const char *const *finish_groups(struct identity_draft *d) {
     return groups;
 }
 
-/* Values of one key keep their order. */
+/* Headers come in any order, which must not make two identities of one; but the values of one key keep
+ * theirs, for they are passed on as a list. */
 static int by_key(const void *a, const void *b) {
     const struct draft_value *x = a, *y = b;
     int ret = strcmp(x->key, y->key);
@@ -187,6 +190,8 @@ void access_key_put(struct buf *key, const char *text) {
     buf_append(key, text, len);
 }
 
+/* Every text begins with a digit, its length, so that the sign before a key of extra ends the list before it:
+ * no group can pass for one. */
 static const char *key_of(struct arena *arena, const struct identity *is) {
     cleanup_buf struct buf key;
 
@@ -234,6 +239,8 @@ bool identity_in_group(const struct identity *identity, const char *group) {
     return false;
 }
 
+/* As bearertoken.go of k8s.io/apiserver: the scheme in any case, one blank, and the token up to the next one;
+ * an empty token is none, so that who sends it is anonymous and not refused. */
 const char *access_bearer_token(const char *header, size_t *ret_len) {
     static const char scheme[] = "bearer ";
 

@@ -1,4 +1,6 @@
-/* Reviews: written and read. */
+/* Reviews: written and read. What is written has texts of strangers in it, and jansson gives NULL for one
+ * that is not UTF-8: that is carried to the end, where the whole question is given up. What is read decides
+ * who may do what: a document that is not quite what it should be is an error, never a guess. */
 #include "adapter/access_review.h"
 
 #include "adapter/goquote.h"
@@ -6,11 +8,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* More than is ever shown: err_set cuts the sentence to its own length. */
 enum { DENIAL_MAX = 16 * 1024 };
 
 /* ---- what is sent ---- */
 
-/* Sets a member where there is something to set; false: it cannot be JSON. */
+/* Sets a member where there is something to set, as Go leaves out what is empty; false: it cannot be JSON. */
 static bool set_text(json_t *object, const char *key, const char *value) {
     return !value || !value[0] || json_object_set_new(object, key, json_string(value)) == 0;
 }
@@ -46,6 +49,7 @@ static bool set_extra(json_t *spec, const struct identity_extra *extra) {
     return good;
 }
 
+/* Either a path or a resource; a review with both is refused. */
 static json_t *attributes_of(const struct access_action *a, bool *good) {
     json_t *object = json_object();
 
@@ -99,6 +103,7 @@ static int read_list(const json_t *array, const char *key, struct identity_draft
     return 0;
 }
 
+/* The user's name is the one thing that must be there: without it everything else would be nobody's. */
 static int read_user(const json_t *user, struct identity_draft *draft) {
     const json_t *uid = json_object_get(user, "uid");
     json_t *extra = json_object_get(user, "extra");
@@ -149,6 +154,7 @@ int access_subject_answer(const json_t *answer, bool *ret_allowed, const char **
 
     if (!json_is_boolean(allowed))
         return err_set(err, -EBADMSG, "the SubjectAccessReview has no status");
+    /* An apiserver never says both; whoever does is not to be trusted with a yes. */
     if (denied && json_is_true(allowed))
         return err_set(err, -EBADMSG, "the SubjectAccessReview both allows and denies");
     *ret_allowed = json_is_true(allowed);
@@ -158,6 +164,7 @@ int access_subject_answer(const json_t *answer, bool *ret_allowed, const char **
 
 /* ---- keys and refusals ---- */
 
+/* All that the review asks is in the key, for its answer is given to all whose keys are equal. */
 void access_question_key(const struct access_identity *identity, const struct access_action *a,
                          struct buf *out) {
     access_key_put(out, identity->key);
