@@ -116,7 +116,8 @@ void kube_cancel(struct kube_call *call) {
 static void deliver(struct kube_call *call, const struct http_reply *reply) {
     struct kube_reply out;
     json_t *root = NULL;
-    bool want_json = strstr(call->accept, "json") != NULL;
+    /* JSON that was asked for as the second best may come as what was better. */
+    bool want_json = str_starts(call->accept, "Accept: application/json");
 
     call_unlink(call);
     kube_status_read(reply, want_json, call->on_body != NULL, &out, &root);

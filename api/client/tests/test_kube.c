@@ -290,6 +290,25 @@ static void test_streamed_body(void **state) {
     assert_string_equal(refused.reply.err.text, "old");
 }
 
+/* Whoever asks for another form than JSON, or for JSON as the second best, gets no complaint about it. */
+static void test_streamed_protobuf(void **state) {
+    struct fixture *f = *state;
+    cleanup_outcome struct outcome o = {0};
+    const struct kube_request stream = {.verb = KUBE_GET,
+                                        .path = "/x",
+                                        .accept = "application/vnd.kubernetes.protobuf;stream=watch,"
+                                                  "application/json;stream=watch;q=0.5",
+                                        .on_body = take_piece};
+
+    fake_http_push(f->fake,
+                   (struct fake_reply){.status = 200,
+                                       .body = "frames",
+                                       .content_type = "application/vnd.kubernetes.protobuf;stream=watch"});
+    run(f, stream, &o);
+    assert_string_equal(o.streamed, "frames");
+    assert_int_equal(o.reply.err.code, 0);
+}
+
 static void test_retry_after(void **state) {
     struct fixture *f = *state;
     const struct fake_reply busy = {.status = 429, .retry_after = USEC_PER_MSEC};
@@ -480,6 +499,7 @@ int main(void) {
         TEST(test_replies),
         TEST(test_oversized),
         TEST(test_streamed_body),
+        TEST(test_streamed_protobuf),
         TEST(test_retry_after),
         TEST(test_lends_credentials),
         TEST(test_401_with_rotated_token),
