@@ -245,6 +245,18 @@ static int refuse_others(const struct entry *e, struct err *err) {
     return r;
 }
 
+/* A single text where a list belongs would be no list at all, and the plugin would run without it. */
+static int check_lists(const struct entry *x, struct err *err) {
+    static const char *const lists[] = {"args", "env"};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const yaml_node_t *list = yaml_get(x->doc, x->node, lists[i]);
+        if (list && list->type != YAML_SEQUENCE_NODE)
+            return yaml_err(err, x->doc, list, "%s: %s must be a list", x->what, lists[i]);
+    }
+    return 0;
+}
+
 static const char *const *take_args(struct kubeconfig *c, const struct entry *e, yaml_node_t *list,
                                     struct err *err) {
     size_t n = 0;
@@ -321,6 +333,8 @@ static int take_exec(struct kubeconfig *c, const struct entry *e, struct err *er
         r = take_text(c, &x, "installHint", &c->exec.install_hint, err);
     if (r == 0)
         r = check_exec(c, &x, err);
+    if (r == 0)
+        r = check_lists(&x, err);
     if (r < 0)
         return r;
     /* a path is taken from the file's folder, a bare name from PATH, as client-go does */
