@@ -4,6 +4,8 @@
 #include "base/str.h"
 #include <string.h>
 
+enum { METADATA_DEPTH = 2 }; /* the maps open at a key of metadata: the object and metadata itself */
+
 void json_builder_reset(struct json_builder *b) {
     json_decref(b->root);
     b->root = NULL;
@@ -79,7 +81,8 @@ void json_builder_end(struct json_builder *b) {
         b->skip = 0;
 }
 
-/* managedFields can be most of an object, and says nothing that a decision or a status needs. */
+/* metadata.managedFields can be most of an object, and says nothing that a decision or a status needs. Deeper
+ * down the same word may be a label's key in a selector, which would select more without it. */
 void json_builder_key(struct json_builder *b, const char *key, size_t len) {
     if (b->failed || b->skip)
         return;
@@ -90,7 +93,7 @@ void json_builder_key(struct json_builder *b, const char *key, size_t len) {
     memcpy(b->key, key, len);
     b->key[len] = '\0';
     b->bytes += len;
-    b->skip_next = strcmp(b->key, "managedFields") == 0;
+    b->skip_next = b->depth == METADATA_DEPTH && strcmp(b->key, "managedFields") == 0;
 }
 
 void json_builder_string(struct json_builder *b, const char *text, size_t len) {
