@@ -32,7 +32,8 @@ static struct labels *build_labels(const struct notes *n, struct str_pool *pool)
     return labels;
 }
 
-/* A pod that no kubelet has seen yet may have no phase: that is Pending. */
+/* A pod that no kubelet has seen yet may have no phase: that is Pending. Protobuf writes texts that are
+ * empty, where JSON leaves them out. */
 static uint8_t pod_phase(const char *text) {
     static const char *const names[] = {[POD_PENDING] = "Pending",
                                         [POD_RUNNING] = "Running",
@@ -42,7 +43,7 @@ static uint8_t pod_phase(const char *text) {
     for (uint8_t i = 0; text && i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(text, names[i]) == 0)
             return i;
-    return text ? POD_UNKNOWN : POD_PENDING;
+    return text && *text ? POD_UNKNOWN : POD_PENDING;
 }
 
 /* App containers first, then sidecars: JSON and protobuf bring them in different orders. */
