@@ -235,7 +235,7 @@ static int read_url(struct reader *r, const json_t *spec, const struct path *pat
         return e;
     const char *host = str_starts(s->url, "https://") ? s->url + 8 : s->url + 7;
     if ((!str_starts(s->url, "https://") && !str_starts(s->url, "http://")) ||
-        host[strcspn(host, "/?#@ ")] == '@' || host[0] == '\0' || strpbrk(s->url, "# \t\r\n"))
+        host[strcspn(host, "/?#@ ")] == '@' || strcspn(host, "/?") == 0 || strpbrk(s->url, "# \t\r\n"))
         return read_error(r, path, "url",
                           "must be http:// or https:// and a host, without user, password and fragment: put "
                           "credentials into auth");
