@@ -234,8 +234,12 @@ static int run_range(struct run *r, const struct value *dot, const struct node *
         return ret;
     if (over.kind != VALUE_LIST && over.kind != VALUE_MAP && over.kind != VALUE_NONE)
         return template_run_refuse(r, n->at, "range can't iterate over %s", value_type(&over));
-    if (!value_is_true(&over))
-        return run_list(r, dot, n->otherwise, ret_flow);
+    if (!value_is_true(&over)) {
+        ret = run_list(r, dot, n->otherwise, ret_flow);
+        if (*ret_flow == FLOW_BREAK) /* ends this range, as in Go, and not the one around it */
+            *ret_flow = FLOW_ON;
+        return ret;
+    }
     for (uint32_t i = 0; ret == 0 && flow != FLOW_BREAK && i < over.field->count; i++) {
         range_item(&over, i, &key, &item);
         if (pipeline->slot_count > 0)
