@@ -42,6 +42,7 @@ struct target {
     char *reading_of; /* resourceVersion of the object that a kind without known fields was last read for */
     struct kube_call *get; /* GET …/scale under way */
     bool get_again;
+    usec_t asked; /* monotonic: when the last one began */
 };
 
 /* A policy. */

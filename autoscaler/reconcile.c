@@ -18,7 +18,7 @@ static const uint32_t remembered = 32;
 static const unsigned statuses_at_once = 32;
 /* A moment of the wall clock is waited for no longer than this without another look: the clock may be set. */
 static const usec_t recheck_clock = 5 * USEC_PER_MIN;
-static const usec_t recheck_unknown_kind = 30 * USEC_PER_SEC;
+static const usec_t recheck_no_scale = 30 * USEC_PER_SEC;
 
 static usec_t now_mono(const struct entry *e) {
     return loop_now(e->autoscaler->world.loop);
@@ -215,8 +215,8 @@ static void publish(struct entry *e, json_t *wanted, uint64_t digest) {
 }
 
 static void look_again(struct entry *e) {
-    if (!e->target)
-        entry_queue(e, now_mono(e) + recheck_unknown_kind);
+    if (!e->target || !e->input.scale.known)
+        entry_queue(e, now_mono(e) + recheck_no_scale);
     if (!e->decision.look_again)
         return;
     usec_t wait = e->decision.look_again - clock_wall();

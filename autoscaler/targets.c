@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { FAILED_READ_REPEAT = 10 }; /* retry intervals; HPA asks once a sync period, 15 s */
+
 static void queue_entries(struct target *target) {
     for (struct entry *e = target->entries; e; e = e->next_of_target)
         entry_queue_paced(e);
@@ -123,7 +125,7 @@ void target_take_scale(struct target *target, const json_t *scale) {
     r->selector = xstrdup(str_or_empty(json_string_value(json_object_get(status, "selector"))));
 }
 
-/* A failure is kept beside the reading, not instead of asking again: the next change of the object asks. */
+/* A failure is kept for the policies to tell; view_of_meta asks again after a while. */
 static void on_scale(void *arg, const struct kube_reply *reply) {
     struct target *target = arg;
 
@@ -153,6 +155,7 @@ void target_read_scale(struct target *target) {
     if (resource_path(target->kind->resource, target->ns, target->name, "scale", &path) < 0)
         return;
     as->stats.scale_reads++;
+    target->asked = loop_now(as->world.loop);
     target->get = kube_start(
         as->world.kube,
         &(struct kube_request){.verb = KUBE_GET, .path = path.data, .on_done = on_scale, .arg = target});
@@ -198,10 +201,19 @@ static void view_of_reading(const struct scale_reading *r, struct arena *arena, 
         ret->error = arena_strdup(arena, err_text(&r->err));
 }
 
+/* The object may stay as it is for good: what could not be read is asked for again without a change of it.
+ * Not at every look, since an answer wakes all policies of the target, and they would ask in turns. */
+static bool failed_long_ago(const struct target *target) {
+    const struct autoscaler *as = target->kind->autoscaler;
+
+    return target->reading.err.code && !target->get &&
+           loop_now(as->world.loop) - target->asked >= FAILED_READ_REPEAT * as->options.retry_interval;
+}
+
 /* Of a kind whose cache holds metadata alone; -EAGAIN until its scale has been read for this version. */
 static int view_of_meta(struct target *target, const struct object *o, struct arena *arena,
                         struct scale_view *ret) {
-    if (!str_eq(target->reading_of, o->resource_version)) {
+    if (!str_eq(target->reading_of, o->resource_version) || failed_long_ago(target)) {
         free(target->reading_of);
         target->reading_of = xstrdup(o->resource_version);
         target_read_scale(target);

@@ -105,10 +105,16 @@ int discovery_find(struct discovery *discovery, const char *api_version, const c
                                                 .plural = "deployments",
                                                 .namespaced = true,
                                                 .has_scale = true};
+    static const struct resource rollouts = {.group = "example.org",
+                                             .version = "v1",
+                                             .kind = "Rollout",
+                                             .plural = "rollouts",
+                                             .namespaced = true,
+                                             .has_scale = true};
     (void)discovery;
     if (!w.kind_known)
         return err_set(err, -ENOENT, "no matches for kind \"%s\" in version \"%s\"", kind, api_version);
-    *ret_resource = &deployments;
+    *ret_resource = w.custom_kind ? &rollouts : &deployments;
     return 0;
 }
 

@@ -62,8 +62,8 @@ struct world {
     enum fault fault;
     const char *forbidden; /* in a path: such requests get a 403; NULL: none */
     int scale_patches, status_patches, events, hpa_deletes;
-    int patches_beside_hpa; /* of the scale, while there was an HPA */
-    bool kind_known;
+    int patches_beside_hpa;       /* of the scale, while there was an HPA */
+    bool kind_known, custom_kind; /* custom: one whose scale is in no field that the cache keeps */
     struct world_subscriber subscribers[WORLD_POLICIES * 2]; /* an edited policy has both for a moment */
     struct sample sample;
     struct autoscaler *autoscaler;

@@ -98,6 +98,28 @@ static void test_missing_target_heals(void **state) {
     world_end();
 }
 
+/* The scale of a custom kind is asked for; one answer that says no is not for good. */
+static void test_unreadable_scale_heals(void **state) {
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    w.custom_kind = true;
+    w.forbidden = "/scale";
+    world_sync_all();
+    world_set_workload(1);
+    world_set_policy(w.document);
+    world_set_value(300);
+    TURN_UNTIL(str_eq(decided("reason"), "TargetMissing"));
+    int before = w.requests;
+    for (int i = 0; i < 10; i++) {
+        world_set_value(300);
+        turn_for(100 * USEC_PER_MSEC);
+    }
+    assert_in_range(w.requests - before, 2, 8); /* not with every sample */
+    w.forbidden = NULL;
+    TURN_UNTIL(w.workload->spec_replicas == 3 || (world_set_value(300), false));
+    world_end();
+}
+
 static void test_failed_metric_holds(void **state) {
     (void)state;
     world_begin(0, FAULT_NONE);
@@ -281,6 +303,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_before_lists),
         cmocka_unit_test(test_foreign_change_is_not_overwritten),
         cmocka_unit_test(test_missing_target_heals),
+        cmocka_unit_test(test_unreadable_scale_heals),
         cmocka_unit_test(test_failed_metric_holds),
         cmocka_unit_test(test_steady_state_writes_nothing),
         cmocka_unit_test(test_noise_is_not_written),
