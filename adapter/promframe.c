@@ -20,6 +20,7 @@ static int root_scalar(struct promframe *f, enum jsonfeed_token token, const cha
     f->has_data |= f->feed.field == PROMFRAME_DATA;
     if (f->feed.field == PROMFRAME_OTHER || token == JSONFEED_NULL)
         return 1;
+    /* Data and warnings are objects or lists, which do not come here: as a scalar they are wrong. */
     if (token != JSONFEED_STRING || f->feed.field == PROMFRAME_DATA || f->feed.field == PROMFRAME_WARNINGS)
         return jsonfeed_wrong(&f->feed, "a field of its top level has the wrong type");
     if (f->feed.field == PROMFRAME_STATUS)
@@ -32,6 +33,7 @@ static int root_scalar(struct promframe *f, enum jsonfeed_token token, const cha
 }
 
 /* Appends to the warnings what fits. */
+/* Full is full: the first warnings are worth as much as the last. */
 static void append(struct promframe *f, const char *text, size_t len) {
     size_t used = strlen(f->warning);
     str_cut(f->warning + used, sizeof(f->warning) - used, text, len);
@@ -60,6 +62,7 @@ int promframe_scalar(struct promframe *f, enum jsonfeed_token token, const char 
 }
 
 int promframe_enter(struct promframe *f, const struct jsonfeed_opening *opening) {
+    /* A name that is there twice is legal JSON. Of a second data a reader would mix the elements of both. */
     if (opening->inside != PROMFRAME_AT_DATA)
         return 1;
     if (f->has_data)
@@ -71,6 +74,7 @@ int promframe_enter(struct promframe *f, const struct jsonfeed_opening *opening)
 int promframe_finish(struct promframe *f, struct err *err) {
     int ret = jsonfeed_finish(&f->feed, err);
 
+    /* Only at the end: status may stand behind data, as far as JSON goes. */
     if (ret < 0 || str_eq(f->status, "success"))
         return ret;
     if (str_eq(f->status, "error"))

@@ -1,4 +1,10 @@
-/* The streaming reader of instant queries' answers: what stands where in data, and the element being read. */
+/* The streaming reader of instant queries' answers: what stands where in data, and the element being read.
+ *
+ * The tables say where the parser can be (enum place) and what leads from one place to another; the functions
+ * below are called at each scalar, opening and closing, and fill the one element that is kept. Whoever asked
+ * gets it when its object closes. The fields of data have no order that one could rely on: resultType may
+ * stand behind result, so what has come is judged by it at the end, and a list of elements and the bare pair
+ * of a scalar or a string are told apart by what they are made of (enum shape). */
 #include "adapter/prominstant.h"
 
 #include "adapter/promframe.h"
@@ -71,6 +77,7 @@ static int wrong(struct prominstant *p, const char *what) {
 static int data_scalar(struct prominstant *p, enum jsonfeed_token token, const char *text, size_t len) {
     int field = p->frame.feed.field;
 
+    /* A result of null is as good as none: has_result stays false. */
     if (field == PROMFRAME_OTHER || (field == FIELD_RESULT && token == JSONFEED_NULL))
         return 1;
     if (field != FIELD_RESULT_TYPE || token != JSONFEED_STRING)
@@ -80,6 +87,7 @@ static int data_scalar(struct prominstant *p, enum jsonfeed_token token, const c
 }
 
 static int read_time(struct prominstant *p) {
+    /* The bound is the year 5138, and keeps microseconds far from the end of int64_t. */
     double seconds;
 
     if (str_to_double(p->number, &seconds) < 0 || !(seconds > 0 && seconds < 1e11))
@@ -92,6 +100,7 @@ static int read_time(struct prominstant *p) {
 static int pair_scalar(struct prominstant *p, enum jsonfeed_token token, const char *text, size_t len) {
     if (p->pair_len == 2)
         return wrong(p, "a value has more than two items");
+    /* The value is a text since JSON has no NaN and no infinity; the time is a number. */
     if (token != (p->pair_len == 0 ? JSONFEED_NUMBER : JSONFEED_STRING))
         return wrong(p, "a value is not [time, \"number\"]");
     /* A text that does not fit is no number: the result may be of type string. */
@@ -149,6 +158,7 @@ static int enter_element(struct prominstant *p) {
 static int on_enter(void *arg, const struct jsonfeed_opening *opening) {
     struct prominstant *p = arg;
 
+    /* Here, since what is in them is skipped and never seen again. */
     p->has_values |= opening->field == FIELD_VALUES;
     p->has_histogram |= opening->field == FIELD_HISTOGRAM;
     switch (opening->inside) {
@@ -184,6 +194,7 @@ static int element_done(struct prominstant *p) {
         return p->has_values || p->has_histogram || wrong(p, "an element has no value");
     if (str_to_double(p->number, &value) < 0)
         return wrong(p, "a value is not a number");
+    /* 0 is "stop", as from the other functions: the feed has the reason. */
     if (!feedlabels_finish(&p->labels))
         return 0;
     return tell(p, value, &err) < 0 ? jsonfeed_fail(&p->frame.feed, err.code, "%s", err.text) : 1;
@@ -204,6 +215,7 @@ struct prominstant *prominstant_new(size_t max_bytes, prominstant_fn *fn, void *
 
     p->fn = fn;
     p->arg = arg;
+    /* The labels report to the feed, which must be there before them. */
     promframe_init(&p->frame, &grammar, p, max_bytes);
     feedlabels_init(&p->labels, &p->frame.feed, "an element");
     return p;
@@ -230,6 +242,7 @@ static int finish_scalar(struct prominstant *p, enum prominstant_kind *ret_kind,
         return jsonfeed_failure(&p->frame.feed, err);
     }
     *ret_kind = PROMINSTANT_SCALAR;
+    /* Told behind the end, and so not by way of the feed: fn's failure is the answer. */
     return tell(p, value, err);
 }
 
@@ -253,6 +266,7 @@ int prominstant_finish(struct prominstant *reader, enum prominstant_kind *ret_ki
         return finish_vector(reader, ret_kind, err);
     if (reader->has_result && str_eq(type, "scalar"))
         return finish_scalar(reader, ret_kind, err);
+    /* These are answers that are good and of no use here: the caller knows better what to say of them. */
     if (str_eq(type, "matrix"))
         *ret_kind = PROMINSTANT_MATRIX;
     else if (str_eq(type, "string"))

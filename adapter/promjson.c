@@ -1,4 +1,8 @@
-/* Answers to one question: their elements are counted and combined as they come. */
+/* Answers to one question: their elements are counted and combined as they come.
+ *
+ * Nothing but the running value, the number of elements and the labels of the first few is kept, however many
+ * there are. What the answer comes to is known at its end only: an error may stand behind a good result, for
+ * the fields of JSON have no order. */
 #include "adapter/promjson.h"
 
 #include "adapter/prominstant.h"
@@ -24,6 +28,8 @@ struct promjson {
     struct promlabels labels;
 };
 
+/* NaN is kept out of Max and Min, as PromQL's max and min do it: every comparison with it is false, so
+ * that as a first value it would stay for ever. Into a sum it goes, and spoils it. */
 static void count_value(struct promjson *p, double v) {
     bool first = p->elements == 0;
 
@@ -47,6 +53,7 @@ static int on_element(void *arg, const struct prominstant_element *element, stru
     for (uint32_t i = 0; i < element->label_count && p->elements < PROMLABELS_ELEMENTS; i++)
         promlabels_add(&p->labels, p->elements, element->labels[i].name, element->labels[i].value);
     count_value(p, element->value);
+    /* The oldest, since a combination is no fresher than the stalest of what it was made of. */
     p->oldest = p->elements == 0 || element->at < p->oldest ? element->at : p->oldest;
     p->elements++;
     return 0;
@@ -87,10 +94,13 @@ static void say(struct promjson_answer *a, enum quality quality, const char *fmt
 
 /* The value that one element, one scalar or a combination came to. */
 static void conclude_value(const struct promjson *p, struct promjson_answer *a) {
+    /* None counted: Max or Min of nothing but NaN. */
     double value = p->counted ? p->value : NAN;
 
     if (p->combine == COMBINE_AVG)
         value /= p->counted;
+    /* x/0, which would be as many replicas as there may be: an error of the query. NaN is 0/0, as of a
+     * ratio without any traffic: nothing was measured, and the policy says what that means. */
     if (isinf(value)) {
         say(a, QUALITY_FAILED,
             "the query's value is %sInf: guard its division, e.g. with \"and on() (… > 0)\"",
@@ -102,6 +112,7 @@ static void conclude_value(const struct promjson *p, struct promjson_answer *a) 
         say(a, QUALITY_ABSENT, "the query's value is NaN");
         return;
     }
+    /* A zero that was measured is told apart from nothing measured, whose value is 0 too. */
     a->quality = value == 0 ? QUALITY_ZERO : QUALITY_VALUE;
     a->value = value;
 }
@@ -154,6 +165,7 @@ void promjson_finish(struct promjson *p, struct promjson_answer *ret_answer) {
         conclude(p, kind, a);
         return;
     }
+    /* on_element never fails, so this code comes from the server's {"status":"error"} alone. */
     a->said_error = ret == -EINVAL;
     a->malformed = !a->said_error;
     say(a, QUALITY_FAILED, "%s", err.text);
@@ -164,6 +176,7 @@ int64_t promjson_milli(double value) {
 
     if (isnan(milli))
         return 0;
+    /* 2^63: INT64_MAX itself is no double, and to convert what is out of range is undefined. */
     if (milli >= 9223372036854775808.0)
         return INT64_MAX;
     if (milli <= -9223372036854775808.0)

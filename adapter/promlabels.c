@@ -23,6 +23,8 @@ static const char *keep(struct arena *arena, const char *text) {
 }
 
 void promlabels_add(struct promlabels *l, uint32_t element, const char *name, const char *value) {
+    /* Two elements may agree in the first labels and differ past the limit: then the message is without
+     * the hint, which is all that it costs. */
     if (element >= PROMLABELS_ELEMENTS || l->count[element] >= PROMLABELS_MAX)
         return;
     l->items[element][l->count[element]++] = (struct promlabel){
@@ -58,6 +60,8 @@ static bool seen_before(const struct promlabels *l, uint32_t element, const char
 static uint32_t put_names(const struct promlabels *l, uint32_t n, struct buf *out) {
     uint32_t names = 0;
 
+    /* All elements' labels, for one may have a label that the first has not: a label that is missing reads
+     * as "", as in PromQL. */
     for (uint32_t e = 0; e < n; e++)
         for (uint32_t i = 0; i < l->count[e]; i++) {
             const char *name = l->items[e][i].name;
@@ -74,6 +78,7 @@ static void put_element(const struct promlabels *l, uint32_t n, uint32_t element
     buf_puts(out, element ? ", {" : ": {");
     for (uint32_t i = 0; i < l->count[element]; i++) {
         const struct promlabel *label = &l->items[element][i];
+        /* What all of them share would only hide what to aggregate by. */
         if (differs(l, n, label->name))
             buf_printf(out, "%s%s=\"%s\"", shown++ ? "," : "", label->name, label->value);
     }

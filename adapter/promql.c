@@ -91,10 +91,12 @@ static int take_number(struct promql *p, char **out) {
     const struct number_form *form = number_form(*p->at);
     bool byte = form->max == 0xFF;
 
+    /* The letter of \x, \u and \U; of an octal escape the first digit is where p stands. */
     p->at += form->letter != '\0';
     long c = take_digits(p, form->base, form->digits);
     if (c < 0 || c > form->max || (c >= 0xD800 && c < 0xE000))
         return promql_wrong(p, "this is not an escape that PromQL knows");
+    /* Go has no trouble with it; here it would end the text, and what is behind it would be lost silently. */
     if (c == 0)
         return promql_wrong(p, "a NUL cannot be part of a label");
     if (byte)
@@ -106,6 +108,7 @@ static int take_number(struct promql *p, char **out) {
 
 /* The rest of an escape after its backslash; only the quote in use may be escaped. */
 static int take_escape(struct promql *p, char quote, char **out) {
+    /* As in Go's strings, which PromQL takes its escapes from. */
     static const char names[] = "abfnrtv\\", chars[] = "\a\b\f\n\r\t\v\\";
     const char *found = *p->at ? strchr(names, *p->at) : NULL;
 
@@ -138,6 +141,7 @@ int promql_take_string(struct promql *p, const char **ret_value) {
     /* What comes out is never longer than what stands there. */
     char *value = arena_alloc(p->arena, quoted_length(start, quote)), *out = value;
     for (p->at++; *p->at != quote;) {
+        /* Only backquotes may go over the end of a line, as in Go. */
         if (!*p->at || (*p->at == '\n' && quote != '`'))
             return promql_wrong_at(p, start, "this quote is not closed");
         if (quote == '`' || !promql_take(p, "\\"))

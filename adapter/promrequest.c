@@ -1,4 +1,8 @@
-/* Requests to a Prometheus server, from its options. */
+/* Requests to a Prometheus server, from its options.
+ *
+ * An endpoint is made once and owns a copy of everything that its requests point to. A request is made anew
+ * for each call, since the file of a token or a password may have changed since the last one, and lives only
+ * until the transport has copied it. What holds a secret is wiped before it is freed. */
 #include "adapter/promrequest.h"
 
 #include "base/mem.h"
@@ -6,12 +10,14 @@
 #include <errno.h>
 #include <string.h>
 
+/* The second: how many add_headers puts before those that were given. */
 enum { HEADERS_MAX = 32, HEADERS_OWN = 3 };
 
 static char *copy(const char *text) {
     return text ? xstrdup(text) : NULL;
 }
 
+/* A line end would begin another header. Bytes from 0x80 may stand in one (RFC 9110, 5.5). */
 static bool printable(const char *text) {
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -23,6 +29,7 @@ static bool printable(const char *text) {
 static bool header_good(const char *line) {
     const char *colon = strchr(line, ':');
 
+    /* A blank before the colon is refused here, since servers must refuse it (RFC 9112, 5.1). */
     if (!colon || colon == line || strcspn(line, " \t") < (size_t)(colon - line))
         return false;
     return printable(line);
@@ -35,6 +42,7 @@ static int copy_headers(struct prom_endpoint *e, const char *const *headers, str
         n++;
     if (n > HEADERS_MAX)
         return err_set(err, -EINVAL, "headers: at most %d", HEADERS_MAX);
+    /* Zeroed: prom_endpoint_done may meet it half filled. */
     e->headers = xcalloc(n + 1, sizeof(*e->headers));
     for (size_t i = 0; i < n; i++) {
         if (!header_good(headers[i]))
@@ -67,6 +75,7 @@ static int check_texts(const struct prometheus_options *o, struct err *err) {
 static int check_user(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
     const bool token = o->token_file || o->token, password = o->password_file || o->password;
 
+    /* Each would be a header Authorization of its own, and what a server makes of two is its own affair. */
     if (token && (o->username || e->base.userpwd))
         return err_set(err, -EINVAL, "a bearer token and a user name must not be given together");
     if (o->username && e->base.userpwd)
@@ -76,6 +85,7 @@ static int check_user(const struct prom_endpoint *e, const struct prometheus_opt
     return 0;
 }
 
+/* Of what contradicts itself nothing is preferred silently: it would be found out by a 401, or not at all. */
 static int check(const struct prom_endpoint *e, const struct prometheus_options *o, struct err *err) {
     const bool cert = o->cert_file || o->cert_pem, key = o->key_file || o->key_pem;
     int ret = check_texts(o, err);
@@ -106,8 +116,11 @@ int prom_endpoint_init(struct prom_endpoint *e, const struct prometheus_options 
         .token_text = copy(options->token),
         .password_text = copy(options->password),
     };
+    /* One pointer to follow, one to free: what is followed borrows its path. */
     e->token.path = e->token_file = copy(options->token_file);
     e->password.path = e->password_file = copy(options->password_file);
+    /* Borrows the copies, and not the options, which are the caller's: transports read it with each new
+     * connection. */
     e->tls = (struct http_tls){.ca_pem = e->ca_pem,
                                .cert_pem = e->cert_pem,
                                .key_pem = e->key_pem,
@@ -172,6 +185,7 @@ static int read_secret(struct file_followed *file, const char **ret_text, struct
     return 0;
 }
 
+/* At most one of these kinds is given, see check_user; the order tells nothing. */
 static int add_credentials(struct prom_request *r, struct prom_endpoint *e, struct err *err) {
     const char *secret = "";
     int ret = 0;
@@ -212,6 +226,8 @@ static void add_headers(struct prom_request *r, const struct prom_endpoint *e) {
 
 int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const char *path, const char *form,
                       struct err *err) {
+    /* What stands behind the ? of the server's URL (Thanos has dedup there) goes with every request, also
+     * where the form is the body of a POST: Prometheus reads both. */
     const char *query = e->base.query;
 
     *r = (struct prom_request){0};
@@ -219,6 +235,7 @@ int prom_request_init(struct prom_request *r, struct prom_endpoint *e, const cha
     if (ret < 0)
         return ret;
     add_headers(r, e);
+    /* POST is the rule since a query may be longer than what servers take as a URL. */
     if (e->use_get)
         r->url = xasprintf("%s%s?%s%s%s", e->base.url, path, form, *query ? "&" : "", query);
     else

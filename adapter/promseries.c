@@ -1,4 +1,5 @@
-/* The reader of lists of series. */
+/* The reader of lists of series. A hundred thousand series are some 23 MB of JSON and hardly anything of what
+ * is made of them: so each is told as soon as it is whole, and its labels are overwritten by the next one. */
 #include "adapter/promseries.h"
 
 #include "adapter/feedlabels.h"
@@ -53,6 +54,7 @@ static int on_enter(void *arg, const struct jsonfeed_opening *opening) {
 static struct series series_of(struct feedlabels *labels) {
     struct series series = {.name = "", .labels = labels->labels};
 
+    /* Within the array itself: what is kept never overtakes what is read, hence the copy of each. */
     for (uint32_t i = 0; i < labels->count; i++) {
         struct series_label label = labels->labels[i];
         if (strcmp(label.name, "__name__") == 0)
@@ -69,6 +71,7 @@ static int series_done(struct promseries *p) {
     if (!feedlabels_finish(&p->labels))
         return 0;
     struct series series = series_of(&p->labels);
+    /* The parser knows only "stop": the code and the text are kept in the feed until promseries_finish. */
     if (p->fn(p->arg, &series, &err) < 0)
         return jsonfeed_fail(&p->frame.feed, err.code, "%s", err.text);
     return 1;
@@ -105,6 +108,7 @@ int promseries_feed(struct promseries *reader, const char *data, size_t len, str
 int promseries_finish(struct promseries *reader, struct err *err) {
     int ret = promframe_finish(&reader->frame, err);
 
+    /* A success without data is no answer to this question, and must not pass for "there are no series". */
     if (ret < 0 || reader->frame.has_data)
         return ret;
     jsonfeed_wrong(&reader->frame.feed, "it is no list of series");

@@ -1,4 +1,5 @@
-/* Vectors from answers: each element becomes a row, its labels words of the table. */
+/* Vectors from answers: each element becomes a row, its labels words of the table. The table is the reader's
+ * until promvector_finish gives it away; after a failure it goes with the reader. */
 #include "adapter/promvector.h"
 
 #include "adapter/prominstant.h"
@@ -21,8 +22,10 @@ static void take_word(struct promvector *p, const char **word, const char *text)
 static int on_element(void *arg, const struct prominstant_element *element, struct err *err) {
     struct promvector *p = arg;
 
+    /* Beside the bound in bytes, for a table takes more than its text: rows, words, and an index of them. */
     if (p->vector->count == PROMVECTOR_SAMPLES_MAX)
         return err_set(err, -E2BIG, "the query gives more than 100000 elements");
+    /* By place: labels come sorted, so that the same place has the same name in most elements. */
     for (uint32_t i = 0; i < element->label_count; i++) {
         take_word(p, &p->labels[i].name, element->labels[i].name);
         take_word(p, &p->labels[i].value, element->labels[i].value);
@@ -60,6 +63,7 @@ int promvector_finish(struct promvector *p, usec_t fetched, struct vector **ret_
 
     if (ret < 0)
         return ret;
+    /* -EBADMSG, and not -EINVAL: the server has refused nothing. */
     if (kind == PROMINSTANT_MATRIX || kind == PROMINSTANT_STRING)
         return err_set(err, -EBADMSG, "the query gave a %s, not a vector",
                        kind == PROMINSTANT_MATRIX ? "matrix" : "string");

@@ -1,4 +1,13 @@
-/* The schedule of queries: a heap by due time, and the back-off of queries and of their server. */
+/* The schedule of queries: a heap by due time, and the back-off of queries and of their server.
+ *
+ * A query is in the heap or in flight, never both: plan_start takes it out, plan_finish and plan_again put it
+ * back. in_flight of the plan is the number of those that are out. The server is up or down: it goes down
+ * with a fetch that nothing answers, and up with the first one that is answered, be it with an error. While
+ * it is down one query at a time is sent, after a pause that grows; those that become due meanwhile are
+ * handed out by plan_held, once each, so that who waits for them hears of the outage.
+ *
+ * Every change of due of a query in the heap is made outside of it (pull, change, push), but for release,
+ * which changes many and puts the heap in order afterwards. */
 #include "adapter/queryplan.h"
 
 #include "base/mem.h"
@@ -53,6 +62,7 @@ static void pull(struct query_plan *plan, struct plan_query *query) {
 
     if (last == query)
         return;
+    /* The last one is not below the gap's parent by nature: it may have to go up or down. */
     put_at(plan, i, last);
     sift_up(plan, i);
     sift_down(plan, last->place);
@@ -71,15 +81,19 @@ static uint64_t chance(struct query_plan *plan) {
 static usec_t backoff(struct query_plan *plan, usec_t first, usec_t max, unsigned failures) {
     usec_t d = first;
 
+    /* Ends with max, so that failures without end double nothing past it. */
     for (unsigned i = 1; i < failures && d < max; i++)
         d *= 2;
     if (d > max)
         d = max;
+    /* Less and not more: max is a promise to who waits for the server to come back. */
     return d - (usec_t)(chance(plan) % (uint64_t)(d / 4 + 1));
 }
 
 /* Fractions of an interval that stay evenly spread however many there are: multiples of the golden ratio. */
 static usec_t phase_of(uint32_t number, usec_t interval) {
+    /* 2^32 divided by the golden ratio, in arithmetic modulo 2^32 (Knuth, The Art of Computer Programming,
+     * 6.4). */
     uint32_t fraction = number * 2654435769u;
     return (usec_t)((double)fraction / 4294967296.0 * (double)interval);
 }
@@ -87,6 +101,7 @@ static usec_t phase_of(uint32_t number, usec_t interval) {
 /* The time of the query's next fetch: an interval after due, moved later by at most a quarter of an interval
  * towards its phase, so that it gets there in a few steps and never asks more often than it should. */
 static usec_t next_due(const struct plan_query *query, usec_t due, usec_t now) {
+    /* A turn that was missed is not made up for. */
     usec_t base = due + query->interval < now ? now : due + query->interval;
     usec_t off = (query->phase - base % query->interval + query->interval) % query->interval;
 
@@ -103,6 +118,8 @@ void plan_done(struct query_plan *plan) {
 }
 
 void plan_add(struct query_plan *plan, struct plan_query *query, usec_t interval, usec_t now) {
+    /* One query alone is sent at once; the more there are, the further they are spread, up to the whole of
+     * it. */
     usec_t spread = (usec_t)(plan->len < 10 ? plan->len : 10) * (PLAN_FIRST_SPREAD_MS / 10) * USEC_PER_MSEC;
 
     *query = (struct plan_query){.interval = interval, .phase = phase_of(plan->added++, interval)};
@@ -121,8 +138,10 @@ void plan_remove(struct query_plan *plan, struct plan_query *query) {
 void plan_set_interval(struct query_plan *plan, struct plan_query *query, usec_t interval, usec_t now) {
     usec_t latest = (query->started ? query->started : now) + interval;
 
+    /* The same part of the new interval. */
     query->phase = (usec_t)((double)query->phase / (double)query->interval * (double)interval);
     query->interval = interval;
+    /* Only ever sooner: a longer interval counts from the next fetch on, and who is backed off stays so. */
     if (query->in_flight || query->failures || query->due <= latest)
         return;
     pull(plan, query);
@@ -141,6 +160,7 @@ struct plan_query *plan_start(struct query_plan *plan, usec_t now) {
     if (query->due > now && !plan->down) /* whether the server is back is tried with any query */
         return NULL;
     pull(plan, query);
+    /* A trial before its time: plan_finish counts its interval from when it was sent. */
     if (query->due > now)
         query->due = now;
     query->in_flight = true;
@@ -159,6 +179,7 @@ struct plan_query *plan_held(struct query_plan *plan, usec_t now) {
     while (holding(plan, now) && plan->len && plan->heap[0]->due <= now) {
         struct plan_query *query = plan->heap[0];
         pull(plan, query);
+        /* After now in any case, or this loop would meet it again. */
         query->due = next_due(query, query->due, now + 1);
         push(plan, query);
         if (query->held)
@@ -173,6 +194,8 @@ usec_t plan_wait(const struct query_plan *plan, usec_t now) {
     if (!plan->len)
         return -1;
     usec_t at = plan->heap[0]->due;
+    /* plan_held takes what is due, trial or not; and where none is under way, one begins with open_at,
+     * whatever is due then. */
     if (plan->down) {
         if (!plan->in_flight && plan->open_at < at)
             at = plan->open_at;
@@ -196,11 +219,13 @@ static void release(struct query_plan *plan, usec_t now) {
         if (query->held && soon < query->due)
             query->due = soon;
     }
+    /* From the last one that has a child up to the root: linear, where as many pushes would not be. */
     for (size_t i = plan->len / 2; i-- > 0;)
         sift_down(plan, i);
 }
 
 static void source_failed(struct query_plan *plan, struct plan_query *query, usec_t now) {
+    /* Its user hears of the failure by the end of the fetch: plan_held need not tell it again. */
     query->held = true;
     query->due = next_due(query, query->due, now);
     if (plan->down && query->started <= plan->down_since) /* one of the same outage says nothing new */
@@ -216,10 +241,12 @@ static void query_failed(struct query_plan *plan, struct plan_query *query, usec
     usec_t delay = backoff(plan, PLAN_QUERY_BACKOFF_MIN_MS * USEC_PER_MSEC,
                            PLAN_QUERY_BACKOFF_MAX_MS * USEC_PER_MSEC, ++query->failures);
 
+    /* Not sooner than it would have been asked anyway. */
     query->due = now + (delay > query->interval ? delay : query->interval);
 }
 
 static void hold_until(struct query_plan *plan, usec_t hold, usec_t now) {
+    /* A proxy that asks for a day would switch the autoscaler off. */
     if (hold > PLAN_HOLD_MAX_MS * USEC_PER_MSEC)
         hold = PLAN_HOLD_MAX_MS * USEC_PER_MSEC;
     if (hold > 0 && plan->open_at < now + hold)
@@ -229,8 +256,11 @@ static void hold_until(struct query_plan *plan, usec_t hold, usec_t now) {
 /* What a fetch came to, seen with what became of the others. */
 static enum plan_outcome judge(const struct query_plan *plan, const struct plan_query *query,
                                enum plan_outcome outcome) {
+    /* A secret that cannot be read tells nothing of the server: if that is down it stays so, else it is
+     * this query's trouble alone. */
     if (outcome == PLAN_NOT_ASKED)
         return plan->down ? PLAN_SOURCE_FAILED : PLAN_QUERY_FAILED;
+    /* Others have been answered since it was sent: it is the query that is too much for the server. */
     if (outcome == PLAN_SOURCE_FAILED && !plan->down && plan->last_answer > query->started)
         return PLAN_QUERY_FAILED;
     return outcome;
@@ -243,6 +273,7 @@ enum plan_outcome plan_finish(struct query_plan *plan, struct plan_query *query,
     query->in_flight = false;
     plan->in_flight--;
     outcome = judge(plan, query, outcome);
+    /* Before the query is put back: release goes through the heap only. */
     if (answered)
         plan->last_answer = now;
     if (answered && plan->down)
