@@ -19,6 +19,13 @@ static char *target_key(const struct resource *resource, const char *ns, const c
     return xasprintf("%s.%s/%s/%s", resource->plural, resource->group, ns, name);
 }
 
+/* Notes which version it is for, so that the decision that follows does not read it once more. */
+static void read_for(struct target *target, const struct object *o) {
+    free(target->reading_of);
+    target->reading_of = xstrdup(o->resource_version);
+    target_read_scale(target);
+}
+
 /* A kind whose scale is not in the fields that the cache keeps is read whenever the object has changed. */
 static void on_object(void *arg, enum informer_change change, const struct object *old,
                       const struct object *new_) {
@@ -30,7 +37,7 @@ static void on_object(void *arg, enum informer_change change, const struct objec
     if (!target)
         return;
     if (kind->type == OBJECT_META && change != INFORMER_DELETED)
-        target_read_scale(target);
+        read_for(target, o);
     else
         queue_entries(target);
 }
@@ -213,11 +220,8 @@ static bool failed_long_ago(const struct target *target) {
 /* Of a kind whose cache holds metadata alone; -EAGAIN until its scale has been read for this version. */
 static int view_of_meta(struct target *target, const struct object *o, struct arena *arena,
                         struct scale_view *ret) {
-    if (!str_eq(target->reading_of, o->resource_version) || failed_long_ago(target)) {
-        free(target->reading_of);
-        target->reading_of = xstrdup(o->resource_version);
-        target_read_scale(target);
-    }
+    if (!str_eq(target->reading_of, o->resource_version) || failed_long_ago(target))
+        read_for(target, o);
     if (target->get || (!target->reading.known && !target->reading.err.code))
         return -EAGAIN;
     view_of_reading(&target->reading, arena, ret);

@@ -120,6 +120,25 @@ static void test_unreadable_scale_heals(void **state) {
     world_end();
 }
 
+/* Each version of a custom object costs one request. */
+static void test_scale_is_read_once_a_version(void **state) {
+    struct autoscaler_stats before, after;
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    w.custom_kind = true;
+    world_sync_all();
+    world_set_workload(2);
+    world_set_policy(w.document);
+    world_set_value(200);
+    TURN_UNTIL(str_eq(decided("reason"), "WithinTolerance"));
+    autoscaler_stats(w.autoscaler, &before);
+    world_set_workload(2);
+    turn_for(200 * USEC_PER_MSEC);
+    autoscaler_stats(w.autoscaler, &after);
+    assert_int_equal(after.scale_reads - before.scale_reads, 1);
+    world_end();
+}
+
 static void test_failed_metric_holds(void **state) {
     (void)state;
     world_begin(0, FAULT_NONE);
@@ -304,6 +323,7 @@ int main(void) {
         cmocka_unit_test(test_foreign_change_is_not_overwritten),
         cmocka_unit_test(test_missing_target_heals),
         cmocka_unit_test(test_unreadable_scale_heals),
+        cmocka_unit_test(test_scale_is_read_once_a_version),
         cmocka_unit_test(test_failed_metric_holds),
         cmocka_unit_test(test_steady_state_writes_nothing),
         cmocka_unit_test(test_noise_is_not_written),
