@@ -1,5 +1,8 @@
 /* From a request to its query: the matchers that stand for the request, and the template that they go into.
- */
+ *
+ * Matchers stand in the original's order, so that a request gives the same text as there, to the byte: the
+ * recorded cases of the tests hold us to that. After an overflow writing goes on, and it is told once, before
+ * the template is run. */
 #include "adapter/rulequery.h"
 
 #include "adapter/goquote.h"
@@ -37,7 +40,8 @@ static void parts_done(struct parts *p) {
 }
 #define cleanup_parts cleanup(parts_done)
 
-/* A label has one value in the map: that of the last matcher on it. */
+/* A label has one value in the map: that of the last matcher on it. A selector on the namespace's label is
+ * thus one more matcher, but the map has the namespace of the request. */
 static void put_pair(struct parts *p, const char *label, const char *value) {
     uint32_t i = 0;
 
@@ -79,6 +83,7 @@ static int compare_texts(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Sorted as in the original; in a copy, for the selector is the request's. */
 static const char *sorted_values(struct parts *p, const struct selector_term *term) {
     const char **values = ARENA_ARRAY(&p->arena, const char *, term->count + 1);
 
@@ -189,6 +194,7 @@ static int run(struct parts *p, const struct template *template, const char *ser
 
     if (p->failed < 0)
         return err_set(err, -EOVERFLOW, "the matchers are longer than %d bytes", MATCHERS_MAX);
+    /* Go's templates range over a map in the order of its keys. */
     qsort(p->pairs, p->pair_count, sizeof(*p->pairs), compare_pairs);
     const char *group_by = !count       ? ""
                            : count == 1 ? group[0]
@@ -206,7 +212,8 @@ static int run(struct parts *p, const struct template *template, const char *ser
     return ret;
 }
 
-/* resources: of the rule; the namespace is asked for where the request has one. */
+/* resources: of the rule; the namespace is asked for where the request has one. container: the label that
+ * results are also grouped by, NULL for none; "" stands in <<.GroupBy>> as well, as in the original. */
 static int write_objects(const struct rule_resources *resources, const struct rulequery *query,
                          const struct template *template, const char *container, struct buf *out,
                          struct err *err) {

@@ -1,4 +1,9 @@
-/* Rules from the outside: reading a file whole, and what a rule says of a series' name. */
+/* Rules from the outside: reading a file whole, and what a rule says of a series' name.
+ *
+ * A text becomes rules in three layers: libyaml's tree (api/types/yaml_doc.c), the tree read strictly, with
+ * the place of everything (rules_yaml.c), and the keys of prometheus-adapter with what they mean
+ * (rules_schema.c). The tree goes when it has been read: what the rules keep of it are copies in their arena.
+ */
 #include "adapter/rules.h"
 
 #include "adapter/rules_internal.h"
@@ -18,7 +23,8 @@ static void sort_mistakes(struct rules_mistake *all, unsigned count) {
     }
 }
 
-/* Whether there was none. */
+/* Whether there was none. They are told when all are known, for a file is not read in the order of its lines.
+ */
 static bool tell_mistakes(struct rules_reader *r, rules_error_fn *fn, void *arg) {
     sort_mistakes(r->mistakes, r->mistake_count);
     for (unsigned i = 0; i < r->mistake_count; i++)
@@ -66,6 +72,8 @@ int rules_read(const char *name, const char *text, size_t len, struct rules **re
     return 0;
 }
 
+/* Patterns and templates have memory of their own; all the rest is the arena's. A rule that could not be read
+ * to its end has NULL in their places. */
 static void free_all(struct rule *rules, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct rule *rule = &rules[i];
@@ -94,6 +102,7 @@ void rules_free(struct rules *rules) {
     free(rules);
 }
 
+/* In the order of the original, which adds name.matches to the filters as one more at their end. */
 bool rule_takes_name(const struct rule *rule, const char *series, const char **ret_why) {
     const char *why = NULL;
 

@@ -1,5 +1,10 @@
 /* The schema of prometheus-adapter's configuration: each part is read, compiled and, where it cannot work,
- * told with what to change. */
+ * told with what to change.
+ *
+ * Each read_* takes the place of its part, a chain of such places on the stacks of its callers, and its node,
+ * NULL where the file does not have it. None of them fails: a mistake is noted in the reader, and reading
+ * goes on with something that is safe to go on with ("", NULL, the default), so that one run tells all
+ * mistakes of a file. Whether the outcome may be used is for who reads the whole to say. */
 #include "adapter/rules_internal.h"
 #include "base/str.h"
 
@@ -8,6 +13,7 @@
 #include <string.h>
 
 enum { RULES_MAX = 10000, FILTERS_MAX = 100, LABEL_MAX = 4096 };
+/* So long that nobody means it, and so short that the sum of all seven units is far from an overflow. */
 #define DURATION_MAX (100 * 365 * 24 * USEC_PER_HOUR)
 
 /* Both are over in a moment for people: a mistake is told, and its place is NULL. */
@@ -68,6 +74,7 @@ static void read_filters(struct rules_reader *r, const struct rules_place *up, y
 
 /* ---- name ---- */
 
+/* The original refuses several groups without an "as", too: it cannot know which one is meant. */
 static const char *default_as(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
                               const struct rule *rule) {
     unsigned groups = rule->matches ? pattern_groups(rule->matches) : 0;
@@ -100,7 +107,8 @@ static void read_name(struct rules_reader *r, const struct rules_place *up, yaml
 /* ---- resources ---- */
 
 /* The template is run backwards, too: with groups in the place of its fields it is the expression that finds
- * the resource in a label. Whether it is good. */
+ * the resource in a label. resource_labels_new makes it again when the cluster's resources are known; here it
+ * is only tried, while there is a line to name. Whether it is good. */
 static bool check_label_template(struct rules_reader *r, const struct rules_place *at,
                                  const yaml_node_t *node, const struct template *template) {
     static const struct template_field fields[] = {
@@ -135,6 +143,7 @@ static void read_override(struct rules_reader *r, const struct rules_place *at,
     override->line = (uint32_t)yaml_line(entry->at);
     override->group = str_or_empty(rules_text(r, &group, value[0]));
     override->resource = rules_text(r, &resource, value[1]);
+    /* What is no mapping has been told of by rules_fields. */
     if (!override->resource && (!entry->value || entry->value->type == YAML_MAPPING_NODE))
         rules_wrong(r, &resource, entry->at, "missing: the resource that the label names, such as pod");
     override->resource = str_or_empty(override->resource);
@@ -175,7 +184,8 @@ static void read_resources(struct rules_reader *r, const struct rules_place *up,
 
 /* ---- rules ---- */
 
-/* A query that must be there; *ret_text may be NULL where nobody asks for it. */
+/* A query that must be there. One that is there, and is no scalar, has been told of by rules_text, and is not
+ * missing as well. */
 static struct template *read_query(struct rules_reader *r, const struct rules_place *at,
                                    const yaml_node_t *node, const yaml_node_t *parent,
                                    const char **ret_text) {
@@ -225,6 +235,7 @@ static struct rule *read_rules(struct rules_reader *r, const char *name, yaml_no
     size_t count = rules_list(r, &at, node, RULES_MAX);
     struct rule *rules = count ? ARENA_ARRAY(r->arena, struct rule, count) : NULL;
 
+    /* Aliases can make each of many rules a large one: what the file as a whole may have ends the list. */
     for (*ret_count = 0; *ret_count < count && r->entries < RULES_ENTRIES_MAX; (*ret_count)++) {
         const struct rules_place here = {.up = &at, .index = *ret_count};
         read_rule(r, &here, yaml_item(&r->doc, node, *ret_count), &rules[*ret_count]);
@@ -234,6 +245,8 @@ static struct rule *read_rules(struct rules_reader *r, const char *name, yaml_no
 
 /* ---- resourceRules ---- */
 
+/* The form and the order of units are those of Prometheus' model.ParseDuration, which the original reads
+ * window with. */
 int rules_parse_duration(const char *text, usec_t *ret_duration) {
     static const struct {
         const char *name;

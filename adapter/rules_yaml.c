@@ -1,4 +1,8 @@
-/* Strict reading of a YAML tree; see rules_yaml.h. */
+/* Strict reading of a YAML tree; see rules_yaml.h.
+ *
+ * libyaml gives an alias the node of its anchor: a tree is then a graph, small in memory however much it
+ * means when it is walked, and it may lead back into itself. So it is the walk that is bounded: each entry
+ * that is looked at counts for the whole file (RULES_ENTRIES_MAX), and merge keys go only so deep. */
 #include "adapter/rules_yaml.h"
 
 #include "base/buf.h"
@@ -13,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a message: its place, and a text that it cites. Then: merge keys within what is merged. */
 enum { PLACE_MAX = 300, BRIEF_MAX = 80, MERGE_DEPTH_MAX = 8 };
 
 /* ---- what is wrong ---- */
@@ -25,6 +30,7 @@ const char *rules_brief(struct rules_reader *r, const char *text) {
     return ARENA_JOIN(r->arena, cut, "…");
 }
 
+/* Places deeper than a few cannot be: the schema has no more levels. */
 static void write_place(struct rules_reader *r, const struct rules_place *at, struct buf *out) {
     if (!at)
         return;
@@ -44,6 +50,7 @@ void rules_wrong(struct rules_reader *r, const struct rules_place *at, const yam
     va_list ap;
 
     buf_init(&place, PLACE_MAX);
+    /* The first hundred say enough of a file that is something else altogether. */
     if (r->mistake_count == RULES_MISTAKES_MAX)
         return;
     if (!r->mistakes)
@@ -82,8 +89,9 @@ static bool is_mapping(struct rules_reader *r, const struct rules_place *at, con
 
 /* ---- entries ---- */
 
+/* The entries of one mapping in the making. Keys are the tree's own texts. */
 struct collected {
-    struct map seen;
+    struct map seen; /* keys of items */
     struct rules_entry *items;
     size_t count, cap;
 };
@@ -93,11 +101,13 @@ static void collected_done(struct collected *all) {
     free(all->items);
 }
 
+/* In quotes it is a key like any other (yaml.org/type/merge.html). */
 static bool is_merge_key(const yaml_node_t *key) {
     return str_eq(yaml_text(key), "<<") && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-/* False: there is no room, and it has been told. */
+/* Counts one more entry. False: there is no room, and it has been told; of the file's entries once, when
+ * their number is reached, since every loop that is under way then comes here again. */
 static bool has_room(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node,
                      const struct collected *all) {
     if (all->count == RULES_KEYS_MAX)
@@ -140,7 +150,8 @@ static void add_own(struct rules_reader *r, const struct rules_place *at, yaml_n
 static void add_merged(struct rules_reader *r, const struct rules_place *at, yaml_node_t *map,
                        struct collected *all, unsigned depth);
 
-/* What a merge key brings along: a mapping, or several, of which the first has the word. */
+/* What a merge key brings along: a mapping, or several, of which the first has the word. An own key is never
+ * overwritten, and one that two of them have is no mistake: that is what merging is for. */
 static void merge(struct rules_reader *r, const struct rules_place *at, yaml_node_t *from,
                   struct collected *all, unsigned depth) {
     yaml_node_t *key, *value, *item;
@@ -252,6 +263,7 @@ size_t rules_list(struct rules_reader *r, const struct rules_place *at, yaml_nod
     return 0;
 }
 
+/* An empty text is as good as none: in the original they are Go's strings, "" where nothing is given. */
 const char *rules_text(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node) {
     const char *text = yaml_text(node);
 
@@ -264,6 +276,7 @@ const char *rules_text(struct rules_reader *r, const struct rules_place *at, con
     return text && *text != '\0' ? arena_strdup(r->arena, text) : NULL;
 }
 
+/* The words of yaml.org/type/bool.html, as YAML 1.1 has them. */
 bool rules_bool(struct rules_reader *r, const struct rules_place *at, const yaml_node_t *node, bool preset) {
     static const char *const words[][2] = {
         {"false", "true"}, {"False", "True"}, {"FALSE", "TRUE"}, {"no", "yes"}, {"No", "Yes"}, {"NO", "YES"},
