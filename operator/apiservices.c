@@ -1,5 +1,10 @@
 /* Each APIService is followed; what was last seen of it, and the caBundle that is wanted, tell what to write.
- * A write that fails is tried again after a while, in case nothing changes that would call us. */
+ * A write that fails is tried again after a while, in case nothing changes that would call us.
+ *
+ * An item begins as UNKNOWN, and on_object makes it NOBODY's, US or OTHER's; from then on it is one of these
+ * three. All that may change something (an object seen, a caBundle set, a write answered, the timer) ends in
+ * settle, which compares and writes at most once: while a write is under way nothing else is begun, and its
+ * answer settles anew. So no change is lost, and no two writes of ours overtake each other. */
 #include "operator/apiservices.h"
 
 #include "api/client/kubeobject.h"
@@ -11,6 +16,8 @@
 #include <string.h>
 
 enum {
+    /* As prometheus-adapter's own APIServices have them, so that taking over from it changes nothing in what
+     * clients find first. */
     PRIORITY = 100,     /* of the group among others, and of its versions */
     NEW_PRIORITY = 200, /* of the version that clients shall prefer */
 };
@@ -30,7 +37,7 @@ struct apiservice {
     enum apiservice_owner owner; /* as last seen */
     char *ca_bundle;             /* as last seen: base64, or NULL */
     struct kube_call *call;
-    char *written;       /* the bundle that call writes; owned */
+    char *written;       /* the bundle that call writes: all's may be another when the answer comes; owned */
     bool seen_meanwhile; /* something was seen while call was under way */
     struct err err;      /* of what was seen, or of the last write */
 };
@@ -41,7 +48,9 @@ struct apiservices {
     char *service_ns, *service;
     bool know_ca;    /* set_ca was called */
     char *ca_bundle; /* base64; NULL: the administrator's */
+    /* One for all: whoever needs no other try is settled already, and settling it again does nothing. */
     struct loop_timer *retry;
+    /* Made once, with room for all: callbacks hold pointers into it. */
     struct apiservice *items;
     size_t len;
 };
@@ -87,7 +96,8 @@ static int version_priority(const char *name) {
     return str_starts(name, "v1beta2.custom.metrics.") ? NEW_PRIORITY : PRIORITY;
 }
 
-/* Group and version are in the name. */
+/* Group and version are in the name. Of a certificate that the administrator gave we do not know the
+ * authority: then no caBundle is written, and settle says that it is missing. */
 static void create(struct apiservice *item) {
     const struct apiservices *all = item->all;
     const char *dot = strchr(item->name, '.');
@@ -103,6 +113,8 @@ static void create(struct apiservice *item) {
                          "app.kubernetes.io/managed-by", "trimtab", "spec", spec));
 }
 
+/* Of no version: whoever patches last wins, but all replicas read their authority from one Secret, and so
+ * write the same. What the patch does not name (priorities, labels) stays as somebody has set it. */
 static void patch(struct apiservice *item) {
     cleanup_free char *path = xasprintf("%s/%s", collection, item->name);
     /* With insecureSkipTLSVerify no caBundle is allowed. */
@@ -158,7 +170,8 @@ static void say(const struct apiservice *item, enum apiservice_owner before, con
         log_info(NULL, "%s", err_text(&item->err));
 }
 
-/* Whatever was wrong before is judged anew. */
+/* Whatever was wrong before is judged anew; a failed write too, which settle begins again if it is still
+ * wanted. */
 static void on_object(void *arg, const json_t *object) {
     struct apiservice *item = arg;
     const json_t *spec = json_object_get(object, "spec"), *service = json_object_get(spec, "service");
@@ -188,6 +201,8 @@ static bool contains(const char *const *names, const char *name) {
     return names && *names;
 }
 
+/* A name that is there already is passed over: the managed ones come first, and may be among the well known.
+ */
 static void follow(struct apiservices *services, const char *name,
                    const struct apiservices_options *options) {
     bool managed = contains(options->managed, name);
@@ -251,6 +266,7 @@ void apiservices_each(const struct apiservices *services, apiservices_fn *fn, vo
     for (size_t i = 0; i < services->len; i++) {
         const struct apiservice *item = &services->items[i];
         const struct err *unread = kubeobject_error(item->object);
+        /* Where both are set ours says more: it was found in an object that could be read. */
         fn(arg, &(struct apiservice_state){.name = item->name,
                                            .owner = item->owner,
                                            .expected = item->expected,

@@ -1,4 +1,8 @@
-/* The operator put together: loop, transport, cluster, informers, metric sources, autoscaler, health. */
+/* The operator put together: loop, transport, cluster, informers, metric sources, autoscaler, health.
+ *
+ * Everything here is made once, borrows what was made before it, and is freed in the reverse order; nothing
+ * is made anew while running, so no part has to expect that another one goes. Nothing is answered before
+ * loop_run turns the loop: a part may be started before one that its answers need. */
 #include "operator/app.h"
 
 #include "adapter/metricsapi.h"
@@ -24,12 +28,12 @@ struct app {
     struct metric_source *metricsapi, *workload;
     struct serving serving;
     struct autoscaler *autoscaler;
-    struct health health;
-    struct httpserver *server;
-    bool stopping;
+    struct health health;      /* borrows nearly all of the above; what asks it is in server and serving */
+    struct httpserver *server; /* NULL where --http-port is 0 */
+    bool stopping;             /* the first signal has come: the second one does not wait */
 };
 
-/* Within a pod's terminationGracePeriodSeconds of 10. */
+/* Half of the terminationGracePeriodSeconds that the chart gives its pod, after which the kubelet kills. */
 static const usec_t DRAIN = 5 * USEC_PER_SEC;
 
 static void on_drained(void *arg) {
@@ -38,7 +42,9 @@ static void on_drained(void *arg) {
     loop_stop(app->loop);
 }
 
-/* Requests under way are answered first; who cannot wait says so again. */
+/* Requests under way are answered first; who cannot wait says so again. The loop turns on until then, and so
+ * does everything else: the plain port tells health, and a decision that falls into these seconds is written.
+ */
 static void on_stop(void *arg) {
     struct app *app = arg;
 
@@ -51,6 +57,7 @@ static void on_stop(void *arg) {
     serving_drain(&app->serving, DRAIN, on_drained, app);
 }
 
+/* What talks with the apiserver, and then the metrics side, which needs nearly all of it. */
 static int start_cluster(struct app *app, struct err *err) {
     const struct options *o = app->options;
 
@@ -76,6 +83,8 @@ static int start_cluster(struct app *app, struct err *err) {
     return serving_start(&app->serving, &world, o, err);
 }
 
+/* Policies subscribe to metrics at the sources of serving: that is started by then, and stopped after us.
+ * Prometheus has no second source to fall back to, as the metrics APIs have in the cluster's own. */
 static void start_autoscaler(struct app *app) {
     const struct options *o = app->options;
     struct autoscaler_world world = {
@@ -100,6 +109,7 @@ static void start_autoscaler(struct app *app) {
     app->autoscaler = autoscaler_new(&world, &options);
 }
 
+/* Health is filled in even where the plain port is off: the secure one answers from it too. */
 static int start_server(struct app *app, struct err *err) {
     app->health = (struct health){.loop = app->loop,
                                   .kube = app->kube,
@@ -130,7 +140,9 @@ static int start(struct app *app, struct err *err) {
     return ret < 0 ? ret : serving_listen(&app->serving, health_serve_secure, &app->health, err);
 }
 
-/* In the reverse order of the start; every part takes NULL. */
+/* In the reverse order of the start; every part takes NULL, so a start that failed half way goes here too.
+ * serving is closed in two steps around the autoscaler: its port answers health out of the autoscaler, and
+ * the autoscaler's subscriptions are at its sources. */
 static void stop(struct app *app) {
     httpserver_free(app->server);
     serving_close(&app->serving);
@@ -152,6 +164,7 @@ int app_run(const struct options *options, struct err *err) {
     int ret = start(&app, err);
     if (ret == 0)
         ret = loop_run(app.loop, err);
+    /* A part that cannot go on has stopped the loop as a signal would; its reason is the result. */
     if (ret == 0 && app.serving.failure.code) {
         *err = app.serving.failure;
         ret = err->code;

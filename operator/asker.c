@@ -1,4 +1,9 @@
-/* Asking from a command: each request turns the loop until its answer is in. */
+/* Asking from a command: each request turns the loop until its answer is in. The operator's own client, loop
+ * and credentials are used, so that a command reaches what `run` reaches, and fails with the same words.
+ *
+ * A request is begun (begin), sent, and awaited; its callback fills the answer that begin has noted, and
+ * stops the loop. Between two requests the loop stands still: no callback can come late and find an answer
+ * that is gone from its caller's stack. */
 #include "operator/asker.h"
 
 #include "adapter/promrequest.h"
@@ -9,7 +14,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* As much as an operator's plain port answers at most (net/httpserver.h). */
 enum { ANSWER_MAX = 8 * 1024 * 1024 };
+/* Somebody sits before the terminal: less than the 30 s that the operator itself gives the apiserver. */
 static const usec_t patience = 20 * USEC_PER_SEC;
 
 struct asker {
@@ -81,6 +88,7 @@ static void await(struct asker *a, struct answer *answer) {
         err_set(&answer->err, -EPROTO, "the answer is empty: is this an operator?");
 }
 
+/* Every status but 2xx becomes -ENOENT: the sentence is what is shown, and nobody tells the codes apart. */
 static void on_url(void *arg, const struct http_reply *reply) {
     struct asker *a = arg;
 
@@ -115,7 +123,8 @@ static int on_piece(void *arg, const char *data, size_t len, struct err *err) {
 }
 
 /* An apiserver's own refusals are Status objects, which have a body here; plain text comes from behind its
- * proxy. */
+ * proxy. 404 and 400 are the two that an operator gives of its decisions (decisions.h); of any other the
+ * apiserver may be the author, as of a 503 where no pod is behind the service. */
 static void on_cluster(void *arg, const struct kube_reply *reply) {
     struct asker *a = arg;
     bool refused = reply->status == 404 || reply->status == 400;
@@ -144,16 +153,19 @@ void asker_cluster(struct asker *asker, const char *path, struct answer *ret_ans
     ask_kube(asker, &(struct kube_request){.verb = KUBE_GET, .path = path, .accept = "*/*"}, ret_answer);
 }
 
+/* What a POST made is read as raw as a GET: who asks wants the object, and parses it. */
 void asker_create(struct asker *asker, const char *path, const json_t *body, struct answer *ret_answer) {
     ask_kube(asker, &(struct kube_request){.verb = KUBE_CREATE, .path = path, .body = body}, ret_answer);
 }
 
+/* After the first round, whether it went well or not: discovery_failure tells. */
 static void on_discovery(void *arg) {
     struct asker *a = arg;
 
     loop_stop(a->loop);
 }
 
+/* The discovery ends with the call: what it would follow from then on is of no use to a command. */
 int asker_discover(struct asker *asker, discovery_fn *fn, discovery_broken_fn *broken, void *arg,
                    struct err *err) {
     struct discovery *discovery = discovery_new(asker->kube);
@@ -173,7 +185,9 @@ int asker_discover(struct asker *asker, discovery_fn *fn, discovery_broken_fn *b
 
 /* ---- Prometheus ---- */
 
-/* Its refusals are JSON, whose "error" tells what is wrong with the query. */
+/* Its refusals are JSON, whose "error" tells what is wrong with the query. 400 and 422 are Prometheus' own
+ * (parameters that are wrong, an expression that cannot be evaluated): asking again would not help. All else
+ * may be a proxy's, or pass. */
 static void take_prometheus_refusal(struct answer *answer, const struct http_reply *reply) {
     json_t *body = json_loadb(reply->body, reply->body_len, 0, NULL);
     const char *message = json_string_value(json_object_get(body, "error"));
@@ -197,7 +211,8 @@ static void on_prometheus(void *arg, const struct http_reply *reply) {
 
 void asker_prometheus(struct asker *asker, struct prom_endpoint *endpoint, const char *path, const char *form,
                       struct answer *ret_answer) {
-    cleanup_prom_request struct prom_request request = {0};
+    cleanup_prom_request struct prom_request request = {
+        0}; /* its texts are borrowed until the answer is in */
 
     begin(asker, ret_answer, endpoint->max_response);
     if (prom_request_init(&request, endpoint, path, form, &ret_answer->err) == 0) {
