@@ -1,5 +1,9 @@
 /* Forms: label sets are numbered, and a form is known by the number of its set and its name, so that one more
- * series of a known form costs two lookups and no memory. */
+ * series of a known form costs two lookups and no memory.
+ *
+ * The registry needs no more of a series: its name decides the metric, the names of its labels decide the
+ * resources. A hundred thousand series may be a few dozen forms, and this is the only thing of a
+ * listing that is kept from one round to the next. */
 #include "adapter/seriesforms.h"
 
 #include "base/arena.h"
@@ -8,11 +12,12 @@
 #include <errno.h>
 #include <string.h>
 
-/* More than a reader of series lets through. */
+/* Of a key: all label names of one series, or a name. More than a reader of series lets through. */
 enum { KEY_MAX = 2 * 1024 * 1024 };
 
+/* Kept once, however many names it goes with. Immutable. */
 struct label_set {
-    uint32_t number;
+    uint32_t number; /* in the order of their coming; stands for the set in the keys of forms */
     uint32_t count;
     const struct series_label *labels;
 };
@@ -27,10 +32,10 @@ struct seriesforms {
     struct arena arena;
     struct map sets;   /* label names -> struct label_set */
     struct map by_key; /* number and name -> struct form */
-    struct buf key;
-    uint64_t series;
+    struct buf key;    /* scratch, of the one series that is being added */
+    uint64_t series;   /* added so far */
     uint32_t count, cap;
-    struct form **forms;
+    struct form **forms; /* those of by_key, in the order of their coming until they are sorted */
 };
 
 struct seriesforms *seriesforms_new(void) {
@@ -92,7 +97,7 @@ static const struct label_set *set_of(struct seriesforms *f, const struct series
     return set;
 }
 
-/* The name is part of the key that the buffer holds, from at on. */
+/* The name is part of the key that the buffer holds, from at on: stored once, it serves as both. */
 static struct form *add_form(struct seriesforms *f, const struct label_set *set, size_t at) {
     struct form *form = ARENA_NEW(&f->arena, struct form);
     const char *key = arena_strndup(&f->arena, f->key.data, f->key.len);
@@ -114,6 +119,7 @@ int seriesforms_add(struct seriesforms *forms, const struct series *series, stru
 
     if (!set)
         return err_set(err, -E2BIG, "the labels of a series have names of more than %d bytes", KEY_MAX);
+    /* The set is found, and its key in the buffer is not needed any more. */
     buf_reset(key);
     buf_printf(key, "%x/", set->number);
     size_t at = key->len;
@@ -128,6 +134,7 @@ int seriesforms_add(struct seriesforms *forms, const struct series *series, stru
     return 0;
 }
 
+/* By the last series of each, which no two forms share: the order is a total one. */
 static int compare_seen(const void *a, const void *b) {
     const struct form *x = *(const struct form *const *)a, *y = *(const struct form *const *)b;
 
@@ -148,6 +155,7 @@ static bool same_set(const struct label_set *a, const struct label_set *b) {
     return true;
 }
 
+/* Sets are compared by their names: their numbers belong to one listing each. */
 bool seriesforms_equal(const struct seriesforms *a, const struct seriesforms *b) {
     if (seriesforms_count(a) != seriesforms_count(b))
         return false;

@@ -1,4 +1,11 @@
-/* The reader of selectors, and their matchers. */
+/* The reader of selectors, and their matchers.
+ *
+ *   selector: [name] ["{" [matcher {"," matcher} [","]] "}"]      one of the two must be there
+ *   matcher:  label ("=" | "!=" | "=~" | "!~") string
+ *
+ * Nothing of this runs where the operator serves: there Prometheus itself selects. It is for the rules
+ * command, which has series at hand and must say which matcher keeps one out. The name before the braces is
+ * kept as a matcher like the others, the first one. */
 #include "adapter/seriesselector.h"
 
 #include "adapter/pattern.h"
@@ -10,7 +17,7 @@
 #include <string.h>
 
 struct matcher {
-    const char *label; /* NULL: the name of the series */
+    const char *label; /* NULL: the name of the series, also where it is given as __name__ */
     const char *value;
     const char *text; /* as it stands in the selector */
     bool negative;
@@ -20,7 +27,7 @@ struct matcher {
 struct seriesselector {
     struct arena arena;
     uint32_t count;
-    struct matcher matchers[SERIESSELECTOR_MATCHERS_MAX];
+    struct matcher matchers[SERIESSELECTOR_MATCHERS_MAX]; /* in the order of the text, which why follows */
 };
 
 struct parser {
@@ -43,6 +50,7 @@ static int compile(struct parser *p, const char *where, struct matcher *m) {
                    (size_t)(where - p->in.text) + 1, anchored, why.text);
 }
 
+/* Counted before it is read: where reading it fails, its pattern is NULL, and the selector can be freed. */
 static struct matcher *new_matcher(struct parser *p) {
     if (p->selector->count < SERIESSELECTOR_MATCHERS_MAX)
         return &p->selector->matchers[p->selector->count++];
@@ -63,6 +71,7 @@ static int take_matcher(struct parser *p) {
         m->label = NULL;
     promql_skip(&p->in);
     m->negative = *p->in.at == '!';
+    /* The longer tokens first: "=" is the beginning of "=~". */
     bool regex = promql_take(&p->in, "=~") || promql_take(&p->in, "!~");
     if (!regex && !promql_take(&p->in, "!=") && !promql_take(&p->in, "="))
         return promql_wrong(&p->in, "expected =, !=, =~ or !~ after the name of a label");
@@ -86,13 +95,15 @@ static int take_matchers(struct parser *p) {
     return 0;
 }
 
+/* A label that a series does not have is "", as in PromQL. */
 static bool holds(const struct matcher *m, const char *value) {
     bool equal = m->pattern ? pattern_find(m->pattern, value, NULL) : strcmp(m->value, value) == 0;
 
     return equal != m->negative;
 }
 
-/* Prometheus refuses what would select everything, and a name that is told twice. */
+/* Prometheus refuses what would select everything, and a name that is told twice: for the first it asks, as
+ * here, for one matcher at least that the empty text does not fulfil. */
 static int check(struct parser *p, bool named) {
     bool selective = false;
 

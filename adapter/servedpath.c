@@ -1,4 +1,7 @@
-/* Paths of an aggregated apiserver: to be authorized as the apiserver in front would read them. */
+/* Paths of an aggregated apiserver: to be authorized as the apiserver in front would read them. Its reading
+ * is RequestInfo (k8s.io/apiserver/pkg/endpoints/request/requestinfo.go), by which roles for
+ * prometheus-adapter were written: namespace, resource, name and subresource are the parts of the path,
+ * whatever they mean to the metrics APIs. */
 #include "adapter/servedpath.h"
 
 #include "base/str.h"
@@ -20,7 +23,8 @@ static bool is_health(const char *path) {
            str_eq(path, "/metrics");
 }
 
-/* Whether a path is within one of the three groups, and deep enough to mean a metric. */
+/* Whether a path is within one of the three groups, and deep enough to mean a metric: those of the group and
+ * of its versions are documents of discovery. */
 static bool is_within(const char *path) {
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         size_t n = strlen(groups[i]);
@@ -49,6 +53,8 @@ static struct access_action custom_action(const struct metrics_route *route) {
     return action;
 }
 
+/* A read of more than one object is a "list" by its path alone; in the custom API "*" stands where a name
+ * would, so that it is a "get" there. */
 static struct access_action action_of(const struct metrics_route *route) {
     struct access_action action;
 
@@ -72,6 +78,7 @@ static void read_metric(const char *target, struct arena *arena, struct served *
     struct metrics_route route;
 
     served->wrong = metrics_route_read(target, arena, &route, err);
+    /* Without the query once more: where that is good, the path is not what is wrong. */
     int ret = served->wrong < 0 ? metrics_route_read(served->path, arena, &route, NULL) : 0;
     if (ret < 0) {
         served->kind = ret == -ENOENT ? PATH_DOCUMENT : PATH_WRONG;
@@ -85,6 +92,7 @@ static void read_metric(const char *target, struct arena *arena, struct served *
 void served_read(const char *target, struct arena *arena, struct served *ret_served, struct err *err) {
     struct served served = {.path = arena_strndup(arena, target, strcspn(target, "?"))};
 
+    /* What has no metric is authorized as a path that is no resource. */
     served.action = (struct access_action){.verb = "get", .path = served.path};
     if (is_health(served.path))
         served.kind = PATH_HEALTH;

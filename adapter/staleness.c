@@ -9,6 +9,7 @@ void staleness_done(struct staleness *staleness) {
     staleness->text = NULL;
 }
 
+/* A value of the future, by a server's clock that is ahead, is never too old. */
 bool staleness_too_old(const struct staleness *staleness, usec_t at, usec_t now) {
     return staleness->max_age > 0 && at > 0 && now - at > staleness->max_age;
 }

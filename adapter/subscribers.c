@@ -1,8 +1,10 @@
-/* A doubly linked list with a cursor for the one that is told next. */
+/* A doubly linked list with a cursor for the one that is told next: whoever is removed while the list is told
+ * moves the cursor, if it is at it. Whoever is added comes before all others, and is not told then. */
 #include "adapter/subscribers.h"
 
 #include <stddef.h>
 
+/* While at_least is 0, least means nothing: the list is empty, or is being counted anew. */
 static void count_interval(struct subscribers *all, usec_t interval) {
     if (all->at_least && interval > all->least)
         return;
@@ -13,7 +15,7 @@ static void count_interval(struct subscribers *all, usec_t interval) {
 }
 
 /* The list is looked through only where the last one of the shortest interval goes: thousands may share it.
- */
+ * The one who goes has left the list already. */
 static void uncount_interval(struct subscribers *all, usec_t interval) {
     if (interval > all->least || --all->at_least)
         return;
