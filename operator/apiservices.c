@@ -4,7 +4,8 @@
  * An item begins as UNKNOWN, and on_object makes it NOBODY's, US or OTHER's; from then on it is one of these
  * three. All that may change something (an object seen, a caBundle set, a write answered, the timer) ends in
  * settle, which compares and writes at most once: while a write is under way nothing else is begun, and its
- * answer settles anew. So no change is lost, and no two writes of ours overtake each other. */
+ * answer settles anew (the timer, where it failed). So no change is lost, and no two writes of ours overtake
+ * each other. */
 #include "operator/apiservices.h"
 
 #include "api/client/kubeobject.h"

@@ -211,8 +211,8 @@ static void on_prometheus(void *arg, const struct http_reply *reply) {
 
 void asker_prometheus(struct asker *asker, struct prom_endpoint *endpoint, const char *path, const char *form,
                       struct answer *ret_answer) {
-    cleanup_prom_request struct prom_request request = {
-        0}; /* its texts are borrowed until the answer is in */
+    /* Its texts are borrowed until the answer is in. */
+    cleanup_prom_request struct prom_request request = {0};
 
     begin(asker, ret_answer, endpoint->max_response);
     if (prom_request_init(&request, endpoint, path, form, &ret_answer->err) == 0) {

@@ -1,6 +1,14 @@
 /* The Secret is followed; from what was last seen of it, and the time, follows what to write. Writes carry
  * the version that was seen, so of two replicas that renew at once one gets a conflict, and reads the
- * other's. */
+ * other's.
+ *
+ * What was seen decides (settle, every time something is seen, written, or due):
+ *   NOTHING  not read yet: to wait, for a Secret that is there must not be made anew
+ *   MISSING  to create it, with what it held when it was there last, else with a new certificate
+ *   OURS     (or empty) to serve what it holds, and to replace it where it is due or no good
+ *   OTHERS   to serve what it holds, and never to write: somebody else (cert-manager, a person) sees to it
+ * Only what has come back from the apiserver is handed on, also of what we wrote ourselves: so all replicas
+ * come to serve the same, and none serves what was refused. */
 #include "operator/certsecret.h"
 
 #include "api/client/kubeobject.h"
@@ -24,10 +32,10 @@ struct certsecret {
     void *arg;
     struct kubeobject *object;
     struct kube_call *call;
-    bool seen_meanwhile; /* something was seen while call was under way */
-    struct loop_timer *again;
+    bool seen_meanwhile;      /* something was seen while call was under way */
+    struct loop_timer *again; /* settles: after a failed write, when it is to be renewed, now and then */
     enum seen seen;
-    char *version;
+    char *version;       /* of the Secret seen last; a write is for this one only */
     struct owncert cert; /* as seen last, also when it is missing now */
     struct err err;
 };
@@ -56,12 +64,15 @@ static void on_written(void *arg, const struct kube_reply *reply) {
     loop_timer_set(s->again, retry_after);
 }
 
+/* The values of a Secret's data are base64 in JSON. */
 static void set_base64(json_t *data, const char *key, const char *text) {
     cleanup_free char *encoded = base64_encode(text, strlen(text));
     json_object_set_new(data, key, json_string(encoded));
 }
 
-/* The whole object, or a merge patch that holds for the version seen only. */
+/* The whole object, or a merge patch that holds for the version seen only: with a resourceVersion in its
+ * metadata the apiserver answers 409 where the object has changed. A Secret of type kubernetes.io/tls must
+ * have tls.crt and tls.key from the start; the type of one that is there cannot be changed, and is left. */
 static json_t *to_json(const struct certsecret *s, const struct owncert *cert) {
     json_t *data = json_object();
     set_base64(data, "tls.crt", cert->serving.cert_pem);
@@ -96,7 +107,8 @@ static void write_secret(struct certsecret *s, const struct owncert *cert) {
     log_info(path, "%s the serving certificate", create ? "putting in" : "replacing");
 }
 
-/* A new one; old_ca_pem is what is trusted until all have seen it. */
+/* A new one; old_ca_pem is what is trusted until all have seen it. Each replica that comes here makes its own
+ * and one of them wins: keys are made in milliseconds, an election would take a Lease. */
 static void write_new(struct certsecret *s, const char *old_ca_pem) {
     cleanup_owncert struct owncert cert = {0};
     if (owncert_make(s->options.service_ns, s->options.service, old_ca_pem, clock_wall(), &cert, &s->err) ==
@@ -115,7 +127,9 @@ static void make_again(struct certsecret *s, usec_t now) {
         write_new(s, NULL);
 }
 
-/* Good ones are served while they last, also past their time of renewal, which may fail for long. */
+/* Good ones are served while they last, also past their time of renewal, which may fail for long. fn comes
+ * last: nothing is left to do here, whatever it does. It is told the same certificate again and again, which
+ * it has to expect. */
 static void judge_cert(struct certsecret *s, usec_t now) {
     bool good = owncert_check(&s->cert, s->options.service_ns, s->options.service, now, &s->err) == 0;
     usec_t left = good ? owncert_due(&s->cert) - now : 0;
@@ -132,7 +146,8 @@ static void judge_cert(struct certsecret *s, usec_t now) {
         s->fn(s->arg, &s->cert);
 }
 
-/* Does what is missing between what was seen and what should be. May call fn. */
+/* Does what is missing between what was seen and what should be. May call fn. The error of before is dropped,
+ * for whatever is still wrong is found again here. */
 static void settle(void *arg) {
     struct certsecret *s = arg;
     usec_t now = clock_wall();
@@ -165,6 +180,7 @@ static enum seen judge(const struct certsecret *s, const json_t *metadata) {
 static void on_object(void *arg, const json_t *object) {
     struct certsecret *s = arg;
     const json_t *metadata = json_object_get(object, "metadata"), *data = json_object_get(object, "data");
+    /* version and cert stay as they were last seen: make_again puts them back. */
     s->seen = SEEN_MISSING;
     if (object) {
         free(s->version);

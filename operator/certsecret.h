@@ -13,8 +13,8 @@ struct certsecret_options {
     const char *service_ns, *service; /* that the certificate is for; NULL: localhost */
 };
 
-/* Called with the certificate in the Secret, at first and when it is another one; only with one that can be
- * served. Borrowed. */
+/* Called with the certificate in the Secret whenever it has been looked at, so it may be the same one again;
+ * only with one that can be served. Borrowed. */
 typedef void certsecret_fn(void *arg, const struct owncert *cert);
 
 /* Follows the Secret, makes it where it is missing and renews what it holds, if it is ours (label

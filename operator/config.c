@@ -1,4 +1,9 @@
-/* The configuration file: a YAML mapping from camel-cased option names to values. */
+/* The configuration file: a YAML mapping from camel-cased option names to values.
+ *
+ * Each value is handed to the option table as text, as if it stood behind its flag, so that file and flags
+ * are checked by the same code and refuse in the same words; only the place ("FILE:LINE: key") is ours. That
+ * is why numbers and truth values are not read as YAML types here: prometheusInterval: 5s and httpPort: 8080
+ * are both scalars. Flags are read after the file, and win. */
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "operator/options.h"
@@ -13,6 +18,7 @@ struct reader {
     yaml_document_t document;
 };
 
+/* NULL for what is no scalar, and for NULL. */
 static const char *scalar(const yaml_node_t *node) {
     return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
 }
@@ -27,6 +33,8 @@ static int set_scalar(struct reader *r, const struct option *opt, const char *ke
     return options_set(r->options, opt, scalar(value), where, err);
 }
 
+/* A list option takes a sequence, an item at a time as a flag that is repeated, or one text as its flag does.
+ */
 static int set_value(struct reader *r, const struct option *opt, const char *key, yaml_node_t *value,
                      struct err *err) {
     if (value->type != YAML_SEQUENCE_NODE || opt->type != OPTION_LIST)
@@ -40,6 +48,9 @@ static int set_value(struct reader *r, const struct option *opt, const char *key
     return 0;
 }
 
+/* "config" is a flag of run, but not a key: a file that names another would have to say which of the two
+ * wins.
+ */
 static int set_pair(struct reader *r, const yaml_node_pair_t *pair, struct err *err) {
     yaml_node_t *key_node = yaml_document_get_node(&r->document, pair->key);
     yaml_node_t *value = yaml_document_get_node(&r->document, pair->value);
@@ -54,6 +65,7 @@ static int set_pair(struct reader *r, const yaml_node_pair_t *pair, struct err *
     return set_value(r, opt, key, value, err);
 }
 
+/* Of a file with several documents only the first counts. */
 static int set_all(struct reader *r, struct err *err) {
     yaml_node_t *root = yaml_document_get_root_node(&r->document);
 

@@ -1,4 +1,6 @@
-/* The decisions that are kept, over HTTP. */
+/* The decisions that are kept, over HTTP. The log holds them packed; they are unpacked into an arena that
+ * lives as long as the request, chosen by the query, and written as text or JSON. Everything is bounded by
+ * RECORDLOG_SLOTS: nobody can ask for more than a policy keeps. */
 #include "operator/decisions.h"
 
 #include "autoscaler/recordlog.h"
@@ -71,7 +73,8 @@ static bool read_parameter(const char *key, const char *value, struct query *q) 
     return str_eq(key, "output") && (q->text || str_eq(value, "json"));
 }
 
-/* 0, or the status of the refusal that is in body. */
+/* 0, or the status of the refusal that is in body. The query comes decoded, so an & within a value would end
+ * it; no value that is understood has one. */
 static int read_parameters(const char *text, struct query *q, struct buf *body) {
     char *rest = arena_strdup(&q->arena, text), *pair;
 
@@ -119,14 +122,15 @@ static void choose(struct query *q, const struct recordlog *log, struct chosen *
     for (uint32_t i = 0; i < RECORDLOG_SLOTS && recordlog_get(log, i, &q->arena, &item); i++) {
         if (!wanted(q, &item, i, &found))
             continue;
-        /* The log gives the newest first, people read downward in time. */
+        /* The log gives the newest first, people read downward in time. There are few enough to be moved. */
         memmove(&ret->items[1], &ret->items[0], ret->count * sizeof(item));
         ret->items[0] = item;
         ret->count++;
     }
 }
 
-/* Why there is nothing to show; NULL: there is. */
+/* Why there is nothing to show; NULL: there is. Of a log that is not empty only since can choose nothing, for
+ * the newest decision is within every limit. */
 static const char *excuse(struct query *q, const struct autoscaler_policy *policy,
                           const struct chosen *chosen) {
     char since[CLOCK_TEXT_MAX];
@@ -166,6 +170,7 @@ static json_t *item_json(const struct recordlog_item *item) {
     json_t *o = record_json(item->record);
     char first[CLOCK_TEXT_MAX];
 
+    /* The record's own time is that of the last decision that came to this. */
     json_object_set_new(o, "change", json_boolean(item->change));
     json_object_set_new(o, "firstTime", json_string(clock_format_micro(item->first, first)));
     json_object_set_new(o, "count", json_integer(item->count));
