@@ -82,6 +82,7 @@ void apidocs_list_done(struct apidocs_list *list) {
 
 /* ---- a document for each group and version ---- */
 
+/* Names of groups and versions are ours and need no escaping; names of metrics are people's. */
 static void write_version(struct buf *out, const struct apidocs_version *version) {
     buf_printf(out, "{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", version->group, version->version,
                version->version);
@@ -93,6 +94,7 @@ static void write_versions(const struct apidocs *docs, const struct apidocs_vers
     write_version(out, first);
     for (const struct apidocs_version *v = apidocs_served(docs, first + 1); v;
          v = apidocs_served(docs, v + 1)) {
+        /* first is written whether it is listed or not: a group has at least its preferred version. */
         if (v->listed && str_eq(v->group, first->group)) {
             buf_puts(out, ",");
             write_version(out, v);

@@ -173,7 +173,8 @@ static void write_head(const struct apidocs *docs, const char *format, struct bu
     buf_puts(out, "},\"paths\":{");
 }
 
-/* Calls part for every version that is served, with commas between. */
+/* Calls part for every version that is served, with commas between. The first one of the table is always
+ * served: what is left out (metrics.k8s.io) stands at its end. */
 static void each_version(const struct apidocs *docs, struct buf *out, void (*part)(const struct openapi *)) {
     for (const struct apidocs_version *v = apidocs_served(docs, apidocs_versions); v;
          v = apidocs_served(docs, v + 1)) {

@@ -1,4 +1,6 @@
-/* A short list of names and clients. */
+/* A short list of names and clients: rules name a handful of servers, so that looking through it costs less
+ * than a map would. A name may be there twice for a moment, with its old client and its new one, until the
+ * sweep. */
 #include "adapter/askedservers.h"
 
 #include "base/mem.h"
@@ -49,7 +51,9 @@ struct promclient *asked_servers_client(struct asked_servers *servers, const cha
     return client;
 }
 
-/* Which of them has changed is not told, but it is still there for the moment. */
+/* Which of them has changed is not told, but it is still there for the moment. Those who wait for a client
+ * that goes are told so by querycache_forget, and may ask anew from inside, which adds to the list and may
+ * move it: so the entry is taken out before, and the walk goes down, where nothing is added. */
 void asked_servers_sweep(struct asked_servers *servers, asked_servers_fn *gone, void *arg) {
     for (uint32_t i = servers->count; i-- > 0;) {
         struct asked_server s = servers->servers[i];

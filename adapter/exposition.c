@@ -1,4 +1,8 @@
-/* The reader of the text format: one line at a time, its tokens copied into one scratch buffer. */
+/* The reader of the text format: one line at a time, its tokens copied into one scratch buffer.
+ *
+ * The text is not ours to write NULs into, and escapes must be undone somewhere: hence the copy. A large
+ * cluster's kubelets send tens of megabytes of it every minute: what is done for each character (may_be,
+ * take_plain) is written for speed. */
 #include "adapter/exposition.h"
 
 #include "base/mem.h"
@@ -92,6 +96,7 @@ static int take_escape(struct reader *r) {
     return 0;
 }
 
+/* Only of values with bytes beyond ASCII: NULs have been refused before. */
 static bool is_utf8(const char *s) {
     for (size_t len; *s; s += len)
         if (!(len = str_utf8(s)))
@@ -207,7 +212,8 @@ static bool take_word(struct reader *r, char word[NUMBER_MAX]) {
     return r->at > begin;
 }
 
-/* The value and, where there is one, the time. */
+/* The value and, where there is one, the time. A time that does not fit into int64_t is refused, and not
+ * saturated: it would be taken for a point far away. */
 static int take_numbers(struct reader *r, struct exposition_sample *sample) {
     char word[NUMBER_MAX];
 

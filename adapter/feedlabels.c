@@ -1,4 +1,8 @@
-/* Labels as they are read. Prometheus writes them in order, so that sorting is the exception. */
+/* Labels as they are read. Prometheus writes them in order, so that sorting is the exception.
+ *
+ * Texts are gathered in one buffer, which moves as it grows: until the series is whole a label is two
+ * offsets, and only feedlabels_finish makes pointers of them. names[count] is of the label whose value comes
+ * next; count goes up with the value. */
 #include "adapter/feedlabels.h"
 
 #include <errno.h>
@@ -53,6 +57,7 @@ int feedlabels_finish(struct feedlabels *l) {
     }
     if (sorted)
         return 1;
+    /* Equal neighbours count as out of order, so that a name that is there twice always gets here. */
     qsort(l->labels, l->count, sizeof(*l->labels), compare);
     for (uint32_t i = 1; i < l->count; i++)
         if (compare(&l->labels[i - 1], &l->labels[i]) == 0)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The letters of \a to \r, in the order of their codes from 7 on. */
+/* The letters of \a to \r, in the order of their codes from 7 on; all seven have one in Go. */
 static const char letters[] = "abtnvfr";
 
 /* The character that the len bytes at s stand for; they are well-formed. */
@@ -19,6 +19,8 @@ static uint32_t decode(const char *s, size_t len) {
     return c;
 }
 
+/* Go asks tables of Unicode for what can be printed, and they change from release to release. These ranges
+ * are what will not change in them. */
 static bool is_visible(uint32_t c) {
     static const struct {
         uint32_t from, to;

@@ -1,4 +1,9 @@
-/* The frame of the streaming readers: yajl's events, led through the reader's tables. */
+/* The frame of the streaming readers: yajl's events, led through the reader's tables.
+ *
+ * place tells in which object or list the reader is, field which name's value comes next there. What is
+ * opened moves place inwards and puts the one around on the stack; what is closed takes it back. A place that
+ * leads to itself skips a whole subtree. Once anything is wrong, yajl is not fed any more and all that comes
+ * is only counted: an answer has one failure, the first. */
 #include "adapter/jsonfeed.h"
 
 #include "base/str.h"
@@ -32,6 +37,7 @@ int jsonfeed_fail(struct jsonfeed *feed, int code, const char *fmt, ...) {
     return ret;
 }
 
+/* The words in front are put there only where this is the failure that was kept. */
 int jsonfeed_wrong(struct jsonfeed *feed, const char *fmt, ...) {
     bool first = !feed->failure.code;
     va_list ap;
@@ -146,6 +152,7 @@ void jsonfeed_done(struct jsonfeed *feed) {
 
 int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct err *err) {
     /* What fits is read first, so that a malformed beginning is called so, and not too large. */
+    /* bytes never exceeds max_bytes, so this cannot wrap round. */
     size_t room = feed->max_bytes - feed->bytes;
     size_t taken = len < room ? len : room;
 
@@ -153,6 +160,7 @@ int jsonfeed_feed(struct jsonfeed *feed, const char *data, size_t len, struct er
     feed->since_token += taken;
     if (!feed->failure.code && yajl_parse(feed->yajl, (const unsigned char *)data, taken) != yajl_status_ok)
         jsonfeed_fail(feed, -EBADMSG, "the answer is not JSON");
+    /* After the parse, which sets it back with each token: what is left over is one that goes on. */
     if (!feed->failure.code && feed->since_token > TEXT_MAX)
         jsonfeed_fail(feed, -E2BIG, "a text of the answer is longer than 384 KiB");
     if (taken < len)

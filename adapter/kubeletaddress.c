@@ -1,5 +1,6 @@
 /* The options' checks and the URL. What a node says of itself comes from its kubelet: nothing in it may turn
- * one URL into another. */
+ * one URL into another, for our credentials go with the request. So hosts and paths are checked against the
+ * few characters that they need, and not for those that are dangerous. */
 #include "adapter/kubeletaddress.h"
 
 #include "base/str.h"
@@ -8,6 +9,7 @@
 
 enum { DEFAULT_PORT = 10250 };
 
+/* metrics-server's, for kubelets measure no more often than that. */
 static const usec_t RESOLUTION_MIN = 10 * USEC_PER_SEC;
 
 static int address_type(const char *name) {
@@ -103,6 +105,7 @@ int kubelet_url(const struct kubelet_address *address, const struct node *node, 
     if (!all_of(path, "/.-_~"))
         return err_set(err, -EINVAL,
                        "the node's annotation metrics.k8s.io/resource-metrics-path \"%s\" is no path", path);
+    /* An address of a node has no port: a colon is IPv6's. */
     bool v6 = strchr(host, ':');
     *ret_url = arena_printf(arena, "%s://%s%s%s:%u%s%s", address->plain ? "http" : "https", v6 ? "[" : "",
                             host, v6 ? "]" : "", port, *path == '/' ? "" : "/", path);

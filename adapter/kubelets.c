@@ -1,5 +1,10 @@
 /* The kubelets of the nodes, and when each is asked: by the plan that queries have as well, where one that
- * does not answer simply waits for its next turn. */
+ * does not answer simply waits for its next turn.
+ *
+ * A kubelet comes and goes with its node (on_node), or as its labels begin or cease to match the selector. In
+ * between it is always in the plan: waiting for its turn, or in flight with call set, until kubelet_scraped
+ * puts it back. What was read lies in the usage store by the node's name, and is dropped with the kubelet or
+ * when it is too old. Nothing here follows pods: an answer names them, and requests look them up. */
 #include "adapter/kubelets_internal.h"
 
 #include "base/mem.h"
@@ -9,7 +14,8 @@
 
 enum {
     STARTING_RESOLUTIONS = 2, /* the first data are waited for, as long as answers count */
-    /* Enough for a tenth of 2,000 nodes to hang until their requests time out. */
+    /* Enough for a tenth of 2,000 nodes to hang until their requests time out; each has a connection, and so
+     * a file descriptor and OpenSSL's buffers. */
     MAX_CONCURRENT = 200,
 };
 
@@ -20,6 +26,7 @@ static const usec_t DEFAULT_TIMEOUT = 10 * USEC_PER_SEC;
 
 /* The schedule. */
 
+/* At least once a resolution, for last_tick: liveness must not fail because nothing is due. */
 static void set_timer(struct kubelets *all) {
     usec_t wait = plan_wait(&all->plan, loop_now(all->world.loop));
 
@@ -36,7 +43,8 @@ static void on_timer(void *arg) {
     set_timer(all);
 }
 
-/* What a kubelet said is kept for a while when it says nothing more, and no longer. */
+/* What a kubelet said is kept for a while when it says nothing more, and no longer. It is looked at when a
+ * scrape ends, so that it may be there for up to one resolution longer. */
 static void drop_old(struct kubelet *kubelet, usec_t now) {
     struct kubelets *all = kubelet->all;
 
@@ -49,6 +57,8 @@ void kubelet_scraped(struct kubelet *kubelet) {
     usec_t now = loop_now(all->world.loop);
 
     drop_old(kubelet, now);
+    /* Answered, whatever it brought: to the plan all queries have one server, which a kubelet that is down
+     * must not make look down for the others. */
     plan_finish(&all->plan, &kubelet->planned, PLAN_ANSWERED, 0, now);
     if (!kubelet->tried)
         plan_set_interval(&all->plan, &kubelet->planned, all->resolution, now);
@@ -60,6 +70,8 @@ void kubelet_scraped(struct kubelet *kubelet) {
 
 static void kubelet_add(struct kubelets *all, const char *name) {
     struct kubelet *kubelet = XNEW(struct kubelet);
+    /* Usage is the difference of two points: what is new gets its second one soon, however rare the others
+     * are. */
     usec_t interval = all->resolution < FIRST_INTERVAL ? all->resolution : FIRST_INTERVAL;
 
     kubelet->all = all;
@@ -86,6 +98,7 @@ static void kubelet_remove(struct kubelets *all, const char *name) {
     set_timer(all);
 }
 
+/* Addresses and ports are not looked at: each scrape reads them from the informer. */
 static void on_node(void *arg, enum informer_change change, const struct object *old,
                     const struct object *new_) {
     struct kubelets *all = arg;
@@ -142,6 +155,7 @@ static int take_options(struct kubelets *all, const struct kubelets_options *opt
                        err) < 0)
         ret = err_wrap(err, "--node-selector");
     all->options = *options;
+    /* The caller's texts go: what is still needed is copied, and the rest made unusable. */
     all->options.preferred_types = NULL; /* read */
     all->options.node_selector = NULL;
     all->options.ca_file = keep(all, options->ca_file);
@@ -184,6 +198,7 @@ void kubelets_free(struct kubelets *all) {
 
     if (!all)
         return;
+    /* First what calls us, then what is called. */
     informer_close(all->node_informer);
     informer_close(all->pod_informer);
     while (map_next(&all->kubelets, &it, NULL, &kubelet))
@@ -206,7 +221,8 @@ bool kubelets_ready(const struct kubelets *all) {
     return synced(all->node_informer) && synced(all->pod_informer) && usage_store_ready(all->usage);
 }
 
-/* Bounded, since who may not read the nodes has neither failures nor answers. */
+/* Bounded, since who may not read the nodes has neither failures nor answers. Hopeless: all that have been
+ * asked failed and none answered, or there is no node to ask; then others may serve at once. */
 bool kubelets_starting(const struct kubelets *all) {
     bool hopeless = all->kubelets.len ? !all->answered && all->stats.failures : synced(all->node_informer);
 

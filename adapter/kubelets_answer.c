@@ -14,6 +14,8 @@ struct making {
     bool exists; /* an object, measured or not */
 };
 
+/* Room for one more, which counts only when it has been filled. It may move the others, whose usages are in
+ * the arena and stay where they are. */
 static struct metrics_object *next_object(struct making *making) {
     if (making->count == making->cap) {
         making->cap = making->cap ? making->cap * 2 : 64;
@@ -25,6 +27,7 @@ static struct metrics_object *next_object(struct making *making) {
 static bool measure(struct making *making, const struct object *object, struct metrics_object *ret_object) {
     if (object->type == OBJECT_NODE)
         return usage_store_node(making->usage, object->name, &making->arena, ret_object);
+    /* The node is the one that the apiserver has bound the pod to, whatever a kubelet says. */
     const struct usage_pod pod = {((const struct pod *)object)->node, object->ns, object->name};
     return usage_store_pod(making->usage, &pod, &making->arena, ret_object);
 }

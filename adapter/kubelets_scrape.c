@@ -1,4 +1,7 @@
-/* One scrape of a kubelet: whom we say we are, and what becomes of the answer. */
+/* One scrape of a kubelet: whom we say we are, and what becomes of the answer. Each kubelet_scrape ends with
+ * exactly one kubelet_scraped, at once where it could not even begin, unless kubelet_cancel comes before. The
+ * credentials are taken anew for each, since tokens expire, and are held while the request lasts: tls lends
+ * their texts to it. */
 #include "adapter/kubelets_internal.h"
 
 #include "api/client/auth.h"
@@ -17,6 +20,7 @@ static const char *const hints[KUBELET_FAILURES] = {
     [KUBELET_FORBIDDEN] = " (our account needs get on nodes/metrics)",
 };
 
+/* By what people can do about it. */
 static enum kubelet_failure failure_of(int status, int code) {
     if (status == 401 || status == 403)
         return KUBELET_FORBIDDEN;
@@ -27,7 +31,8 @@ static enum kubelet_failure failure_of(int status, int code) {
     return code == -ETIMEDOUT ? KUBELET_TIMEOUT : KUBELET_UNREACHABLE;
 }
 
-/* A cluster with a thousand nodes behind a wrong certificate is one line a minute. */
+/* A cluster with a thousand nodes behind a wrong certificate is one line a minute. The text that people see
+ * in a status is kept for all of them, the latest one: which node fails matters less than why. */
 static void complain(struct kubelet *kubelet, enum kubelet_failure why, const char *text) {
     struct kubelets *all = kubelet->all;
     struct complaint *complaint = &all->complaints[why];
@@ -65,6 +70,7 @@ static void take_answer(struct kubelet *kubelet, const struct http_reply *reply)
         complain(kubelet, KUBELET_MALFORMED, err.text);
         return;
     }
+    /* A malformed answer is none: it leaves these as they are, so that the data grow old. */
     kubelet->answered = all->answered = loop_now(all->world.loop);
     kubelets_source_changed(all, kubelet->name);
 }
@@ -100,6 +106,7 @@ static int take_identity(struct kubelet *kubelet, struct err *err) {
         kubelet->tls = *kubelet->identity->tls;
     kubelet->tls.server_name = NULL; /* of the apiserver's certificate */
     kubelet->tls.insecure = o->insecure_tls;
+    /* A file takes the place of a text of the same meaning, which else would win. */
     if (o->ca_file) {
         kubelet->tls.ca_pem = NULL;
         kubelet->tls.ca_file = o->ca_file;

@@ -1,6 +1,10 @@
 /* The kubelets as a metric source: cpu and memory of pods and of their containers. Answers of nodes come all
  * the time, each with pods of many namespaces; those who follow a namespace are told together and not more
- * often than a third of a resolution. */
+ * often than a third of a resolution.
+ *
+ * An answer marks the namespaces of its pods as dirty (mark) and starts the teller, unless it is running;
+ * when that fires, all who are dirty and have not been told lately are told, and the others wait for its next
+ * round. A namespace is there as long as anybody follows it or it is being told. */
 #include "adapter/kubelets_internal.h"
 #include "adapter/subscribers.h"
 #include "adapter/usage_wanted.h"
@@ -98,6 +102,7 @@ static void read_pods(struct metric_source *source, const struct metric_subscrip
         ret_values[i] = (struct pod_value){0};
         if (!wanted->why)
             usage_store_value(all->usage, &pod, wanted->container, wanted->resource, &ret_values[i]);
+        /* A pod without a value has the time 0, which is never too old: it is not known anyway. */
         if (staleness_too_old(&wanted->staleness, ret_values[i].at, now))
             ret_values[i].known = false;
     }
@@ -112,6 +117,7 @@ static void mark(void *arg, const char *ns, usec_t newest) {
     if (!followed)
         return;
     followed->dirty = true;
+    /* The answers of nodes overtake one another. */
     if (followed->newest < newest)
         followed->newest = newest;
     if (!loop_timer_pending(all->teller))
@@ -150,6 +156,7 @@ static void on_tell(void *arg) {
 
     for (struct followed *followed = take_due(all, now, &more), *next; followed; followed = next) {
         next = followed->next_told;
+        /* Before they are told, so that what comes in meanwhile is not forgotten. */
         followed->dirty = false;
         followed->told = now;
         subscribers_tell(&followed->users);
