@@ -1,7 +1,12 @@
 /* Requests to one Prometheus-compatible server: a queue before it, its health beside it.
  *
  * A call is in one list at a time: waiting for its turn, under way, or failed before it could be sent (which
- * is told on a later turn, as everything is). */
+ * is told on a later turn, as everything is). From under way it may go to the server a second time, as GET
+ * where POST was refused; there is no way back to waiting. The number under way never passes max_concurrent,
+ * and whatever makes room there calls begin_next, or the rest of the queue would wait for ever.
+ *
+ * Users may cancel any call, ask again or free the client from within on_done: so a call is out of its list,
+ * and freed, before its user hears of it. */
 #include "adapter/promclient.h"
 
 #include "adapter/promerror.h"
@@ -13,6 +18,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Prometheus evaluates 20 queries at once (--query.max-concurrency); dashboards and rules shall have
+ * theirs. */
 enum { CONCURRENT_DEFAULT = 8 };
 
 struct call_list {
@@ -87,6 +94,7 @@ static void fail(struct promclient_call *call, const struct err *err) {
  */
 static void tell(struct promclient_call *call, const struct promclient_answer *answer,
                  const struct err *err) {
+    /* A copy: the user's functions are called when the call is gone. */
     struct promclient_request request = call->request;
 
     call_free(call);
@@ -118,6 +126,7 @@ static void on_failed(void *arg) {
 
     if (!call)
         return;
+    /* One a turn, and the timer before the telling: the client may not live to set it. */
     if (call->next)
         loop_timer_set(c->timer, 0);
     struct promclient_answer answer = {0};
@@ -165,6 +174,7 @@ static void on_done(void *arg, const struct http_reply *reply) {
     }
     if (reply->status < 200 || reply->status > 299)
         promerror_read(&c->endpoint, call->request.timeout, reply, &answer, &err);
+    /* Of what gave no answer the time is the timeout's, and no latency of the server. */
     if (reply->status) {
         c->stats.last_latency = reply->elapsed;
         c->stats.latency_sum += (double)reply->elapsed / (double)USEC_PER_SEC;
@@ -213,6 +223,7 @@ struct promclient_call *promclient_start(struct promclient *client,
     call->path = xstrdup(request->path);
     /* The server gives up when we do, and does not go on with what nobody waits for. */
     call->form = xasprintf("%s%stimeout=%" PRId64 "ms", form, *form ? "&" : "", timeout / USEC_PER_MSEC);
+    /* Through the queue even where there is room, so that nobody overtakes those that wait. */
     list_add(&client->waiting, call);
     begin_next(client);
     return call;
@@ -222,6 +233,7 @@ void promclient_cancel(struct promclient_call *call) {
     if (!call)
         return;
     struct promclient *c = call->client;
+    /* No handle while it waits or has failed: there is nothing to cancel then. */
     http_cancel(c->http, call->http);
     list_remove(call);
     call_free(call);
@@ -245,6 +257,7 @@ int promclient_new(struct loop *loop, struct http *http, const struct prometheus
     return 0;
 }
 
+/* Starts nothing in place of what ends: the client goes. */
 static void drop_all(struct promclient *c, struct call_list *list) {
     struct promclient_call *next;
 

@@ -32,10 +32,13 @@ static int refusal(const struct prom_endpoint *e, const struct http_reply *reply
     struct promjson_answer a;
     char text[SNIPPET_MAX + 1];
 
+    /* The reader of answers, for the sake of its error alone: what it makes of a body that is none of
+     * Prometheus', a proxy's page say, is not looked at. */
     promjson_feed(reader, reply->body ? reply->body : "", reply->body_len, NULL);
     promjson_finish(reader, &a);
     promjson_free(reader);
     answer->said_error = a.said_error;
+    /* Prometheus says 503 of a query that timed out, 422 of one that cannot be evaluated. */
     bool later = reply->status >= 500 || reply->status == TOO_MANY_REQUESTS;
     const char *said = a.said_error ? a.message : snippet(reply, text);
     return err_set(err, later ? -EAGAIN : -EINVAL, "%s answered %d%s%s", e->label, reply->status,

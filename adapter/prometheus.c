@@ -1,5 +1,11 @@
 /* The Prometheus source: subscriptions share fetches, fetches follow the plan, answers are told to the
- * subscribers. */
+ * subscribers.
+ *
+ * There is one fetch for each query and way to combine it, from its first subscription to the end of its
+ * last; it keeps the last answer, which reading a subscription copies. The plan (queryplan.h) says when it is
+ * sent, the client (promclient.h) how; one timer runs for all, armed anew after whatever may have changed
+ * the plan. A server that does not answer fails all fetches: first those that were under way, then each that
+ * becomes due, with the sentence of the outage, so that thousands of policies show one text. */
 #include "adapter/prometheus.h"
 
 #include "adapter/promclient.h"
@@ -15,6 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* A policy's query is written by hand. The bound is named in unusable, too. */
 enum { QUERY_MAX = 16 * 1024 };
 static const usec_t INTERVAL_MIN = 100 * USEC_PER_MSEC;
 /* A query is asked a little less often than its interval: with the very period of the scrape behind it, it
@@ -85,6 +92,8 @@ static void fetch_drop(struct fetch *f) {
     f->call = NULL;
     plan_remove(&s->plan, &f->planned);
     map_remove(&s->fetches, f->key);
+    /* It is out of the map already: who subscribes to the same query while the others are told gets a new
+     * one. */
     if (!f->users.telling)
         fetch_free(f);
     arm(s);
@@ -92,6 +101,7 @@ static void fetch_drop(struct fetch *f) {
 
 /* Calls every subscriber; each may end its own or any other subscription meanwhile. */
 static void tell(struct fetch *f) {
+    /* Those who have gone meanwhile have left it to this function, see fetch_drop. */
     subscribers_tell(&f->users);
     if (!f->users.first)
         fetch_free(f);
@@ -138,6 +148,7 @@ static void note_outage(struct prometheus *s, const char *message) {
 static void finish(struct fetch *f, enum plan_outcome outcome, usec_t hold) {
     struct prometheus *s = f->source;
 
+    /* First the plan, for who is told may end f, and plan_remove must find it in its place. */
     plan_finish(&s->plan, &f->planned, outcome, hold, loop_now(s->loop));
     note_outage(s, f->message);
     tell(f);
@@ -151,6 +162,7 @@ static enum plan_outcome take_answer(struct fetch *f) {
     keep_answer(f, &a);
     if (a.quality != QUALITY_FAILED)
         return PLAN_ANSWERED;
+    /* The reader knows nothing of the server. */
     cleanup_free char *message = xasprintf("%s: %s", promclient_label(f->source->client), a.message);
     replace(&f->message, message);
     /* A question that was understood is asked again at its own pace: its answer may change any time. */
@@ -161,8 +173,11 @@ static enum plan_outcome take_answer(struct fetch *f) {
 static enum plan_outcome outcome_of(const struct promclient_answer *reply, const struct err *err) {
     if (!reply->sent)
         return PLAN_NOT_ASKED;
+    /* An answer that is too large is the query's doing. */
     if (!reply->status)
         return err->code == -E2BIG ? PLAN_QUERY_FAILED : PLAN_SOURCE_FAILED;
+    /* A 5xx of a proxy speaks of the server behind it, one in Prometheus' own words of the query: it was
+     * there to say them. */
     return reply->status >= 500 && !reply->said_error ? PLAN_SOURCE_FAILED : PLAN_QUERY_FAILED;
 }
 
@@ -171,6 +186,8 @@ static void on_done(void *arg, const struct err *err) {
     enum plan_outcome outcome;
 
     f->call = NULL;
+    /* A request that the reader has stopped has no status, and would pass for a server that does not
+     * answer. */
     if (f->refused || !err->code) {
         outcome = take_answer(f);
     } else {
@@ -207,6 +224,7 @@ static void on_timer(void *arg) {
     usec_t now = loop_now(s->loop);
     struct plan_query *q;
 
+    /* Taken one by one, since telling may add to the plan and take from it. */
     while ((q = plan_held(&s->plan, now))) {
         keep_failure((struct fetch *)q, s->outage);
         tell((struct fetch *)q);
@@ -230,6 +248,7 @@ static char *form_of(const char *query) {
 }
 
 static struct fetch *fetch_of(struct prometheus *s, const struct metric_spec *metric, usec_t interval) {
+    /* The number cannot run into the query: it ends at the first blank. */
     cleanup_free char *key = xasprintf("%d %s", (int)metric->combine, metric->query);
     struct fetch *f = map_get(&s->fetches, key);
 
@@ -282,6 +301,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     struct fetch *f = sub->fetch;
 
     (void)source;
+    /* Out of the list before its memory goes; whether the fetch goes too is seen afterwards. */
     if (f)
         subscribers_remove(&f->users, &sub->head);
     staleness_done(&sub->staleness);
