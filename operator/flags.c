@@ -16,6 +16,7 @@ bool flag_text(const struct flag *flag, void *at, const char *value) {
     return true;
 }
 
+/* The words stand in the table once, for help and for this. */
 bool flag_choice(const struct flag *flag, void *at, const char *value) {
     size_t len = strlen(value);
 
@@ -78,6 +79,8 @@ static const struct flag *find(const struct flag_command *c, const char *text, c
             *ret_value = text[len] ? text + len + 1 : NULL;
             return f;
         }
+        /* -f and its value may be one argument. A long flag does not begin like a brief
+         * one, behind whose dash there is a letter. */
         if (f->brief && str_starts(text, f->brief)) {
             const char *rest = text + strlen(f->brief);
             *ret_value = *rest ? rest + (*rest == '=') : NULL;
@@ -96,6 +99,7 @@ static int read_flag(const struct flag_command *c, void *arguments, int argc, ch
         return flags_wrong(c, "unknown flag %s", argv[*i]);
     if (!flag->argument && value)
         return flags_wrong(c, "%s takes no value, and \"%s\" is given", flag->name, value);
+    /* The value may begin with a dash: "-f -" is standard input. */
     if (flag->argument && !value && ++*i >= argc)
         return flags_wrong(c, "%s: a value is missing (%s)", flag->name, flag->argument);
     if (flag->argument && !value)
@@ -110,6 +114,7 @@ int flags_read(const struct flag_command *command, void *arguments, int argc, ch
     int code = -1;
 
     for (int i = 0; i < argc; i++)
+        /* Before the rest: no mistake beside it shall keep help away. */
         if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
             help(command, stdout);
             return EXIT_OK;

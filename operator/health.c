@@ -1,9 +1,16 @@
-/* The HTTP port: which path is whose. */
+/* The HTTP port: which path is whose. The secure port answers all but the decisions, too, in
+ * the same words.
+ *
+ * /livez asks nothing: whoever gets an answer has a loop that turns. /readyz is not ready for what passes,
+ * and what makes answers wrong until then: policies or series that are not read yet. What may last, and
+ * leaves the rest in order, is a warning behind its "ok": were the pod taken out of its Service for it, all
+ * metrics would be gone, the good ones too. */
 #include "operator/health.h"
 
 #include "base/str.h"
 #include "operator/decisions.h"
 
+/* Room for eight of the longest messages (ERR_TEXT_MAX); there are six reasons. */
 enum { WHY_MAX = 4096 };
 
 /* What cannot be followed decides nothing: with HorizontalPodAutoscalers, for one, no policy sees that
@@ -56,6 +63,7 @@ int health_serve(void *arg, const struct httpserver_request *request, struct buf
 
     int status = 404;
 
+    /* Prometheus chooses its parser by the type; version 0.0.4 is the text format. */
     if (str_eq(request->path, "/metrics"))
         *content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (health_serve_secure(arg, request->path, body, &status))

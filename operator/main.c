@@ -15,6 +15,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+/* Looked for before anything is read: help is to be had with wrong arguments too, and most of all then. */
 static bool wants_help(int argc, char **argv) {
     for (int i = 0; i < argc; i++)
         if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
@@ -27,7 +28,9 @@ static int complain(const struct err *err, int code) {
     return code;
 }
 
-/* Flags win over the file, so they are read twice: to find the file, and after it. */
+/* Flags win over the file, so they are read twice: to find the file, and after it. The first time into
+ * options of their own: a list adds to what the same origin gave, so that each of its items would be there
+ * twice. */
 static int read_options(struct options *options, int argc, char **argv, struct err *err) {
     struct options flags;
 
@@ -55,6 +58,8 @@ static int run_with(struct options *options, int argc, char **argv) {
     if (log_parse_level(options->log_level, &level) == 0 &&
         log_parse_format(options->log_format, &format) == 0)
         log_setup(level, format);
+    /* Up to here nothing is logged: who gave a wrong option is told so on standard error, as by any
+     * command. */
     log_info(NULL, "trimtab %s", TRIMTAB_VERSION);
     for (uint32_t i = 0; i < options->ignored.count; i++)
         log_warn(NULL, "--%s means nothing here and is ignored", options->ignored.items[i]);
@@ -95,6 +100,7 @@ static int command_version(int argc, char **argv) {
     return EXIT_OK;
 }
 
+/* In the order of help: what most people need first. */
 static const struct command commands[] = {
     {"run", "run the operator", command_run},
     {"evaluate", "decide offline, from files", command_evaluate},
@@ -136,6 +142,8 @@ static int help(const char *name) {
 }
 
 int main(int argc, char **argv) {
+    /* A peer may close its end while an answer is on its way: whoever sends it is then told by EPIPE. The
+     * signal would end the process. */
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 1); /* curl looks names up in threads; a heap for each is memory for nothing */
     if (argc < 2) {

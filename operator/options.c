@@ -1,4 +1,12 @@
-/* The option table, and how its values are read, from flags and from help's point of view alike. */
+/* The options of `trimtab run`. The table is all that there is of an option: flags are read from it here, the
+ * keys of the configuration file in config.c, help and docs/reference/flags.md are written from it, and its
+ * fallbacks are read like any other value (a test refuses a wrong one).
+ *
+ * Values come in three rounds, each over the one before: the fallbacks, the file, the flags. A plain value is
+ * simply replaced; a list has to know from which round it is (see list_add).
+ *
+ * Where prometheus-adapter, metrics-server, kube-apiserver or the HPA controller has an option of the
+ * meaning, it has its name here. */
 #include "operator/options.h"
 
 #include "base/mem.h"
@@ -24,6 +32,8 @@ const struct option option_table[] = {
      .help = "the operator's own, where Secrets of ClusterMetricSources are; else what $POD_NAMESPACE says"},
     {"prometheus-url", OPTION_STRING, AT(prometheus_url), NULL, .argument = "URL",
      .help = "the Prometheus-compatible server that Prometheus metrics are asked of"},
+    /* The original asks by GET. A query that spells out hundreds of pods is too long for a URL: servers
+     * and the proxies before them answer 414. */
     {"prometheus-verb", OPTION_STRING, AT(prometheus_verb), "POST", .values = "GET|POST", .argument = "VERB",
      .help = "HTTP method of queries"},
     {"prometheus-ca-file", OPTION_STRING, AT(prometheus_ca_file), NULL, .argument = "FILE",
@@ -47,6 +57,7 @@ const struct option option_table[] = {
      .help = "how often a query is asked where its policies set no interval"},
     {"prometheus-max-concurrent", OPTION_INT, AT(prometheus_max_concurrent), "8", .min = 1, .max = 100,
      .argument = "N", .help = "queries under way at once"},
+    /* Of kube-controller-manager, without its prefix horizontal-pod-autoscaler-. */
     {"tolerance", OPTION_NUMBER, AT(tolerance), "0.1", .min = 0, .max = 10, .argument = "RATIO",
      .help = "how far a metric may be from its target without scaling, where behavior sets no tolerance"},
     {"cpu-initialization-period", OPTION_DURATION, AT(cpu_initialization_period), "5m", .min = 0,
@@ -65,6 +76,8 @@ const struct option option_table[] = {
      .help = "a configuration of prometheus-adapter, whose metrics are served; followed while running"},
     {"rules-configmap", OPTION_STRING, AT(rules_configmap), NULL, .argument = "NAMESPACE/NAME",
      .help = "the same from a ConfigMap, its key config.yaml or the only one that there is"},
+    /* 10m in the original, for which a round is expensive; here most of one is recognized and dropped
+     * again. */
     {"metrics-relist-interval", OPTION_DURATION, AT(relist_interval), "1m", .min = USEC_PER_SEC,
      .max = 24 * USEC_PER_HOUR, .argument = "DURATION",
      .help = "how often the series of the rules are listed again"},
@@ -77,6 +90,7 @@ const struct option option_table[] = {
              "fetched anew)"},
     {"metrics-max-stale", OPTION_DURATION, AT(stale), "2m", .min = 0, .max = USEC_PER_HOUR,
      .argument = "DURATION", .help = "how long the last good value stands in while Prometheus fails"},
+    /* 443 in the original, which only root, or who has CAP_NET_BIND_SERVICE, may listen on. */
     {"secure-port", OPTION_INT, AT(secure_port), "6443", .min = 0, .max = 65535, .argument = "PORT",
      .help = "the metrics APIs over TLS; 0: off"},
     {"bind-address", OPTION_STRING, AT(bind_address), NULL, .argument = "ADDRESS",
@@ -111,6 +125,8 @@ const struct option option_table[] = {
      .help = "do not read extension-apiserver-authentication: only what flags say is trusted"},
     {"authentication-tolerate-lookup-failure", OPTION_BOOL, AT(tolerate_lookup_failure), "false",
      .help = "serve without it while it cannot be read"},
+    /* These three and the paths that anybody may read: k8s.io/apiserver's defaults for a server that
+     * delegates. */
     {"authentication-token-webhook-cache-ttl", OPTION_DURATION, AT(token_ttl), "10s", .min = 0,
      .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how long a TokenReview counts"},
     {"authorization-webhook-cache-authorized-ttl", OPTION_DURATION, AT(authorized_ttl), "10s", .min = 0,
@@ -130,6 +146,8 @@ const struct option option_table[] = {
      .help = "key of that certificate"},
     {"kubelet-metrics", OPTION_BOOL, AT(kubelet_metrics), "true",
      .help = "read cpu and memory from the kubelets, and serve metrics.k8s.io from it"},
+    /* metrics-server's default is 60s, but its manifests say 15s. It refuses less than 10s as well: a
+     * kubelet measures its containers about that often, and there would be nothing new to read. */
     {"metric-resolution", OPTION_DURATION, AT(metric_resolution), "15s", .min = 10 * USEC_PER_SEC,
      .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how often each kubelet is read"},
     {"kubelet-request-timeout", OPTION_DURATION, AT(kubelet_timeout), "10s", .min = 100 * USEC_PER_MSEC,
@@ -165,6 +183,7 @@ static void *field(struct options *o, const struct option *opt) {
 }
 
 void options_init(struct options *options) {
+    /* The fallbacks are of the round ORIGIN_DEFAULT, which is 0. */
     *options = (struct options){0};
     arena_init(&options->arena, 0);
     for (size_t i = 0; i < option_count; i++)
@@ -198,6 +217,9 @@ static int set_string(struct options *o, const struct option *opt, const char *v
     return 0;
 }
 
+/* The first item of a round starts the list anew, the others add to it. items end with a NULL (the arena
+ * gives zeroed memory), since those who take a list of options take it without its count. It is copied for
+ * each item: lists are short, and given once. */
 static void list_add(struct options *o, struct string_list *list, const char *item, size_t len) {
     if (list->origin != o->origin)
         *list = (struct string_list){.origin = o->origin};
@@ -257,6 +279,7 @@ static int set_number(struct options *o, const struct option *opt, const char *v
                       struct err *err) {
     double v;
 
+    /* Not "v < min || v > max": NaN is neither. */
     if (str_to_double(value, &v) < 0 || !(v >= (double)opt->min && v <= (double)opt->max))
         return err_set(err, -EINVAL, "%s: \"%s\" is not a number from %lld to %lld", where, value,
                        (long long)opt->min, (long long)opt->max);
@@ -334,7 +357,12 @@ static int split_flag(struct options *o, const char *arg, const char **ret_name,
     return 0;
 }
 
-/* Flags that a Deployment of prometheus-adapter or metrics-server may carry. */
+/* Flags that a Deployment of prometheus-adapter or metrics-server may carry. Not among them are those that
+ * say how to reach something, such as --prometheus-auth-config: to go on without would be to do something
+ * else than was asked for, and so they are refused.
+ *
+ * takes_value must be right: with it the next argument is passed over, whatever it looks like, as pflag does;
+ * without it that one is read as a flag. */
 static const struct {
     const char *name;
     bool takes_value;
@@ -382,6 +410,7 @@ static bool is_ignored(struct options *o, const char *name, bool *ret_value) {
 static const struct option *find_flag(const char *name, const char **value) {
     const struct option *opt = option_by_name(name);
 
+    /* "--no-x=true" would be a riddle: it is unknown. */
     if (opt || *value || !str_starts(name, "no-"))
         return opt;
     opt = option_by_name(name + 3);

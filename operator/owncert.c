@@ -1,4 +1,9 @@
-/* Making and judging our own certificates. */
+/* Making and judging our own certificates.
+ *
+ * Each has an authority of its own that signs it and nothing else: its key is never kept, so that there is
+ * none that could be stolen to sign another with. The price is a new authority at each renewal; that is why
+ * there is always the one before beside it (ca_pem), and why servingcert.c tells the authority first and
+ * serves later. */
 #include "operator/owncert.h"
 
 #include "base/buf.h"
@@ -8,8 +13,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* Three names of this machine, four of the Service, and the NULL behind them. */
 enum { NAME_MAX_LEN = 256, NAMES = 8 };
 
+/* After two thirds it is renewed: four months are left in which somebody can see that this fails. */
 static const usec_t lifetime = 365 * 24 * USEC_PER_HOUR;
 static const char *const block_end = "-----END CERTIFICATE-----\n";
 
@@ -44,7 +51,8 @@ static int sign(const struct certificate *ca, const char *ns, const char *servic
         const char *const more[] = {service, in_ns, svc, whole};
         memcpy(names + 3, more, sizeof(more));
     }
-    /* A common name has room for 64 bytes only, which a Service's may exceed; nobody looks at it. */
+    /* A common name has room for 64 characters only (RFC 5280, appendix A.1: ub-common-name), which a
+     * Service's may exceed; nobody looks at it where there are names. */
     struct certificate_request request = {
         .common_name = "trimtab", .names = names, .now = now, .lifetime = lifetime};
     return certificate_issue(ca, &request, ret_serving, err);
@@ -56,12 +64,14 @@ static char *first_of(const char *pem) {
     return end ? xstrndup(pem, (size_t)(end - pem) + strlen(block_end)) : NULL;
 }
 
+/* By the text: the one before is copied into the next bundle as it is. */
 bool owncert_trusted(const struct owncert *cert, const struct owncert *bundle) {
     cleanup_free char *ca = first_of(cert->ca_pem);
     return ca && bundle->ca_pem && strstr(bundle->ca_pem, ca);
 }
 
-/* The new authority, and behind it the one before, but none that is older. */
+/* The new authority, and behind it the one before, but none that is older: what that signed has ended when
+ * the one before is due, and the bundle would grow with each renewal. */
 static char *join_authorities(const char *ca_pem, const char *old_ca_pem) {
     cleanup_free char *old = first_of(old_ca_pem);
     return xasprintf("%s%s", ca_pem, str_or_empty(old));
@@ -81,7 +91,8 @@ int owncert_make(const char *service_ns, const char *service, const char *old_ca
     return 0;
 }
 
-/* Checked in the order in which the mistakes are made. */
+/* Checked in the order in which the mistakes are made. What is checked may come from a Secret that
+ * somebody else has written, or from a folder in which an earlier start has left half of it. */
 int owncert_check(const struct owncert *cert, const char *service_ns, const char *service, usec_t now,
                   struct err *err) {
     const struct certificate *serving = &cert->serving;
