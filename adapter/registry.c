@@ -1,5 +1,12 @@
 /* The registry: for each rule what it has made of names and of sets of labels, so that one more series of a
- * known form costs two lookups and no memory; and the metrics, each with an entry for every resource. */
+ * known form costs two lookups and no memory; and the metrics, each with an entry for every resource.
+ *
+ *   name of a series -> its metric           by filters, name.matches and name.as
+ *   names of its labels -> the resources     by overrides and template
+ *   metric x resource -> entry: the series and the rule that come last
+ *
+ * Nothing is ever taken out: what is gone from Prometheus goes with the registry, when the ruleset makes the
+ * next one. So one arena has it all, and entries may be borrowed. */
 #include "adapter/registry.h"
 
 #include "adapter/seriesforms.h"
@@ -11,6 +18,7 @@
 static const size_t SHAPE_MAX = (size_t)256 << 10;
 static const size_t METRIC_NAME_MAX = 4096;
 
+/* In its metric's list, where a resource stands at most once. */
 struct entry {
     struct registry_entry entry;
     struct entry *next;
@@ -35,9 +43,9 @@ struct shape {
 
 struct rule_state {
     const struct rule *rule;
-    struct resource_labels *labels;
-    struct map names;  /* series name -> struct name */
-    struct map shapes; /* label names -> struct shape */
+    struct resource_labels *labels; /* NULL: the rule cannot be used, and gets no metrics */
+    struct map names;               /* series name -> struct name */
+    struct map shapes;              /* label names -> struct shape */
 };
 
 /* The custom metrics, or the external ones. */
@@ -146,6 +154,7 @@ void registry_free(struct registry *registry) {
     free(registry);
 }
 
+/* Several names of series, and several rules, may come to one metric. */
 static struct metric *metric_named(struct registry *r, struct section *s, const char *name) {
     struct metric *metric = map_get(&s->metrics, name);
 
@@ -221,6 +230,8 @@ static bool is_root_scoped(const struct cluster_resource *resource) {
             strcmp(resource->plural, "persistentvolumes") == 0);
 }
 
+/* Resources are told apart by their addresses: cluster_resource_find gives one for each, whatever it is
+ * called. */
 static struct entry *find_entry(const struct metric *metric, const struct cluster_resource *resource) {
     struct entry *entry = metric->entries;
 
@@ -229,6 +240,8 @@ static struct entry *find_entry(const struct metric *metric, const struct cluste
     return entry;
 }
 
+/* The one before is written over, as the original's map is: by a later series, and by a later rule, for the
+ * ruleset adds rule by rule. */
 static void put_entry(struct registry *r, const struct name *name, const struct rule *rule,
                       const struct cluster_resource *resource) {
     struct entry *entry = find_entry(name->metric, resource);
@@ -265,6 +278,7 @@ void registry_add(struct registry *registry, bool external, uint32_t index, cons
         put_entry(registry, name, state->rule, shape->resources[i]);
 }
 
+/* Of one section: its entries all have a resource, or none has. */
 static int compare(const void *a, const void *b) {
     const struct registry_entry *x = a, *y = b;
     int order = 0;
@@ -310,7 +324,8 @@ const struct registry_entry *registry_find(const struct registry *registry, cons
     const struct metric *m = map_get(&registry->custom.metrics, metric);
     const struct entry *e = r && m ? find_entry(m, r) : NULL;
 
-    /* The one exception is what the original lists in the wrong scope. */
+    /* In its own scope alone, but for one exception: a cluster-scoped custom resource, which the original
+     * lists as namespaced, is found without a namespace too, where it belongs. */
     if (!e || (namespaced != e->entry.namespaced && (namespaced || r->namespaced)))
         return NULL;
     return &e->entry;

@@ -1,4 +1,7 @@
-/* Header lines and targets. */
+/* Header lines and targets.
+ *
+ * Both are about one danger: rights have been asked for by our reading of who asks and for what, and the
+ * remote reads the same bytes once more. What two servers might read in two ways is refused, not repaired. */
 #include "adapter/remote_forward.h"
 
 #include "base/buf.h"
@@ -10,6 +13,7 @@
 
 enum { NAME_MAX_BYTES = 4096 };
 
+/* Blanks around a value are no part of it for who receives it (RFC 9110, 5.5). */
 static bool arrives_as_it_is(const char *value) {
     size_t len = strlen(value);
 
@@ -30,7 +34,8 @@ int forward_line(struct forward_lines *lines, const char *name, const char *valu
     return 0;
 }
 
-/* What a header name may consist of (RFC 9110), but "%", which begins an escape. */
+/* What a header name may consist of (RFC 9110, 5.6.2), but "%", which begins an escape: as client-go's
+ * headerKeyEscape, which apiservers undo. */
 static bool is_legal(char c) {
     return isalnum((unsigned char)c) || (c && strchr("!#$&'*+-.^_`|~", c));
 }
@@ -62,7 +67,8 @@ int forward_identity(struct forward_lines *lines, const struct identity *identit
     return ret;
 }
 
-/* The dots that a segment begins with, ".", or "%2e" for one; *ret_rest is what follows them. */
+/* The dots that a segment begins with, ".", or "%2e" for one; *ret_rest is what follows them. A dot means the
+ * same encoded or not (RFC 3986, 2.3), so that some servers take "%2e%2e" for a way up. */
 static int dots_of(const char *segment, const char **ret_rest) {
     int dots = 0;
 
@@ -78,6 +84,8 @@ static int dots_of(const char *segment, const char **ret_rest) {
     return dots;
 }
 
+/* "." and ".." are taken out of a path by who normalizes it (RFC 3986, 5.2.4), and so are empty segments by
+ * Go's servers; three dots are a name. */
 static bool is_plain_segment(const char *segment) {
     const char *rest;
     int dots = dots_of(segment, &rest);

@@ -1,4 +1,6 @@
-/* Lists of a remote adapter. */
+/* Lists of a remote adapter. What is asked of them is only whether asking the remote is worth while: a "yes"
+ * that is wrong costs a request that answers 404, a "no" that is wrong hides a metric. In doubt it is "yes".
+ */
 #include "adapter/remote_list.h"
 
 #include "base/str.h"

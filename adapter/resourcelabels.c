@@ -1,4 +1,8 @@
-/* Labels and resources: lookups as apimachinery's mapper does them, and the template run backwards. */
+/* Labels and resources: lookups as apimachinery's mapper does them, and the template run backwards.
+ *
+ * The two ways are not each other's inverse, in the original neither: the way to a label turns dots and
+ * dashes of the group into "_", and the way back leaves "_" as it is. A group like apps.example.com is never
+ * found back by a template that has <<.Group>> in it; overrides are for that. */
 #include "adapter/resourcelabels.h"
 
 #include "base/mem.h"
@@ -24,6 +28,7 @@ static const char *singular(const struct cluster_resource *r) {
     return *r->singular ? r->singular : r->kind;
 }
 
+/* Without regard to case: apimachinery's mapper lowers the names that it is asked for. */
 static bool is_called(const struct cluster_resource *r, const char *name, size_t len) {
     return (strlen(r->plural) == len && strncasecmp(r->plural, name, len) == 0) ||
            (strlen(singular(r)) == len && strncasecmp(singular(r), name, len) == 0);
@@ -85,7 +90,8 @@ static int find_override(const struct resource_labels *l, uint32_t i, struct err
     const struct rule_override *o = &l->rule->overrides[i];
     const char *group = str_or_empty(o->group);
 
-    /* Paths have the group behind the name; here the original looks for a resource that is called so. */
+    /* Paths have the group behind the name ("deployments.apps"); here the original looks for a resource that
+     * is called so, and there is none. */
     if (strchr(o->resource, '.'))
         return err_set(
             err, -EINVAL,
@@ -160,6 +166,7 @@ static const struct cluster_resource *none(const char *why, const char **ret_why
     return NULL;
 }
 
+/* An override has the word even where the template would find another resource in the label. */
 const struct cluster_resource *resource_labels_find(const struct resource_labels *labels, const char *label,
                                                     const char **ret_why) {
     struct pattern_match match;
