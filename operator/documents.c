@@ -1,4 +1,7 @@
-/* Reading files of documents; JSON by jansson, YAML in documents_yaml.c. */
+/* Reading files of documents; JSON by jansson, YAML in documents_yaml.c.
+ *
+ * A file is read whole and its text kept beside what was made of it: jansson keeps no lines, so the text is
+ * parsed a second time, by libyaml, as soon as a message needs one. Most files never need it. */
 #include "operator/documents.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -8,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* strchr would find a NUL too, the end of its own set: a text with one does not get here. */
 static size_t skip_blank(const char *text, size_t at, size_t len) {
     while (at < len && strchr(" \t\r\n", text[at]))
         at++;
@@ -30,7 +34,8 @@ static size_t line_at(const char *text, size_t offset) {
     return line;
 }
 
-/* One document after the other; "---" may stand between them, as in a YAML stream. */
+/* One document after the other; "---" may stand between them, as in a YAML stream. How deep they are nested
+ * jansson itself bounds (JSON_PARSER_MAX_DEPTH, 2048), so whoever walks them may do it by recursion. */
 static int parse_json(struct document_file *file, struct err *err) {
     size_t at = skip_blank(file->text, 0, file->len);
 
@@ -44,6 +49,7 @@ static int parse_json(struct document_file *file, struct err *err) {
                            line_at(file->text, at) + (size_t)(error.line > 0 ? error.line - 1 : 0),
                            error.text);
         json_array_append_new(file->documents, document);
+        /* Without the check for the end, position is the number of bytes that the document took. */
         at = skip_blank(file->text, at + (size_t)error.position, file->len);
         if (file->len - at >= 3 && memcmp(file->text + at, "---", 3) == 0)
             at = skip_blank(file->text, at + 3, file->len);
@@ -82,6 +88,7 @@ int documents_parse(const char *name, const char *text, size_t len, struct docum
     return ret;
 }
 
+/* A directory can be opened like a file on Linux; only reading it fails. */
 static int read_stream(FILE *f, const char *name, struct buf *buf, struct err *err) {
     char piece[65536];
     size_t n;

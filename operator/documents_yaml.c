@@ -1,5 +1,11 @@
 /* YAML streams as JSON, and the lines of fields. Scalars are read as Kubernetes' tools read them: null, true
- * and false, whole and decimal numbers; everything else, and everything quoted, is text. */
+ * and false, whole and decimal numbers; everything else, and everything quoted, is text. So is what YAML 1.1
+ * has beyond that (yes, 0x1f, 1_000, .inf): where a field wants a number it is refused, and not guessed.
+ *
+ * libyaml makes a tree of each document, in which an alias is one more reference to a node; here it is
+ * written out wherever it is used, and a few lines of aliases of aliases could stand for gigabytes ("billion
+ * laughs"). Two things are in the way: weigh refuses most of them before anything is made, and convert counts
+ * what it makes. weigh alone would not do: what it knows of a node that it met too deep is too little. */
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -35,6 +41,7 @@ static bool one_of(const char *text, const char *const *words, size_t count) {
     return false;
 }
 
+/* strtod would take more: inf, nan, 0x1p3. Of "-.5" the digit is the third character. */
 static bool looks_like_number(const char *text) {
     const char *first = text + (*text == '-' || *text == '+');
 
@@ -58,6 +65,7 @@ static json_t *plain_scalar(const char *text) {
     return json_string(text);
 }
 
+/* Only a plain scalar may be anything but text: "5" in quotes is a text. */
 static json_t *convert_scalar(struct converter *c, const yaml_node_t *node) {
     const char *text = scalar_text(node);
 
@@ -85,7 +93,8 @@ static json_t *convert_sequence(struct converter *c, yaml_node_t *node, unsigned
     return list;
 }
 
-/* Puts one pair; what is merged ("<<: *defaults") gives way to what is written. */
+/* Puts one pair; what is merged ("<<: *defaults") gives way to what is written, wherever it stands: it is
+ * gathered apart, and added at the end of the mapping. Of two merges the first wins. */
 static bool convert_pair(struct converter *c, const yaml_node_pair_t *pair, unsigned depth, json_t *map,
                          json_t *merged) {
     yaml_node_t *key_node = yaml_document_get_node(c->document, pair->key);
@@ -227,12 +236,13 @@ int documents_parse_yaml(struct document_file *file, struct err *err) {
 
 /* ---- lines ---- */
 
-/* Where a search has come to: the innermost node found and the line it is written on. */
+/* Where a search has come to: the innermost node found and the line it is written on. Of a field that is
+ * missing this is the line of what it is missing in, which is where somebody would add it. */
 struct search {
     yaml_document_t *document;
     yaml_node_t *node;
     size_t line;
-    const char *rest; /* of the path */
+    const char *rest; /* of the path: what is still to be found below node */
 };
 
 static bool ends_element(char c) {
@@ -304,7 +314,9 @@ void documents_lines_free(struct documents_lines *lines) {
     free(lines);
 }
 
-/* JSON is YAML's flow style, but for a few escapes: what follows one of those has no line. */
+/* JSON is YAML's flow style, but for a few escapes: what follows one of those has no line; nor has the second
+ * of several JSON documents, where no "---" is between them. The file has been read before, so what is wrong
+ * here is told to nobody. */
 static struct documents_lines *read_lines(const struct document_file *file) {
     struct documents_lines *lines = XNEW(struct documents_lines);
     yaml_parser_t parser;

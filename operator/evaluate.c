@@ -1,4 +1,5 @@
-/* The command `trimtab evaluate`: its flags, its files, its output. */
+/* The command `trimtab evaluate`: its flags, its files, its output. Of what it prints
+ * nothing comes from a cluster or from the order of a hash: the same files and --now give the same bytes. */
 #include "operator/evaluate.h"
 #include "api/types/quantity.h"
 #include "base/mem.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* Enough for a folder's *.yaml; the list is part of the arguments, which are on the stack. */
 enum { FILES_MAX = 1024 };
 
 struct arguments {
@@ -38,6 +40,7 @@ static bool one_more_file(void *arguments, const char *text) {
     return a->count > 0 && set_file(NULL, a, text);
 }
 
+/* From 1970 on: in the options 0 says that no time was given. */
 static bool set_now(const struct flag *flag, void *at, const char *value) {
     usec_t now;
 
@@ -101,7 +104,7 @@ static const struct flag_command command = {
 
 /* ---- output ---- */
 
-/* An array where there were several cases. */
+/* An array where there were several cases. One that failed keeps its place there, as {name, invalid}. */
 static void print_results(const struct arguments *a) {
     json_t *value = a->e.cases == 1 ? json_array_get(a->e.results, 0) : a->e.results;
 
@@ -144,6 +147,7 @@ static unsigned read_files(const struct arguments *a, struct document_file *ret_
     return failed;
 }
 
+/* The files outlive the evaluation: places in them are named until the last complaint. */
 static int evaluate(struct arguments *a) {
     cleanup_free struct document_file *files = xcalloc(a->count, sizeof(*files));
     struct evaluation *e = &a->e;

@@ -1,4 +1,12 @@
-/* From objects to the input of a decision. */
+/* From objects to the input of a decision.
+ *
+ * The order of reading is the order in which one needs the other: the case's flags and clock, the policy, the
+ * scale of its target (history is rebuilt from its replicas), the pods that its selector picks, and last the
+ * samples, which are joined with those pods. What cannot be had from the objects, such as a target that is
+ * not among them, is no failure here: the decision has an answer to it. A failure is what cannot be
+ * understood.
+ *
+ * All that a case holds lives in its arena, but for the zones and the history, which case_done frees. */
 #include "api/types/selector.h"
 #include "autoscaler/owners.h"
 #include "autoscaler/rebuild.h"
@@ -25,6 +33,8 @@ static int read_scale_numbers(struct evaluate_case *c, const struct input_object
     return ret;
 }
 
+/* The replicas of a Scale are left out of its JSON where they are 0; of a workload, where they were never
+ * set, which the apiserver takes for 1. Hence the defaults here and in read_other. */
 static int read_scale(struct evaluate_case *c, const struct input_object *o, struct err *err) {
     c->in.scale.selector = str_or_empty(json_string_value(json_path2(o->json, "status", "selector")));
     return read_scale_numbers(c, o, 0, err);
@@ -44,6 +54,7 @@ static int read_other(struct evaluate_case *c, const struct input_object *o, str
     const json_t *text = json_path2(o->json, "status", "selector");
     const char *written = "";
 
+    /* Some kinds have it as text in their status, others as a LabelSelector in their spec. */
     c->in.scale.selector = json_string_value(text);
     if (!c->in.scale.selector &&
         selector_write(json_path2(o->json, "spec", "selector"), c->arena, &written, err) < 0)
@@ -57,6 +68,10 @@ static void no_scale(struct evaluate_case *c, const char *error) {
     c->in.scale = (struct scale_view){.selector = "", .error = error};
 }
 
+/* A Scale says what the cluster itself would answer, so it goes before the object that it is the scale of.
+ * The decoded kinds are told apart by their type: a target may also name a Pod, by mistake, which is no
+ * workload.
+ */
 static int find_scale(struct evaluate_case *c, struct err *err) {
     const struct object_reference *ref = &c->spec.target;
     const struct input_object *o = world_find(c->world, "Scale", c->ns, ref->name);
@@ -85,6 +100,7 @@ static bool is_api_version(const char *text) {
     return !slash || !strchr(slash + 1, '/');
 }
 
+/* As HPA's controller: it looks at the apiVersion before it asks for anything. */
 static int read_target(struct evaluate_case *c, struct err *err) {
     const char *fault = json_string_value(json_path2(c->recorded, "faults", "scaleGet"));
 
@@ -111,7 +127,8 @@ static bool same_namespace(const struct object *o, const char *ns) {
     return o->ns[0] == '\0' || ns[0] == '\0' || str_eq(o->ns, ns);
 }
 
-/* A policy looks at the target's own pods, HPA at whatever the selector picks. */
+/* A policy looks at the target's own pods, HPA at whatever the selector picks: the pods of another
+ * workload too, where labels are alike (kubernetes/kubernetes#124307). */
 static void keep_own(struct evaluate_case *c, const struct pod **pods) {
     const struct object_reference *ref = &c->spec.target;
     const struct input_object *o = world_find(c->world, ref->kind, c->ns, ref->name);
@@ -152,6 +169,7 @@ static bool overlaps(struct evaluate_case *c, const json_t *other) {
     return false;
 }
 
+/* The names in the text are as Go prints a slice of them: between brackets, with blanks, ours last. */
 static void look_for_ambiguity(struct evaluate_case *c) {
     const json_t *others = json_object_get(c->recorded, "otherHPAs"), *other;
     const char *names = "";
@@ -223,7 +241,8 @@ static int load_zones(struct evaluate_case *c, struct err *err) {
     return 0;
 }
 
-/* As the operator does when it starts, but from the status alone; HPA's controller begins with nothing. */
+/* As the operator does when it starts, but from the status alone; HPA's controller begins with nothing. A
+ * recorded history, even an empty one, is all that there is: it is what the case is about. */
 static void rebuild_history(struct evaluate_case *c) {
     struct rebuild_input in = {.now = c->in.now,
                                .spec = &c->spec,
@@ -261,6 +280,7 @@ int case_read(struct evaluate_case *c, const struct evaluate_options *options, s
     return ret;
 }
 
+/* zones may end early, or be NULL, where the reading failed on the way. */
 void case_done(struct evaluate_case *c) {
     for (uint32_t i = 0; c->zones && i < c->spec.schedule_count; i++)
         tz_free(c->zones[i]);
@@ -269,7 +289,8 @@ void case_done(struct evaluate_case *c) {
 
 /* ---- deciding ---- */
 
-/* HPA's update of the scale: a conflict is tried again, five times in all; anything else fails at once. */
+/* HPA's update of the scale: a conflict is tried again, five times in all (client-go's retry.DefaultRetry);
+ * anything else fails at once. The faults are one for each try. */
 static struct write_outcome write_scale(const struct evaluate_case *c) {
     enum { TRIES = 5 };
     const json_t *faults = json_path2(c->recorded, "faults", "scaleUpdate");
@@ -290,6 +311,8 @@ static struct write_outcome write_scale(const struct evaluate_case *c) {
     return outcome;
 }
 
+/* A scale event is remembered only of a write that went through: rates count what was done, not what was
+ * wanted. Recommendations are remembered by decide itself. */
 void case_decide(struct evaluate_case *c) {
     struct decision *d = &c->decision;
 

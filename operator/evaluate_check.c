@@ -1,5 +1,9 @@
 /* --check: a result beside what was recorded. Messages are not compared: they name one pod of several, and
- * hold what Go prints of a selector. */
+ * hold what Go prints of a selector.
+ *
+ * At the top only what expect has is looked at, for a result has more (its status, the decision); below that
+ * a field too many is a difference as one too few. Exceptions are by path, and all in this file: is_loose,
+ * is_unpinned, and the special cases of compare. */
 #include "base/str.h"
 #include "operator/evaluate.h"
 
@@ -14,7 +18,8 @@ struct comparison {
     unsigned differences;
 };
 
-/* Where in the result the comparison is: with indexes for people, without them for `unpinned`. */
+/* Where in the result the comparison is: with indexes for people, without them for `unpinned`. One
+ * is on the stack for each level: the comparison goes no deeper than our own result, whatever expect has. */
 struct at {
     char path[PATH_MAX_LENGTH], plain[PATH_MAX_LENGTH];
 };
@@ -61,7 +66,8 @@ static bool is_loose(const struct at *at) {
     return false;
 }
 
-/* What HPA itself does not promise, by its path without indexes. */
+/* What HPA itself does not promise, by its path without indexes: a division by zero that Go leaves to the
+ * processor, a list in random order. The case says so. */
 static bool is_unpinned(const struct comparison *cmp, const struct at *at) {
     const json_t *item;
     size_t i;
@@ -113,7 +119,7 @@ static void compare_objects(struct comparison *cmp, const struct at *at, json_t 
     }
 }
 
-/* 1 and 1.0 are one number. */
+/* 1 and 1.0 are one number. No tolerance: HPA computes in doubles, and so do we, in the same order. */
 static bool same_scalar(const json_t *want, const json_t *got) {
     if (json_is_number(want) && json_is_number(got))
         return json_number_value(want) == json_number_value(got);
@@ -135,6 +141,7 @@ static void compare(struct comparison *cmp, const struct at *at, const json_t *w
     }
     if (str_eq(at->plain, "events.message"))
         ok = same_event(json_string_value(want), json_string_value(got));
+    /* Whether a metric failed counts; why is a message. */
     else if (str_eq(at->plain, "metricProposals.error"))
         ok = json_is_string(want) == json_is_string(got);
     else if (str_eq(at->plain, "reasonIfChanged") && !got)
