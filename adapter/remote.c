@@ -1,5 +1,9 @@
 /* Passing requests on. Each carries the settings that it began with; a remote that cannot be reached is left
- * alone for a while, so that nobody waits for it again and again. */
+ * alone for a while, so that nobody waits for it again and again.
+ *
+ * A call is in the remote's list from remote_get until it is delivered or cancelled, and so counted in
+ * in_flight; each has either an HTTP request or, where it was refused, a timer that delivers why. Rights have
+ * been asked for before anything comes here: shown a token of ours, the remote sees the operator alone. */
 #include "adapter/remote.h"
 
 #include "adapter/remote_forward.h"
@@ -16,15 +20,16 @@
 enum { IN_FLIGHT_MAX = 64, BODY_MAX = 8 * 1024 * 1024, FILE_MAX = 1024 * 1024 };
 
 #define TIMEOUT (10 * USEC_PER_SEC)
+/* Much shorter: who takes no connection is away, and not slow (note_down). */
 #define CONNECT_TIMEOUT (3 * USEC_PER_SEC)
 #define DOWN_MIN USEC_PER_SEC
 #define DOWN_MAX (30 * USEC_PER_SEC)
 
 struct remote_call {
     struct remote *remote;
-    struct remote_call *next, **link;
+    struct remote_call *next, **link; /* in the remote's list; link: what points to it there */
     struct http_call *http;
-    struct remote_tls *tls;
+    struct remote_tls *tls; /* one reference: the transport reads it until the request is done */
     struct buf body;
     usec_t started;
     struct loop_timer *timer; /* delivers failure */
@@ -57,6 +62,7 @@ static void set_identity(const struct remote *r, struct http_tls *tls) {
     }
 }
 
+/* Settings are not changed but replaced: requests that are under way end with those that they began with. */
 void remote_set_authority(struct remote *r, char *ca_pem) {
     if (r->tls && str_eq(r->tls->ca_pem, ca_pem)) {
         free(ca_pem);
@@ -93,7 +99,8 @@ void remote_cancel(struct remote_call *call) {
     call_free(call);
 }
 
-/* The remote may be gone afterwards. */
+/* The remote may be gone afterwards: so the call is out of its list before, and nothing of the remote is
+ * touched behind done. */
 static void deliver(struct remote_call *call, int status, const char *content_type, const struct err *err) {
     const struct remote_answer answer = {.status = status, .content_type = content_type, .body = &call->body};
 
@@ -108,6 +115,7 @@ static void on_timer(void *arg) {
     deliver(call, 0, "", &call->failure);
 }
 
+/* Whoever asks has no handle yet, and could not tell this call's end from another's. */
 static struct remote_call *fail_later(struct remote_call *call) {
     call->timer = loop_timer_new(call->remote->loop, on_timer, call);
     loop_timer_set(call->timer, 0);
@@ -160,6 +168,7 @@ static void on_http_done(void *arg, const struct http_reply *reply) {
     } else {
         note_up(r, reply);
         err_clear(&err);
+        /* on_body had none of it */
         if (reply->status < 200 || reply->status > 299)
             buf_append(&call->body, reply->body, reply->body_len);
     }
@@ -168,7 +177,9 @@ static void on_http_done(void *arg, const struct http_reply *reply) {
 
 /* ---- asking ---- */
 
-/* Who asks, or else who we are. */
+/* Who asks, or else who we are. A front proxy that names nobody would be anonymous to the remote: for reading
+ * its lists it names itself. The token's file is looked at for each request: the kubelet renews projected
+ * tokens while they are in use. */
 static int put_identity(struct remote *r, const struct identity *identity, struct forward_lines *lines,
                         struct err *err) {
     static const char *const groups[] = {"system:authenticated", NULL};
@@ -197,6 +208,7 @@ static int check(const struct remote *r, const char *target, struct err *err) {
                        r->url, r->ns, r->service);
     if (r->down_until > loop_now(r->loop))
         return err_set(err, -EAGAIN, "the remote adapter %s: %s", r->url, r->stats.last_error);
+    /* The new one is among them. */
     if (r->stats.in_flight > IN_FLIGHT_MAX)
         return err_set(err, -EBUSY, "%s: %d requests are under way", r->url, IN_FLIGHT_MAX);
     return forward_check_target(target, err);
@@ -333,8 +345,10 @@ int remote_new(struct loop *loop, struct http *http, struct kube *kube, const st
         ret = read_files(r, err);
     if (ret < 0) {
         remote_free(r);
+        /* Whatever it was: to the caller it is an option that is wrong. */
         return err ? (err->code = -EINVAL) : -EINVAL;
     }
+    /* Of a Service without a CA file there is no authority before the first round has looked for one. */
     if (r->ca.text || !r->ns)
         remote_set_authority(r, copy(r->ca.text));
     remote_lists_start(r);

@@ -1,6 +1,12 @@
 /* What the remote adapter lists, read again and again: first whom it is verified by, where that is the
  * cluster's to say, then the list of each API. A round that fails is begun anew; what was read before stays.
- */
+ *
+ *   AUTHORITY -> CUSTOM -> EXTERNAL -> finish, and the timer of the next round
+ *                  | 404      ^
+ *                  +-> CUSTOM_V1
+ *
+ * One thing is under way at a time: the request for APIServices, that for a list, or the timer. Each step
+ * begins the next one in its callback, and a failure of any sets the timer. */
 #include "adapter/remote.h"
 
 #include "adapter/remote_internal.h"
@@ -16,6 +22,7 @@
 #define ROUND_EVERY (30 * USEC_PER_SEC)
 #define ROUND_AFTER_FAILURE (5 * USEC_PER_SEC)
 
+/* v1beta2 first: adapters that are older than it answer 404 to that, and list the same in v1beta1. */
 static const char *const targets[STEPS] = {
     [STEP_CUSTOM] = "/apis/custom.metrics.k8s.io/v1beta2",
     [STEP_CUSTOM_V1] = "/apis/custom.metrics.k8s.io/v1beta1",
@@ -33,6 +40,7 @@ static int by_name(const void *a, const void *b) {
     return ret ? ret : (int)x->external - (int)y->external;
 }
 
+/* The entries' names are the lists' own: made anew whenever a list is replaced, before anyone can look. */
 static void merge(struct remote *r) {
     uint32_t n = 0;
 
@@ -94,7 +102,7 @@ static void on_list(void *arg, const struct remote_answer *answer, const struct 
     struct remote *r = arg;
     struct err why = *err;
 
-    r->list = NULL;
+    r->list = NULL; /* the handle has ended with this call */
     if (why.code == 0 && answer->status == 404 && r->step == STEP_CUSTOM) {
         take_step(r, STEP_CUSTOM_V1);
         return;
@@ -111,7 +119,8 @@ static void on_list(void *arg, const struct remote_answer *answer, const struct 
 
 /* ---- whom it is verified by ---- */
 
-/* The caBundle of an APIService that points at the Service, decoded; NULL: this is none. */
+/* The caBundle of an APIService that points at the Service, decoded; NULL: this is none. It is what the
+ * apiserver itself verifies the remote by. */
 static char *bundle_of(const struct remote *r, const json_t *apiservice) {
     const json_t *spec = json_object_get(apiservice, "spec");
     const json_t *service = json_object_get(spec, "service");
@@ -130,6 +139,7 @@ static void on_apiservices(void *arg, const struct kube_reply *reply) {
     char *pem = NULL;
 
     r->find = NULL;
+    /* Known from before, it is good enough until the next round. */
     if (reply->err.code && !r->tls) {
         struct err why = reply->err;
         err_wrap(&why, "APIServices cannot be read for its CA");
@@ -140,6 +150,7 @@ static void on_apiservices(void *arg, const struct kube_reply *reply) {
         pem = bundle_of(r, json_array_get(items, i));
     if (pem)
         remote_set_authority(r, pem);
+    /* Where there has never been one, the next step cannot ask, and says so. */
     take_step(r, STEP_CUSTOM);
 }
 

@@ -1,4 +1,12 @@
-/* The servers by name: both kinds followed, names resolved, changes told. */
+/* The servers by name: both kinds followed, names resolved, changes told.
+ *
+ * Both kinds share one map: "namespace/name" and "name" cannot be mistaken for each other, for names have no
+ * slash. A kind goes from not known (no informer, not missing) to missing or followed, and settles when it is
+ * missing or its first list is in; until both have settled a name that means nothing may yet mean something,
+ * and policies wait (-EAGAIN) and do not fail.
+ *
+ * Whatever changes goes through sources_replaced, in this order: subscriptions move to the new client, those
+ * who hold clients are told, and only then the old client is freed. */
 #include "adapter/sources_internal.h"
 
 #include "base/log.h"
@@ -6,6 +14,7 @@
 #include <errno.h>
 
 #define GROUP_VERSION "autoscaling.trimtab.dev/v1"
+/* Health, statuses, and kinds whose definitions are installed later. */
 static const usec_t TICK = USEC_PER_SEC;
 /* While it is not known what there is: policies wait for that. */
 static const usec_t TICK_UNSETTLED = 200 * USEC_PER_MSEC;
@@ -35,6 +44,8 @@ static void nothing_found(const struct sources *sources, const char *ns, const c
                 ns, name, name);
 }
 
+/* A namespace's own server hides that of the cluster with the same name, also while it cannot be used: what a
+ * name means does not depend on how its server is doing. */
 struct server *sources_find(const struct sources *sources, const char *ns, const char *name,
                             struct err *err) {
     if (!name && !sources->fallback)
@@ -83,6 +94,7 @@ void sources_replaced(struct sources *sources, const char *name, struct metric_s
 
 /* ---- both kinds, followed ---- */
 
+/* Out of the map first, so that its name is found to mean another server, or none. */
 static void remove_server(struct sources *sources, struct server *server) {
     map_remove(&sources->servers, server->key);
     sources_replaced(sources, server->object->meta.name, NULL, NULL);
@@ -103,6 +115,7 @@ static void on_object(void *arg, enum informer_change change, const struct objec
         server_change(server, (const struct promsource_object *)object_ref(object));
     } else {
         server = server_new(sources, (const struct promsource_object *)object_ref(object));
+        /* Before it is applied, which asks the map what its name means. */
         map_put(&sources->servers, server->key, server);
         server_apply(server);
     }
@@ -148,6 +161,7 @@ static void on_tick(void *arg) {
     news |= settle(&sources->kinds[KIND_CLUSTER]);
     if (news)
         sources_replaced(sources, NULL, NULL, NULL);
+    /* The default one has no object to write a status to, and no Secrets. */
     while (map_next(&sources->servers, &it, NULL, &server)) {
         server_check_secrets(server);
         server_watch_tick(server);
@@ -190,6 +204,7 @@ void sources_free(struct sources *sources) {
 
     if (!sources)
         return;
+    /* What calls back goes first, then who is bound to servers, then these. */
     loop_timer_free(sources->tick);
     for (int i = 0; i < KIND_COUNT; i++)
         informer_close(sources->kinds[i].informer);
