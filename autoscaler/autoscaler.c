@@ -1,5 +1,10 @@
 /* The shell around the decision: which policies there are, and which of them are due. Each turn of the loop
- * ends here: every due policy is decided once, however many events asked for it. */
+ * ends here: every due policy is decided once, however many events asked for it.
+ *
+ * An entry is made when its policy is first seen, and freed at the end of a turn: a deletion only marks it,
+ * for whoever calls back in the middle of one may still hold it. Its key stands in the queue once, with the
+ * earliest time that anybody asked for; later wishes are lost there. So each look asks at its end for the
+ * next one that it needs (look_again in reconcile.c). */
 #include "autoscaler/autoscaler.h"
 
 #include "autoscaler/entry.h"
@@ -43,6 +48,8 @@ void entry_queue_sampled(struct entry *entry) {
         entry_queue(entry, paced(entry->last_sampled, default_pace));
 }
 
+/* Many policies fail at once, with the apiserver: the fifth up or down keeps them from coming back as
+ * one. The bound of the shift keeps base in range; max cuts it long before. */
 usec_t entry_backoff(struct entry *entry, usec_t base, usec_t max) {
     usec_t d = base << (entry->failures < 10 ? entry->failures : 10);
 
@@ -59,10 +66,13 @@ static struct entry *entry_new(struct autoscaler *as, const char *key) {
     e->born = loop_now(as->world.loop);
     arena_init(&e->arena, decision_arena);
     arena_init(&e->status_arena, 1024);
+    /* The map borrows the key, so that entry_free lets go of it last. */
     map_put(&as->entries, e->key, e);
     return e;
 }
 
+/* Calls are cancelled first, since an answer would find nobody. The claim borrows its names from the
+ * policy, and what is bound its metrics from the bound one: both go before the references do. */
 static void entry_free(struct entry *e) {
     writes_cancel(e);
     entry_unclaim(e);
@@ -103,6 +113,7 @@ static void take_policy(struct entry *e, const struct policy_object *policy) {
     object_unref(e->policy ? &e->policy->meta : NULL);
     e->policy = (const struct policy_object *)object_ref(&policy->meta);
     e->deleted = false;
+    /* The watch may still bring versions from before our last write of the status, which knows better. */
     if (str_to_i64(policy->meta.resource_version, &version) == 0 && (uint64_t)version >= e->stored_version)
         entry_set_stored(e, policy->status_json, (uint64_t)version);
 }
@@ -116,6 +127,7 @@ static void on_policy(void *arg, enum informer_change change, const struct objec
     if (change == INFORMER_DELETED) {
         if (e) {
             e->deleted = true;
+            /* The next in line may act in this very turn. */
             entry_unclaim(e);
         }
     } else {
@@ -144,6 +156,7 @@ static void set_timer(struct autoscaler *as) {
     usec_t when, now = loop_now(as->world.loop);
 
     if (!may_decide(as) || !workqueue_next(as->queue, &when))
+        /* What lets us decide, or fills the queue, happens in a turn, and that ends in on_turn as well. */
         loop_timer_cancel(as->timer);
     else
         loop_timer_set(as->timer, when > now ? when - now : 0);
@@ -170,6 +183,8 @@ static void on_timer(void *arg) {
     (void)arg; /* the turn that follows does the work */
 }
 
+/* A kind that was not served may be now. Those that have a target keep it: discovery's resources stay
+ * valid. */
 static void on_discovery(void *arg) {
     struct autoscaler *as = arg;
     struct map_iter it = {0};
@@ -186,6 +201,7 @@ struct autoscaler *autoscaler_new(const struct autoscaler_world *world,
 
     as->world = *world;
     as->options = *options;
+    /* The world is complete only at the end: none of what is opened here calls back before it is done. */
     if (!as->options.status_interval)
         as->options.status_interval = 15 * USEC_PER_SEC;
     if (!as->options.retry_interval)
@@ -229,6 +245,8 @@ static void free_zones(struct autoscaler *as) {
 void autoscaler_free(struct autoscaler *as) {
     if (!as)
         return;
+    /* In the reverse order of use: entries have calls, claims and subscriptions in all that follows, and
+     * claims that change still ask the queue. */
     free_entries(as);
     rivals_close(as);
     past_close(as);

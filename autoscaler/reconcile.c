@@ -1,4 +1,12 @@
-/* One policy's turn: gather what is known, decide, act on it. */
+/* One policy's turn: gather what is known, decide, act on it.
+ *
+ *   entry_reconcile: not now (a write is under way or has just failed) or not at all (deleted, unusable)
+ *   -> entry_bind, gather: not yet (-EAGAIN), something is on its way; looked at again in a second
+ *   -> decide -> write_scale, whose answer leads on -> entry_finish: events, record, status, next look
+ *
+ * From gather to entry_finish everything lives in e->arena. As a rule both happen in one turn, and the arena
+ * is lent; where a write is between them it stays with the policy until the answer. What the decision borrows
+ * from elsewhere must last as long: the policy by a reference (deciding), the sources' texts as copies. */
 #include "autoscaler/entry.h"
 #include "autoscaler/owners.h"
 #include "autoscaler/status.h"
@@ -32,6 +40,7 @@ void entry_set_stored(struct entry *entry, json_t *status, uint64_t version) {
     entry->digest = 0;
     arena_reset(&entry->status_arena);
     policy_read_status(status, &entry->status_arena, &entry->status);
+    /* A status from before our last rescale does not know of it; no status at all is a new policy's. */
     if (entry->status.last_scale_time > entry->last_scale_time || !status)
         entry->last_scale_time = entry->status.last_scale_time;
     json_decref(old);
@@ -88,6 +97,7 @@ static void gather_pods(struct entry *e) {
         in->selector_error = arena_strdup(&e->arena, err.text);
         return;
     }
+    /* The selector is parsed even where no pods are counted: HPA fails for one that cannot be read. */
     if (!e->uses_pods)
         return;
     list->count = 0;
@@ -109,6 +119,7 @@ static void gather_pod_values(struct entry *e, struct metric_source *source, uin
     struct pod_value *values = ARENA_ARRAY(&e->arena, struct pod_value, in->pods + 1);
     struct pod_values *joined = ARENA_NEW(&e->arena, struct pod_values);
 
+    /* Of pods that are not the target's nothing is asked: a policy does not count them (pods.c). */
     source->ops->read_pods(source, e->subscriptions[i], in->now, in->pod_list, in->pods, values);
     *joined = (struct pod_values){.of_pods = values};
     s->pods = joined;
@@ -182,6 +193,7 @@ static int gather(struct entry *e) {
     if (ret < 0)
         return ret;
     gather_pods(e);
+    /* Longer than that, and the decision itself says what it waits for (PATH_PENDING). */
     if (gather_samples(e) && now_mono(e) - e->born < patience)
         return -EAGAIN;
     return 0;
@@ -198,6 +210,7 @@ static void publish(struct entry *e, json_t *wanted, uint64_t digest) {
 
     if (difference == STATUS_NUMBERS && !status_moved(e->shown, &e->input, &e->decision))
         difference = STATUS_SAME;
+    /* The digest stands for what is stored, which is something else until this has been written. */
     e->digest = difference <= STATUS_NUMBERS ? digest : 0;
     if (e->status_call || difference == STATUS_SAME)
         return; /* the end of the write under way looks again */
@@ -209,6 +222,7 @@ static void publish(struct entry *e, json_t *wanted, uint64_t digest) {
         workqueue_add(e->autoscaler->waiting, e->key, 0);
         return;
     }
+    /* Taken for shown as soon as it is sent; a write that fails takes that back. */
     e->shown = xrealloc(e->shown, e->decision.proposal_count * sizeof(*e->shown));
     status_shown(&e->decision, e->shown);
     write_status(e, wanted);
@@ -317,6 +331,7 @@ void entry_reconcile(struct entry *e) {
         entry_queue(e, now_mono(e) + recheck);
         return;
     }
+    /* In this order: whoever is in conflict has nothing to remember (past.c). */
     entry_find_rival(e);
     entry_remember(e);
     keep_policy(e);

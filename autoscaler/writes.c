@@ -1,4 +1,11 @@
-/* Everything that is written to the cluster leaves from here: the scale, a policy's status, events. */
+/* Everything that is written to the cluster leaves from here: the scale, a policy's status, events.
+ *
+ * Of each policy one write of the scale and one of the status may be under way, also side by side. While the
+ * scale's is, nothing is decided for the policy: input and decision wait in its arena for the answer, which
+ * is part of the decision (condition, event, record). A status is a copy of its own, and holds nothing up.
+ *
+ * What failed is never sent again as it was: after a pause the policy decides anew, from what is there then.
+ */
 #include "autoscaler/entry.h"
 
 #include "base/log.h"
@@ -16,6 +23,8 @@ static usec_t now_mono(const struct entry *e) {
     return loop_now(e->autoscaler->world.loop);
 }
 
+/* Decisions wait as well (not_before), so that samples do not send a server in trouble one request after
+ * the other. */
 static void retry_later(struct entry *e, const struct kube_reply *reply) {
     usec_t wait = entry_backoff(e, e->autoscaler->options.retry_interval, backoff_max);
 
@@ -43,6 +52,8 @@ static void scale_failed(struct entry *e, const struct kube_reply *reply) {
     e->conflicts = 0;
     e->autoscaler->stats.scale_failures++;
     log_warn(e->key, "scaling to %d replicas: %s", e->decision.desired, err_text(&reply->err));
+    /* entry_finish asks for a look of its own and gives the arena back; not_before, set behind it, holds
+     * that look up as well. */
     decision_written(&e->decision, &e->input, /* succeeded= */ false, err_text(&reply->err), &e->arena);
     entry_finish(e);
     retry_later(e, reply);
@@ -65,6 +76,7 @@ static void on_scale_written(void *arg, const struct kube_reply *reply) {
 }
 
 void write_scale(struct entry *e) {
+    /* There is a target: without one there is no scale, and nothing to be rescaled. */
     struct autoscaler *as = e->autoscaler;
     struct target *t = e->target;
     const char *version = target_version(t);
@@ -87,8 +99,9 @@ void write_scale(struct entry *e) {
 
 /* ---- the status ---- */
 
-/* The JSON merge patch (RFC 7386) that makes `from` into `to`: what is gone becomes null, objects are
- * descended into. */
+/* The JSON merge patch (RFC 7396) that makes `from` into `to`: what is gone becomes null, objects are
+ * descended into, arrays (conditions, metrics) are sent whole. Custom resources have no strategic merge
+ * patch, which would know better. */
 static json_t *merge_diff(const json_t *from, json_t *to) {
     json_t *patch = json_object();
     const char *key;
@@ -116,7 +129,8 @@ static uint64_t version_of(const json_t *document) {
     return text && str_to_i64(text, &version) == 0 ? (uint64_t)version : 0;
 }
 
-/* The place that this write leaves goes to the policy that has waited longest. */
+/* The place that this write leaves goes to the policy that has waited longest. If that one finds nothing to
+ * write any more the place is free for whoever looks next, and the others wait for another write to end. */
 static void status_over(struct entry *e) {
     struct autoscaler *as = e->autoscaler;
     cleanup_free char *next = workqueue_take(as->waiting, 0);
@@ -145,6 +159,7 @@ static void on_status_written(void *arg, const struct kube_reply *reply) {
     e->status_sent = NULL;
     if (reply->err.code == 0) {
         uint64_t version = version_of(reply->body);
+        /* The watch may have been faster than the answer: what it brought is later then. */
         if (version >= e->stored_version)
             entry_set_stored(e, sent, version);
         e->failures = 0;
@@ -177,6 +192,7 @@ void write_status(struct entry *e, json_t *wanted) {
 
 /* ---- taking over from an HPA ---- */
 
+/* The manifest is for people, to go back; the uid is for us, to know an HPA that was made again. */
 struct kube_call *write_taken_over(struct entry *e, const char *manifest, const char *uid,
                                    kube_done_fn *done) {
     const struct object *o = &e->policy->meta;
@@ -197,6 +213,8 @@ struct kube_call *write_taken_over(struct entry *e, const char *manifest, const 
 struct kube_call *write_hpa_delete(struct entry *e, const struct object_names *hpa, kube_done_fn *done) {
     cleanup_free char *path =
         xasprintf("/apis/autoscaling/v2/namespaces/%s/horizontalpodautoscalers/%s", hpa->ns, hpa->name);
+    /* Someone may have edited it since it was stored: its manifest would be lost. The server answers 409
+     * where a precondition does not hold. */
     json_t *body =
         json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "meta.k8s.io/v1", "kind", "DeleteOptions",
                   "preconditions", "uid", hpa->uid, "resourceVersion", hpa->resource_version);
@@ -217,6 +235,7 @@ static void on_event_written(void *arg, const struct kube_reply *reply) {
                   err_text(&reply->err)); /* an event is a courtesy, never retried */
 }
 
+/* Without arg: the policy may be gone by the time of the answer, and nothing waits for it. */
 static void post(struct autoscaler *as, enum kube_verb verb, const char *path, json_t *body) {
     kube_start(as->world.kube,
                &(struct kube_request){.verb = verb, .path = path, .body = body, .on_done = on_event_written});
@@ -256,6 +275,8 @@ static void create_event(struct entry *e, const struct decision_event *event, st
     const struct object *o = &e->policy->meta;
     cleanup_free char *path = xasprintf("/api/v1/namespaces/%s/events", o->ns);
 
+    /* As client-go: the object's name and the time in nanoseconds, of which ours has the thousands; the
+     * serial tells apart what is said within one microsecond. */
     snprintf(slot->name, sizeof(slot->name), "%.40s.%" PRIx64, o->name,
              (uint64_t)slot->first * 1000 + as->event_serial++ % 1000);
     post(as, KUBE_CREATE, path, event_document(e, event, slot));
@@ -291,6 +312,7 @@ void writes_cancel(struct entry *e) {
     kube_cancel(e->scale_call);
     e->scale_call = NULL;
     if (e->status_call) {
+        /* A cancelled call is never answered: its place would be lost to all. */
         kube_cancel(e->status_call);
         status_over(e);
     }
