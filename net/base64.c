@@ -24,15 +24,15 @@ static int decode(const char *text, size_t len, char *out) {
 }
 
 int base64_decode(const char *text, char **ret_data, size_t *ret_len, struct err *err) {
-    size_t len = strlen(text), good = strspn(text, allowed);
+    size_t len = strlen(text), good = strspn(text, allowed); /* the message tells where, and shows nothing */
     if (good != len)
         return err_set(err, -EINVAL, "not base64: character %zu is not of its alphabet", good + 1);
-    if (len > INT_MAX / 2)
+    if (len > INT_MAX / 2) /* OpenSSL counts in ints */
         return err_set(err, -E2BIG, "too much base64");
     int n = openssl_library_load(err);
     if (n < 0)
         return n;
-    char *data = xmalloc(len / 4 * 3 + 4);
+    char *data = xmalloc(len / 4 * 3 + 4); /* three bytes for four characters, a rest, and the NUL */
     n = decode(text, len, data);
     if (n < 0) {
         free(data);

@@ -22,6 +22,7 @@ int digest_text(const struct digest_key *key, const void *data, size_t len, char
         return ret;
     if (!openssl->HMAC(openssl->EVP_sha256(), key->bytes, sizeof(key->bytes), data, len, bytes, &n))
         return err_set(err, -EIO, "no digest can be made");
+    /* Two digits a byte: the 32 bytes of SHA-256 fill the text up to its NUL. */
     for (unsigned int i = 0; i < n && 2 * i + 2 < DIGEST_TEXT_MAX; i++)
         snprintf(ret_text + (size_t)2 * i, 3, "%02x", bytes[i]);
     return 0;

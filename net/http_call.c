@@ -1,4 +1,8 @@
-/* A request as options of a curl easy handle, and the reply as what curl knows at its end. */
+/* A request as options of a curl easy handle, and the reply as what curl knows at its end.
+ *
+ * Where we end a transfer ourselves, curl only knows that a callback of ours failed; so the callback leaves
+ * the reason in call->err first, and that one is reported. An error body that is cut is no failure: call->cut
+ * says so, and the reply is told with what came. */
 #include "net/http_call.h"
 
 #include "base/mem.h"
@@ -32,6 +36,7 @@ static int reply_status(const struct http_call *call) {
     return (int)status;
 }
 
+/* Always collected, on_body or not: it is for a message to people, or a Status object. */
 static bool take_error_body(struct http_call *call, const char *data, size_t len) {
     size_t room = MAX_ERROR_BODY - call->body.len;
     call->cut = len > room;
@@ -53,6 +58,8 @@ static bool take_body(struct http_call *call, const char *data, size_t len) {
     return r >= 0;
 }
 
+/* on_body may cancel its own call, so the state is asked before it and behind it: who has cancelled is not
+ * called any more. The status is known by now, the head being whole before the body begins. */
 static size_t on_write(char *data, size_t size, size_t n, void *arg) {
     struct http_call *call = arg;
     size_t len = size * n;
@@ -73,6 +80,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg) {
     return 0;
 }
 
+/* Not copied: that is why a request's tls must live until it is done. The text comes before the file. */
 static void blob_or_file(CURL *easy, CURLoption blob_option, const char *pem, CURLoption file_option,
                          const char *file) {
     if (pem) {
@@ -121,11 +129,14 @@ static int set_headers(struct http_call *call, const struct http_request *reques
             return err_set(&call->err, -EINVAL, "a header has a line end in it");
         add_header(call, *h);
     }
+    /* No "Expect: 100-continue": curl would ask whether a large body is welcome, and wait up to a second. */
     add_header(call, "Expect:");
     libcurl->easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     return 0;
 }
 
+/* The size before the body, which else would be copied up to its first NUL; the method last, as it only
+ * changes the word that is sent. */
 static void set_method(CURL *easy, const struct http_request *request) {
     const char *method = request->method ? request->method : "GET";
     if (request->body || str_eq(method, "POST")) {
@@ -166,6 +177,7 @@ static bool is_https(CURLU *url) {
     return https;
 }
 
+/* For messages: what the URL has besides may be long, or secret. */
 static char *host_and_port(CURLU *url) {
     char *host = NULL, *port = NULL;
     libcurl->url_get(url, CURLUPART_HOST, &host, 0);
@@ -199,6 +211,7 @@ static int set_url(struct http_call *call, const struct http_request *request, C
     return 0;
 }
 
+/* At least one: to curl 0 is no limit at all. */
 static long milliseconds(usec_t t, usec_t fallback) {
     usec_t ms = (t > 0 ? t : fallback) / USEC_PER_MSEC;
     return ms < 1 ? 1 : (long)ms;
@@ -211,8 +224,8 @@ static void set_common(struct http_call *call, const struct http_request *reques
     set_number(easy, CURLOPT_NOSIGNAL, 1);
     set_number(easy, CURLOPT_BUFFERSIZE, READ_BUFFER);
     set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    set_number(easy, CURLOPT_FOLLOWLOCATION, 0);
-    set_text(easy, CURLOPT_ACCEPT_ENCODING, "");
+    set_number(easy, CURLOPT_FOLLOWLOCATION, 0); /* credentials go nowhere else */
+    set_text(easy, CURLOPT_ACCEPT_ENCODING, ""); /* all that this curl can undo */
     set_number(easy, CURLOPT_TCP_KEEPALIVE, 1);
     libcurl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
     libcurl->easy_setopt(easy, CURLOPT_WRITEDATA, call);
@@ -220,6 +233,7 @@ static void set_common(struct http_call *call, const struct http_request *reques
     libcurl->easy_setopt(easy, CURLOPT_HEADERDATA, call);
     set_number(easy, CURLOPT_TIMEOUT_MS, milliseconds(request->timeout, 30 * USEC_PER_SEC));
     set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout, 10 * USEC_PER_SEC));
+    /* Empty and not unset: for what is unset curl looks into the environment (http_proxy, no_proxy). */
     set_text(easy, CURLOPT_PROXY, str_or_empty(request->proxy));
     set_text(easy, CURLOPT_NOPROXY, "");
     if (request->userpwd) {
@@ -239,6 +253,7 @@ struct http_call *http_call_new(const struct http_request *request, usec_t now) 
         .host = xstrdup(request->url),
         .easy = libcurl->easy_init(),
     };
+    /* It takes either kind of body, each of which is bounded for itself as it comes. */
     buf_init(&call->body, call->max_body > MAX_ERROR_BODY ? call->max_body : MAX_ERROR_BODY);
     CURLU *url = libcurl->url();
     if (!call->easy || !url) {
@@ -263,6 +278,7 @@ void http_call_free(struct http_call *call) {
     free(call);
 }
 
+/* What connect(2) said, where curl has kept it. */
 static int connect_errno(const struct http_call *call) {
     long os = 0;
     libcurl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
@@ -322,6 +338,7 @@ static void fill_reply(struct http_call *call, struct http_reply *reply) {
     libcurl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
     reply->status = reply_status(call);
     reply->content_type = str_or_empty(type);
+    /* curl reads both forms; a day at most, as net/retry_after.h has it for the others. */
     reply->retry_after = (retry_after > 86400 ? 86400 : retry_after) * USEC_PER_SEC;
     reply->body = call->body.data;
     reply->body_len = call->body.len;

@@ -1,5 +1,8 @@
 /* OpenSSL's side of a TLS client: certificates from memory, chains included (for servers too), and the check
- * of the peer. */
+ * of the peer.
+ *
+ * Certificate and key are two files, and may be read on either side of a rotation. Then they do not fit,
+ * which is told as -EINVAL; the next connection reads them anew. */
 #include "net/tls_context.h"
 
 #include "base/mem.h"
@@ -12,6 +15,7 @@
 
 enum { MAX_FILE = 1024 * 1024 };
 
+/* Read up to the limit, and not as much as its size was a moment ago. */
 static int read_file(const char *path, char **ret_text, struct err *err) {
     cleanup_file FILE *file = fopen(path, "re");
     if (!file)
@@ -56,6 +60,7 @@ int tls_contents_read(const struct http_tls *tls, struct tls_contents *ret_conte
 void tls_contents_done(struct tls_contents *contents) {
     free(contents->ca);
     free(contents->cert);
+    /* A plain memset of what is freed next may be left out by the compiler. */
     if (contents->key)
         explicit_bzero(contents->key, strlen(contents->key));
     free(contents->key);
@@ -75,8 +80,9 @@ int tls_add_authorities(X509_STORE *store, const char *pem, struct err *err) {
     cleanup(free_bio) BIO *bio = openssl->BIO_new_mem_buf(pem, -1);
     X509 *cert;
     int n = 0;
+    /* One that cannot be read ends the list; those before it count. */
     for (; (cert = openssl->PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); n++) {
-        openssl->X509_STORE_add_cert(store, cert);
+        openssl->X509_STORE_add_cert(store, cert); /* takes a reference of its own */
         openssl->X509_free(cert);
     }
     if (n == 0)
@@ -92,6 +98,7 @@ static int use_chain(SSL_CTX *ctx, const char *pem, struct err *err) {
     openssl->X509_free(cert);
     if (!ok)
         return openssl_error(err, -EINVAL, "certificate");
+    /* SSL_CTX_add0_chain_cert, as a call: it keeps the reference where it succeeds. */
     while ((cert = openssl->PEM_read_bio_X509(bio, NULL, NULL, NULL)))
         if (openssl->SSL_CTX_ctrl(ctx, SSL_CTRL_CHAIN_CERT, 0, cert) != 1)
             openssl->X509_free(cert);
@@ -109,6 +116,7 @@ static int use_key(SSL_CTX *ctx, const char *pem, struct err *err) {
     return ok ? 0 : openssl_error(err, -EINVAL, "key");
 }
 
+/* The certificate first: a key is checked against the one that is there. */
 int tls_use_certificate(SSL_CTX *ctx, const char *cert_pem, const char *key_pem, struct err *err) {
     int r = cert_pem ? use_chain(ctx, cert_pem, err) : 0;
     return r == 0 && key_pem ? use_key(ctx, key_pem, err) : r;
@@ -159,6 +167,7 @@ bool tls_is_address(const char *name) {
     return inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1;
 }
 
+/* As Go has it: "*" stands for a whole label, and "f*.example" for nothing. */
 bool tls_certificate_is_for(X509 *cert, const char *name) {
     int match = tls_is_address(name)
                     ? openssl->X509_check_ip_asc(cert, name, 0)
@@ -166,6 +175,8 @@ bool tls_certificate_is_for(X509 *cert, const char *name) {
     return match == 1;
 }
 
+/* OpenSSL has verified the chain in the handshake; whom the certificate is for is asked here, in our words.
+ */
 int tls_check_peer(SSL *ssl, const char *name, struct err *err) {
     long result = openssl->SSL_get_verify_result(ssl);
     if (result != X509_V_OK)

@@ -18,6 +18,8 @@ char *url_escape(const char *text) {
     return copy;
 }
 
+/* curl's texts go back by curl's own free, and so none of them leaves this file: what callers get is a copy
+ * for free(3). */
 static void cleanup_url_p(CURLU **u) {
     libcurl->url_cleanup(*u);
 }
@@ -43,6 +45,7 @@ static int check(CURLU *u, struct err *err) {
     return 0;
 }
 
+/* Decoded, as a request takes it (CURLOPT_USERPWD is no part of a URL). */
 static char *join_userpwd(CURLU *u) {
     cleanup_free char *user = part(u, CURLUPART_USER, CURLU_URLDECODE);
     cleanup_free char *password = part(u, CURLUPART_PASSWORD, CURLU_URLDECODE);
@@ -63,6 +66,7 @@ int url_base_read(const char *text, struct url_base *ret_base, struct err *err) 
     if (ret < 0)
         return ret;
     struct url_base base = {.userpwd = join_userpwd(u), .query = part(u, CURLUPART_QUERY, 0)};
+    /* The rest is put together anew without them, so that base.url can be logged and shown in a status. */
     libcurl->url_set(u, CURLUPART_USER, NULL, 0);
     libcurl->url_set(u, CURLUPART_PASSWORD, NULL, 0);
     libcurl->url_set(u, CURLUPART_OPTIONS, NULL, 0);
@@ -72,6 +76,7 @@ int url_base_read(const char *text, struct url_base *ret_base, struct err *err) 
         url_base_done(&base);
         return err_set(err, -EINVAL, "not a URL such as http://host:9090");
     }
+    /* Paths that begin with a slash are put behind it. */
     for (size_t n = strlen(base.url); n && base.url[n - 1] == '/'; n--)
         base.url[n - 1] = '\0';
     if (!base.query)

@@ -1,4 +1,5 @@
-/* Websocket URLs. */
+/* Websocket URLs. Only curl's parser is used: whether it could speak the protocol, which depends on how it
+ * was built, does not matter (CURLU_NON_SUPPORT_SCHEME). */
 #include "net/ws_url.h"
 
 #include "base/mem.h"
@@ -15,6 +16,8 @@ static char *part(CURLU *url, CURLUPart what) {
     return copy;
 }
 
+/* Of an IPv6 address: with them it goes into headers, without them into connect(2) and the certificate's
+ * check. */
 static char *without_brackets(const char *host) {
     size_t len = strlen(host);
     return host[0] == '[' && len > 2 ? xstrndup(host + 1, len - 2) : xstrdup(host);
@@ -27,9 +30,10 @@ static int take_apart(CURLU *curl, struct ws_url *url, struct err *err) {
     url->secure = str_eq(scheme, "wss");
     if (!url->secure && !str_eq(scheme, "ws"))
         return err_set(err, -EINVAL, "scheme %s is not ws or wss", str_or_empty(scheme));
+    /* A user would be dropped in silence: nothing here makes a header of it. */
     if (!host || !*host || user)
         return err_set(err, -EINVAL, "a websocket URL needs a host and no user");
-    int64_t number = url->secure ? 443 : 80;
+    int64_t number = url->secure ? 443 : 80; /* RFC 6455, section 3 */
     if (port && str_to_i64(port, &number) < 0)
         return err_set(err, -EINVAL, "port %s is not a number", port);
     url->port = (int)number;
