@@ -1,4 +1,11 @@
-/* The cache as its users see it: asking, waiting, following; what is asked is in querycache_query.c. */
+/* The cache as its users see it: asking, waiting, following; what is asked is in querycache_query.c.
+ *
+ * Queries are kept by client (an origin) and text. Those who wait come in by querycache_ask and go with the
+ * next answer or their own patience; those who follow stay. Asking alone keeps a query alive, too: it is
+ * refreshed in the background until nobody has asked for it for options.keep, see cached_query_schedule.
+ *
+ * Any callback may end any wait or follow and may ask for anything. So whoever calls one holds the query
+ * (cached_query_hold), and looks at nothing that it has not read again afterwards. */
 #include "adapter/querycache_internal.h"
 
 #include "base/mem.h"
@@ -20,6 +27,7 @@ struct querycache *querycache_new(struct loop *loop, const struct querycache_opt
     struct querycache_options *o = &cache->options;
 
     cache->loop = loop;
+    /* xorshift stays at 0 for ever. */
     cache->chance = (uint64_t)clock_wall() | 1;
     *o = *options;
     o->freshness = o->freshness > 0 ? o->freshness : 10 * USEC_PER_SEC;
@@ -76,6 +84,7 @@ struct querycache_wait *querycache_ask(struct querycache *cache, struct promclie
         cached_query_answer(q, fn, arg, NULL);
         return NULL;
     }
+    /* Counted before the fetch is started, which makes it busy. */
     if (cached_query_busy(q))
         cache->stats.shared++;
     else
@@ -125,6 +134,7 @@ void querycache_unfollow(struct querycache_follow *follow) {
     struct cached_query *q = follow->query;
     if (q)
         subscribers_remove(&q->follows, &follow->head);
+    /* The interval may be a longer one without it, or nobody may want the query any more. */
     if (q && !q->gone)
         cached_query_schedule(q);
     free(follow);
@@ -135,6 +145,7 @@ static void abandon(struct cached_query *q) {
     struct err err = {0};
 
     err_set(&err, -ECANCELED, "the settings of the Prometheus server have changed");
+    /* From the head each time, for the callback may have taken out whichever is next. */
     while (q->waits.first) {
         struct querycache_wait *wait = (struct querycache_wait *)q->waits.first;
         querycache_fn *fn = wait->fn;
@@ -145,6 +156,7 @@ static void abandon(struct cached_query *q) {
     while (q->follows.first) {
         struct querycache_follow *follow = (struct querycache_follow *)q->follows.first;
         subscribers_remove(&q->follows, &follow->head);
+        /* The handle stays its user's: querycache_unfollow has only the memory to free then. */
         follow->query = NULL;
         follow->fn(follow->arg, NULL, &err);
     }
@@ -155,10 +167,12 @@ static void origin_free(struct cached_origin *origin, void (*end)(struct cached_
     struct map_iter it = {0};
     void *value;
 
+    /* First, so that no query that goes hands its family's turn to another that goes as well. */
     cached_family_end_all(origin);
     while (map_next(&origin->queries, &it, NULL, &value)) {
         struct cached_query *q = value;
         cached_query_hold(q);
+        /* Out of the cache before anyone hears of it, held so that the list of who hears of it stays. */
         cached_query_drop(q);
         end(q);
         cached_query_release(q);
@@ -206,6 +220,7 @@ void querycache_stats(const struct querycache *cache, struct querycache_stats *r
     usec_t now = loop_now(cache->loop);
 
     *ret_stats = cache->stats;
+    /* All of them, some 20,000 at most: it is read when /metrics is, and not for each request. */
     for (const struct cached_query *q = cache->newest; q; q = q->older)
         if (q->vector && now - q->fetched > ret_stats->oldest)
             ret_stats->oldest = now - q->fetched;

@@ -38,6 +38,7 @@ static bool rests(const struct cached_family *f) {
 }
 
 static void keep_vector(struct cached_family *f, struct vector *vector) {
+    /* The parts that were given out share the memory by a count: they may outlive it. */
     vector_free(f->vector);
     f->vector = vector;
     f->cache->stats.bytes -= f->bytes;
@@ -48,6 +49,8 @@ static void keep_vector(struct cached_family *f, struct vector *vector) {
 /* The parts that are still shown live on. */
 static void bar(struct cached_family *f, const char *why) {
     log_info("querycache", "no query for all namespaces for a while: %s: %s", why, f->text);
+    /* From now on delegates says no of every member. Whoever has been left to the family is scheduled by
+     * the caller. */
     f->barred_until = now_of(f) + BARRED;
     keep_vector(f, NULL);
 }
@@ -56,10 +59,13 @@ static void take_part(struct cached_query *q) {
     const struct cached_family *f = q->family;
 
     cached_query_take(q, f->started, vector_part(f->vector, q->ns));
+    /* cached_query_take has put the present there; the answer is as old as the family's. */
     q->fetched = f->fetched;
 }
 
 bool cached_family_busy(const struct cached_query *q) {
+    /* While a probe is out the family's failure is undecided, and its members go on waiting for the
+     * outcome. */
     return delegates(q) && (q->family->call || q->family->probe);
 }
 
@@ -80,6 +86,7 @@ bool cached_family_give(struct cached_query *q) {
  * would not. */
 static struct cached_query *idle_member(struct cached_family *f) {
     struct cached_query *found = NULL;
+    /* The last idle one up to turn; where there is none, the first one behind it. */
     uint32_t turn = f->probes++ % f->count, at = 0;
 
     for (struct cached_query *q = f->first; q && !(found && at > turn); q = q->sibling, at++)
@@ -90,6 +97,7 @@ static struct cached_query *idle_member(struct cached_family *f) {
 
 static void start_probe(struct cached_family *f) {
     f->probe = idle_member(f);
+    /* Without one all members are fetching for themselves, and each will learn how the server is. */
     if (f->probe)
         cached_query_fetch(f->probe);
 }
@@ -128,8 +136,10 @@ void cached_family_leave(struct cached_query *q) {
         family_free(f);
         return;
     }
+    /* Nobody is given a part of it any more; a fetch that is under way still serves those who wait for it. */
     if (f->count <= NARROW_MAX)
         keep_vector(f, NULL);
+    /* Its fetch goes with it, and the others would wait for an outcome that never comes. */
     if (f->probe == q)
         start_probe(f);
 }
@@ -196,10 +206,12 @@ static void give_parts(struct cached_family *f, struct vector *vector) {
     struct told told = told_of(f);
     size_t asked = 0;
 
+    /* Before it is kept: grouping moves samples, which nobody may have seen by then. */
     vector_group(vector, f->ns_label);
     f->fetched = now_of(f);
     keep_vector(f, vector);
     for (struct cached_query *q = f->first; q; q = q->sibling) {
+        /* What it fetches for itself is on its way, and will be told by that. */
         if (q->call)
             continue;
         take_part(q);
@@ -234,6 +246,7 @@ static void fail_all(struct cached_family *f, const struct cached_query *probe, 
     struct told told = told_of(f);
 
     for (struct cached_query *q = f->first; q; q = q->sibling) {
+        /* The probe has taken the failure already, and is told by its own fetch's end. */
         if (q->call || q == probe)
             continue;
         cached_query_fail(q, f->started, err);
@@ -248,6 +261,7 @@ void cached_family_probed(struct cached_query *q, const struct err *err) {
 
     if (!f || f->probe != q)
         return;
+    /* Before the members are scheduled, or they would count as busy. */
     f->probe = NULL;
     if (err && !is_of_query(err))
         fail_all(f, q, err);
@@ -264,6 +278,7 @@ static void on_done(void *arg, const struct err *err) {
         promvector_finish(f->reader, clock_wall(), &vector, &f->why);
     else
         f->why = *err;
+    /* After promvector_finish, which needs the reader; before the members, who may start the next fetch. */
     stop(f);
     f->cache->stats.failures += !vector;
     if (vector)
@@ -292,6 +307,7 @@ bool cached_family_fetch(struct cached_query *q) {
 
     if (!delegates(q))
         return false;
+    /* Whoever comes now waits with the others. */
     if (f->call || f->probe)
         return true;
     if (rests(f)) {
@@ -341,5 +357,6 @@ void cached_family_join(struct cached_query *q, const struct querycache_query *q
     if (!delegates(q) || !rests(f))
         return;
     take_part(q);
+    /* As if it had been there when the answer came: its turn is the family's. */
     loop_timer_set(q->timer, f->started + q->cache->options.freshness - now_of(f));
 }

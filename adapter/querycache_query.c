@@ -1,4 +1,12 @@
-/* One query of the cache: when it is fetched, what its answer or failure leads to, and when it goes. */
+/* One query of the cache: when it is fetched, what its answer or failure leads to, and when it goes.
+ *
+ * A query is either being fetched (by itself, or by its family: cached_query_busy) or has its timer set for
+ * the next time, never neither: the end of a fetch calls cached_query_schedule. When the timer fires and
+ * nobody has asked lately, waits or follows, it is dropped. An answer is fresh (given without a word), usable
+ * (given where a fetch fails) or gone; err is that of the last fetch, whatever answer is still there.
+ *
+ * A query that is dropped leaves the map and the list at once; its memory goes when the last one who holds it
+ * lets go. Whoever has come by it in a callback must not assume that it is still known. */
 #include "adapter/querycache_internal.h"
 
 #include "base/mem.h"
@@ -90,9 +98,13 @@ void cached_query_evict(struct querycache *cache, const struct cached_query *exc
     struct querycache_stats *s = &cache->stats;
     struct cached_query *newer, *q = cache->oldest;
 
+    /* Each answer comes by here: a cache full of what is followed must not be searched through for each of
+     * them. */
     for (int skipped = 0; q && skipped < EVICT_SKIP_MAX; q = newer) {
         if (s->bytes <= o->max_bytes && s->queries <= o->max_queries)
             return;
+        /* Read before the drop. A drop may start a fetch of another query (a probe), but ends no other
+         * one. */
         newer = q->newer;
         skipped++;
         if (q == except || wanted_by_somebody(q))
@@ -164,6 +176,7 @@ void cached_query_schedule(struct cached_query *q) {
         at = q->retry_at;
     else if (asked_lately(q))
         at = refresh_at(q);
+    /* Who follows alone gets just the interval that it asked for, be it a longer one. */
     if (!q->err && interval && (!asked_lately(q) || q->started + interval < at))
         at = q->started + interval;
     loop_timer_set(q->timer, at - now_of(q));
@@ -201,9 +214,11 @@ void cached_query_take(struct cached_query *q, usec_t started, struct vector *ve
 
 /* The last good answer stays as long as it may be shown. */
 void cached_query_fail(struct cached_query *q, usec_t started, const struct err *err) {
+    /* The shift is bounded since failures are not. */
     usec_t pause = BACKOFF_MIN << (q->failures < 8 ? q->failures : 8);
 
     q->started = started;
+    /* What can never be shown again is not kept either: a server may be down for long. */
     if (!usable(q))
         vector_free(steal_ptr(&q->vector));
     account(q);
@@ -226,9 +241,11 @@ static void on_done(void *arg, const struct err *err) {
     struct cached_query *q = arg;
     struct querycache *cache = q->cache;
     struct vector *vector = NULL;
+    /* A copy, for err is the call's and the reader may have more to say. */
     struct err failure = *err;
 
     q->call = NULL;
+    /* The client names itself in its failures; the reader, which does not know it, does not. */
     if (!failure.code && promvector_finish(q->reader, clock_wall(), &vector, &failure) < 0)
         err_wrap(&failure, "%s", promclient_label(q->origin->client));
     promvector_free(steal_ptr(&q->reader));
@@ -324,6 +341,7 @@ struct cached_query *cached_query_of(struct querycache *cache, struct promclient
     list_add(q);
     cache->stats.queries++;
     account(q);
+    /* The new one is accounted for before what must go for it is chosen; and it may not be chosen itself. */
     cached_family_join(q, query);
     cached_query_evict(cache, q);
     return q;
