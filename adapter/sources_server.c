@@ -1,4 +1,9 @@
-/* One server: its Secrets, followed by name, and the client that is made of all. */
+/* One server: its Secrets, followed by name, and the client that is made of all.
+ *
+ * server_apply is the one place where it is decided what a server is: it is called after every change of the
+ * object or of a Secret, looks at all there is, and ends in use() or in unusable(). Both do nothing where
+ * that comes to what it was before, so that it may be called too often, and is. A Secret that goes takes the
+ * client with it: to go on with credentials that somebody has taken away would be wrong. */
 #include "adapter/sources_internal.h"
 
 #include "adapter/prometheus.h"
@@ -12,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Headers: those of the spec, and one more for auth. The others hold all that the definition of the kind lets
+ * an object have, escaped three bytes for one, and Secrets of at most 1 MiB. */
 enum { HEADERS_MAX = PROMSOURCE_MAP_MAX + 1, URL_MAX = 64 * 1024, MADE_OF_MAX = 8 * 1024 * 1024 };
 
 static void free_secret(char *text) {
@@ -25,7 +32,7 @@ static void free_secret(char *text) {
 /* Everything that the Secrets and the spec say, as texts. Owned. */
 struct material {
     char *url, *ca, *cert, *key, *username, *credential;
-    char *headers[HEADERS_MAX + 1];
+    char *headers[HEADERS_MAX + 1]; /* ended by NULL */
 };
 
 static void material_done(struct material *m) {
@@ -69,6 +76,7 @@ static int take_key(const struct server *server, const char *name, const char *k
         return err_wrap(err, "Secret %s/%s, key %s", secrets_ns(server), name, key);
     while (len && strchr(" \t\r\n", text[len - 1]))
         text[--len] = '\0';
+    /* Handed over first: material_done frees it, good or not. */
     *ret_text = text;
     if (len && strlen(text) == len)
         return 0;
@@ -76,6 +84,7 @@ static int take_key(const struct server *server, const char *name, const char *k
                    len ? "no text" : "empty");
 }
 
+/* To be called when lack_of_secrets finds none: each has its data. */
 static int take_secrets(const struct server *server, struct material *m, struct err *err) {
     const struct promsource_spec *s = &server->object->spec;
     int ret = 0;
@@ -145,7 +154,8 @@ static struct prometheus_options options_of(const struct server *server, const s
     };
 }
 
-/* All of the options in one text: equal texts make equal clients. */
+/* All of the options in one text: equal texts make equal clients. Kept instead of the objects' versions,
+ * which change with every status that is written. */
 static char *made_of(const struct prometheus_options *o) {
     const char *const texts[] = {o->url,         o->ca_pem, o->cert_pem, o->key_pem,
                                  o->server_name, o->token,  o->username, o->password};
@@ -162,6 +172,7 @@ static char *made_of(const struct prometheus_options *o) {
 
 /* ---- the client ---- */
 
+/* Counters of a server only go up, whatever its clients do: what the one that goes has counted is kept. */
 static void add_past(struct server *server) {
     struct promclient_stats all;
 
@@ -177,8 +188,8 @@ static void replace_client(struct server *server, struct promclient *client, use
 
     add_past(server);
     promclient_cancel(server->watch.probe);
-    server->watch.probe = NULL;
-    server->watch.asked = 0; /* a new one is asked at once */
+    server->watch.probe = NULL; /* the old client's */
+    server->watch.asked = 0;    /* a new one is asked at once */
     server->client = client;
     server->pacer = client ? prometheus_new(all->world.loop, client, interval) : NULL;
     if (!client) {
@@ -188,6 +199,7 @@ static void replace_client(struct server *server, struct promclient *client, use
     sources_replaced(all, server->object->meta.name, old_pacer, old);
 }
 
+/* Told again only with other words: policies and the status show them. */
 static void unusable(struct server *server, const char *reason, const struct err *why) {
     bool new = server->client || !str_eq(server->why.text, why->text) || server->why.code != why->code;
 
@@ -218,7 +230,8 @@ static void use(struct server *server, const struct prometheus_options *options)
     replace_client(server, client, options->interval);
 }
 
-/* Why the Secrets are not all there; code 0: they are. */
+/* Why the Secrets are not all there; code 0: they are. One that is known to be missing is told before others
+ * that are still being read. */
 static void lack_of_secrets(const struct server *server, struct err *err) {
     for (uint32_t i = 0; i < server->secret_count && !err->code; i++) {
         const struct server_secret *s = &server->secrets[i];
@@ -309,6 +322,7 @@ static void follow_secrets(struct server *server) {
         follow_secret(server, names[i]);
 }
 
+/* A Secret that cannot be read calls nobody back: its error is looked up while there is no client. */
 void server_check_secrets(struct server *server) {
     if (!server->client && server->secret_count && !server->object->invalid.code)
         server_apply(server);
@@ -351,6 +365,8 @@ int server_new_fallback(struct sources *sources, const struct prometheus_options
     return 0;
 }
 
+/* Where a status of ours is on its way, the object's may be older than that one: it is not taken for what the
+ * API server has. */
 void server_change(struct server *server, const struct promsource_object *object) {
     const struct promsource_object *old = server->object;
 
@@ -379,6 +395,7 @@ void server_free(struct server *server) {
     free(server);
 }
 
+/* Gauges are those of the client there is; the last success is an older client's until this one has one. */
 void server_stats(const struct server *server, struct promclient_stats *ret_stats) {
     const struct promclient_stats *past = &server->past;
     struct promclient_stats now = {0};

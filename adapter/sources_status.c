@@ -1,5 +1,9 @@
 /* How each server is doing, and its status: written when a person would read something new, not oftener than
- * every 15 s. The only file that writes statuses of sources. */
+ * every 15 s. The only file that writes statuses of sources.
+ *
+ * Each second a server is looked at: is it asked by anyone, what would its status be, and does that say
+ * another thing than the one stored. What is compared is what a person reads: latency, rate and the time of
+ * the last success change with every query, and would write for ever. */
 #include "adapter/sources_internal.h"
 
 #include "base/log.h"
@@ -63,7 +67,8 @@ struct health {
     const char *status, *reason, *message;
 };
 
-/* False: nothing can be said at the moment that would last. */
+/* False: nothing can be said at the moment that would last: its object or Secrets are being read, one answer
+ * was lost, or none has come yet. */
 static bool health_of(const struct server *server, const struct promclient_stats *stats,
                       struct health *ret_health) {
     if (!server->client) {
@@ -114,6 +119,8 @@ static bool worth_writing(const json_t *stored, const json_t *wanted) {
            time_of(wanted, "lastSuccessTime") - time_of(stored, "lastSuccessTime") >= SUCCESS_STEP;
 }
 
+/* lastTransitionTime moves with the status alone, not with reason or message (Kubernetes' API conventions).
+ */
 static json_t *condition_json(const struct server *server, const struct health *health) {
     const json_t *was = condition_of(server->watch.stored);
     const char *since = text_of(was, "lastTransitionTime");
@@ -161,6 +168,7 @@ static void on_written(void *arg, const struct kube_reply *reply) {
     struct server_watch *w = &server->watch;
     json_t *sent = w->sent;
 
+    /* Failed, the next tick that may write finds that the same is still to be said. */
     w->call = NULL;
     w->sent = NULL;
     if (reply->err.code == 0) {

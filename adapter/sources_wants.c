@@ -1,5 +1,12 @@
 /* Those who want metrics of a server by its name: bound to the server that the name means at the moment, and
- * moved when it means another one. */
+ * moved when it means another one.
+ *
+ *   subscription -> want, one for each namespace and name -> the pacer of a server, or none and why
+ *
+ * To policies a subscription stays the same whatever becomes of the server behind the name: underneath, inner
+ * is ended at the old pacer and begun at the new one, and those concerned are told on a later turn, when all
+ * have been moved. A want lives while it has users, is being told, or stands in the list of those to be told.
+ */
 #include "adapter/sources_internal.h"
 
 #include "base/mem.h"
@@ -25,6 +32,7 @@ static void attach(struct metric_subscription *sub) {
         sub->inner = w->pacer->ops->subscribe(w->pacer, &request, sub->head.changed, sub->head.arg);
 }
 
+/* Before the want's pacer is another one: inner is that one's. */
 static void detach(struct metric_subscription *sub) {
     struct metric_source *pacer = sub->want->pacer;
 
@@ -40,6 +48,8 @@ static bool bind_one(struct want *w) {
     struct metric_source *pacer = server ? server->pacer : NULL;
 
     w->server = server;
+    /* Old pacers are freed only when all have been moved, so that no new one can have an old one's address.
+     */
     if (pacer && pacer == w->pacer)
         return false;
     if (!pacer && !w->pacer && why.code == w->why.code && str_eq(why.text, w->why.text))
@@ -53,6 +63,7 @@ static bool bind_one(struct want *w) {
     return true;
 }
 
+/* No want comes or goes while they are walked: nobody is told here. */
 void wants_bind(struct sources *sources, const char *name) {
     struct map_iter it = {0};
     void *value;
@@ -81,6 +92,7 @@ static struct want *want_of(struct sources *sources, const char *ns, const char 
     w = XNEW(struct want);
     w->sources = sources;
     w->key = steal_ptr(&key);
+    /* The key begins with the namespace, which has no slash. */
     w->name = name ? strchr(w->key, '/') + 1 : NULL;
     w->ns = xstrdup(ns);
     map_put(&sources->wants, w->key, w);
@@ -106,6 +118,7 @@ static void on_tell(void *arg) {
     struct sources *sources = arg;
     struct want *w;
 
+    /* Out of the list before it is told: it may be put there again meanwhile. */
     while ((w = sources->changed)) {
         sources->changed = w->next_changed;
         w->changed = false;
