@@ -1,4 +1,9 @@
-/* The metrics APIs as a source: subscriptions share questions, and read their part of the answers. */
+/* The metrics APIs as a source: subscriptions share questions, and read their part of the answers.
+ *
+ * A subscription holds its fetch (metricsapi_fetch.c) by being in the fetch's list: the last one to leave
+ * ends it. What they share is the question; maxAge, the container and the resource are each one's own and
+ * applied when it reads. So the Resource metrics of a namespace cost one request, whatever its policies look
+ * at. */
 #include "adapter/metricsapi_internal.h"
 #include "adapter/staleness.h"
 
@@ -7,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* Whatever a policy wants: most adapters ask their server anew for each request. */
 static const usec_t INTERVAL_MIN = USEC_PER_SEC;
 
 struct metric_subscription {
@@ -18,6 +24,7 @@ struct metric_subscription {
     struct staleness staleness;
 };
 
+/* q is taken over by a new fetch, or given up where there is one that asks the same. */
 static struct metrics_fetch *fetch_of(struct metricsapi *s, struct metrics_question *q, usec_t interval) {
     struct metrics_fetch *f = map_get(&s->fetches, q->key);
 
@@ -49,6 +56,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
     sub->resource = xstrdup(str_or_empty(metric->metric));
     if (metric->type == METRIC_CONTAINER_RESOURCE)
         sub->container = xstrdup(str_or_empty(metric->container));
+    /* One that is there may be asked for too rarely for this one: the pace is that of the whole list. */
     sub->fetch = fetch_of(s, &question, sub->head.interval);
     subscribers_add(&sub->fetch->users, &sub->head);
     metrics_fetch_pace(sub->fetch);
@@ -59,6 +67,8 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     struct metrics_fetch *f = sub->fetch;
 
     (void)source;
+    /* All of it may happen while f tells its subscribers, this one or another: then f outlives being dropped
+     * until they have been told. */
     if (f)
         subscribers_remove(&f->users, &sub->head);
     free(sub->why);
@@ -91,6 +101,8 @@ static void read_sample(struct metric_source *source, struct metric_subscription
     staleness_apply(&sub->staleness, now, ret_sample);
 }
 
+/* HPA looks for the pod's name in the list of its namespace; the list may have it twice, and the last counts.
+ */
 static void read_pod(const struct metric_subscription *sub, const char *name, usec_t now,
                      struct pod_value *ret_value) {
     const struct metrics_item *item = map_get(&sub->fetch->table->items, name);
@@ -135,6 +147,7 @@ struct metric_source *metricsapi_new(struct loop *loop, struct kube *kube, struc
         struct metrics_api *api = &s->apis[i];
         *api = (struct metrics_api){.source = s, .info = &metrics_groups[i], .outage = xstrdup("")};
         api->timer = loop_timer_new(loop, metrics_fetch_on_timer, api);
+        /* Seeds that differ, lest the three plans of one start have the same jitter. */
         plan_init(&api->plan, o->max_concurrent > 0 ? o->max_concurrent : 8, (uint64_t)clock_wall() + i);
     }
     discovery_on_change(discovery, metrics_fetch_retry_all, s);

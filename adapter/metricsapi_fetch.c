@@ -1,5 +1,13 @@
 /* The requests of the metrics APIs' source: which version of a group answers, what a reply comes to, and what
- * is said where none comes. */
+ * is said where none comes.
+ *
+ * A fetch is in the plan of its API, due or in flight (then call and reader are set); or it waits for
+ * discovery, out of the plan and without a request, since the kind of its object is not known. absent is a
+ * mark beside that: nobody serves its group, so that it is asked for rarely. A round of discovery takes both
+ * back (metrics_fetch_retry_all).
+ *
+ * Each try ends in tell, and those who are told may unsubscribe: so tell comes last, and f is not touched
+ * behind it. */
 #include "adapter/metricsapi_internal.h"
 
 #include "base/log.h"
@@ -46,6 +54,7 @@ struct metrics_fetch *metrics_fetch_new(struct metricsapi *s, struct metrics_que
     return f;
 }
 
+/* absent of the API is the number of its fetches that have the mark. */
 static void set_absent(struct metrics_fetch *f, bool absent) {
     if (f->absent)
         f->api->absent--;
@@ -62,7 +71,7 @@ static usec_t absent_interval(const struct metrics_api *api) {
     return interval < ABSENT_INTERVAL_MAX ? interval : ABSENT_INTERVAL_MAX;
 }
 
-/* Takes it out of the plan, with the request that is under way. */
+/* Takes it out of the plan, with the request that is under way; one that waits is out of it already. */
 static void stop(struct metrics_fetch *f) {
     kube_cancel(steal_ptr(&f->call));
     metricslist_free(steal_ptr(&f->reader));
@@ -76,6 +85,8 @@ void metrics_fetch_drop(struct metrics_fetch *f) {
     stop(f);
     set_absent(f, false);
     map_remove(&api->source->fetches, f->question.key);
+    /* Else tell frees it. Out of the map it is in any case: who asks the same from now on gets another one.
+     */
     if (!f->users.telling)
         fetch_free(f);
     arm(api);
@@ -94,6 +105,7 @@ void metrics_fetch_pace(struct metrics_fetch *f) {
     arm(f->api);
 }
 
+/* f may be gone when it returns. */
 static void tell(struct metrics_fetch *f) {
     subscribers_tell(&f->users);
     if (!f->users.first) /* the last one went while being told */
@@ -137,6 +149,7 @@ static void note_outage(struct metrics_api *api, const char *message) {
 static void finish(struct metrics_fetch *f, enum plan_outcome outcome, usec_t hold) {
     struct metrics_api *api = f->api;
 
+    /* The pace first: the plan makes the next turn of it. */
     metrics_fetch_pace(f);
     plan_finish(&api->plan, &f->planned, outcome, hold, loop_now(api->source->loop));
     note_outage(api, f->message);
@@ -151,7 +164,9 @@ static bool is_not_served(const struct kube_reply *reply) {
     return reply->status == 404 && !reply->reason[0];
 }
 
-/* The next version of the group, where there is one that has not been refused in this try. */
+/* The next version of the group, where there is one that has not been refused in this try. Several questions
+ * may have asked in the old one at the same time: only the first refusal moves the group on, lest the second
+ * one move it back. */
 static bool falls_back(struct metrics_fetch *f) {
     struct metrics_api *api = f->api;
     size_t count = api->info->versions[1] ? 2 : 1;
@@ -181,6 +196,7 @@ static const char *silence(const struct err *err) {
     case -ECONNRESET:
         return "the connection broke before the answer was whole";
     case -ETIMEDOUT:
+        /* that is TIMEOUT */
         return "no answer within 20s";
     default:
         return err_text(err);
@@ -188,6 +204,7 @@ static const char *silence(const struct err *err) {
 }
 
 static enum plan_outcome take_failure(struct metrics_fetch *f, const struct kube_reply *reply) {
+    /* The codes that are left out come of an answer: one that is too large, malformed, or that we refused. */
     bool silent = reply->status == 0 && reply->err.code != -E2BIG && reply->err.code != -EBADMSG &&
                   reply->err.code != -EINVAL;
 
@@ -197,7 +214,8 @@ static enum plan_outcome take_failure(struct metrics_fetch *f, const struct kube
     return silent ? PLAN_SOURCE_FAILED : PLAN_QUERY_FAILED;
 }
 
-/* A list that is one number: of the described object, or the sum. */
+/* A list that is one number: of the described object, or the sum, as HPA adds up an External metric's values.
+ */
 static enum plan_outcome take_total(struct metrics_fetch *f, const struct metrics_table *table) {
     char message[80];
 
@@ -239,6 +257,7 @@ static void on_done(void *arg, const struct kube_reply *reply) {
     enum plan_outcome outcome;
 
     f->call = NULL;
+    /* Another version is tried at once: that one was refused is no failure yet. */
     if (is_not_served(reply) && falls_back(f)) {
         metricslist_free(steal_ptr(&f->reader));
         plan_again(&f->api->plan, &f->planned, loop_now(f->api->source->loop));
@@ -247,6 +266,7 @@ static void on_done(void *arg, const struct kube_reply *reply) {
     }
     f->refused_versions = 0;
     set_absent(f, false);
+    /* The reader holds the answer, and is needed up to here. */
     outcome = reply->err.code ? take_failure(f, reply) : take_list(f);
     metricslist_free(steal_ptr(&f->reader));
     finish(f, outcome, reply->retry_after);
@@ -258,7 +278,8 @@ static int on_body(void *arg, const char *data, size_t len, struct err *err) {
     return metricslist_feed(f->reader, data, len, err);
 }
 
-/* The kind of an Object is not known (yet): discovery's next round tries again. */
+/* The kind of an Object is not known (yet): discovery's next round tries again. Before the first round
+ * (-EAGAIN) there is nothing to tell: the answer is pending, as it was. */
 static void wait_for_discovery(struct metrics_fetch *f, const struct err *err) {
     plan_remove(&f->api->plan, &f->planned);
     f->waiting = true;
@@ -301,6 +322,7 @@ void metrics_fetch_on_timer(void *arg) {
     usec_t now = loop_now(api->source->loop);
     struct plan_query *q;
 
+    /* Those that were due while nothing answers: what they had is taken back, each once an outage. */
     while ((q = plan_held(&api->plan, now))) {
         struct metrics_fetch *f = (struct metrics_fetch *)q;
         keep(f, QUALITY_FAILED, api->outage);
@@ -318,6 +340,7 @@ void metrics_fetch_retry_all(void *arg) {
 
     while (map_next(&s->fetches, &it, NULL, &value)) {
         struct metrics_fetch *f = value;
+        /* What is in flight finds out by itself. */
         if (!f->waiting && (!f->absent || f->planned.in_flight))
             continue;
         if (!f->waiting)

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* 253 is the longest DNS subdomain, which names of objects are at most (RFC 1123); the others are far above
+ * what anyone uses, and keep METRICS_PATH_MAX true. */
 enum { NAME_LEN_MAX = 253, METRIC_LEN_MAX = 512, SELECTOR_LEN_MAX = 4096 };
 
 const struct metrics_group_info metrics_groups[METRICS_GROUPS] = {
@@ -24,8 +26,8 @@ const struct metrics_group_info metrics_groups[METRICS_GROUPS] = {
                         "no metrics returned from external metrics API"},
 };
 
-/* A name that is one part of a path, as the apiserver wants it: with a slash in it, it would lead to
- * something else, with our rights. */
+/* A name that is one part of a path, as the apiserver wants it (IsValidPathSegmentName of apimachinery): with
+ * a slash in it, it would lead to something else, with our rights. */
 static int check_segment(const char *what, const char *name, size_t max, struct err *err) {
     if (!name || !name[0])
         return err_set(err, -EINVAL, "%s is missing", what);
@@ -65,6 +67,7 @@ int metrics_question_init(struct metrics_question *q, const struct metric_spec *
     if (metric->type > METRIC_EXTERNAL)
         return err_set(err, -EINVAL, "this metric is not one of the metrics APIs");
     *q = (struct metrics_question){.type = metric->type, .group = groups[metric->type], .ns = xstrdup(ns)};
+    /* A PodMetrics has all containers and resources: whatever is wanted of them, the question is the same. */
     if (q->group == GROUP_RESOURCE) {
         q->type = METRIC_RESOURCE;
     } else {
@@ -113,6 +116,7 @@ static int put_object(const struct metrics_question *q, struct discovery *discov
         buf_puts(path, "/metrics");
         return 0;
     }
+    /* The path has the plural, which only discovery knows, and no version: the adapter takes its own. */
     int ret = discovery_find(discovery, q->api_version, q->kind, &resource, err);
     if (ret < 0)
         return ret;

@@ -1,4 +1,10 @@
-/* The streaming reader of metric lists: a stack of places in the document, and the element being read. */
+/* The streaming reader of metric lists: a stack of places in the document, and the element being read.
+ *
+ * jsonfeed leads it through the document by the tables below. An element is gathered in item, whose texts and
+ * containers go to the table's arena as they come; when it is closed, it is copied there itself and put into
+ * the map. Fields come in any order, kind behind items as well, so that a list of the wrong kind may have
+ * been read whole before it is known. Memory is bounded by the arena: on_enter and on_key look at it, and
+ * what is taken between two of them is small. */
 #include "adapter/metricslist.h"
 
 #include "adapter/jsonfeed.h"
@@ -9,7 +15,8 @@
 #include <string.h>
 
 enum { NAME_MAX_LEN = 253, ITEMS_MAX = 200 * 1000 };
-/* A namespace of 10,000 pods of four containers takes about 6 MiB. */
+/* A namespace of 10,000 pods of four containers takes about 6 MiB; ITEMS_MAX bounds what is not in the arena,
+ * the map of items. */
 static const size_t TABLE_MAX = (size_t)64 << 20;
 static const usec_t DEFAULT_WINDOW = USEC_PER_MIN;
 
@@ -183,7 +190,8 @@ static int read_container_name(struct metricslist *p, const char *text, size_t l
     return 1;
 }
 
-/* Quantities and windows may be strings or numbers; everything else that means something is a string. */
+/* Quantities and windows may be strings or numbers; everything else that means something is a string. The
+ * copy is for the NUL: a text of yajl's has none. */
 static int read_short(struct metricslist *p, const char *text, size_t len, bool number) {
     char copy[QUANTITY_TEXT_MAX * 2];
 
@@ -266,6 +274,7 @@ static int item_done(struct metricslist *p) {
     if (p->kind != LIST_POD_METRICS && !p->has_value)
         return wrong(p, "an element has no value");
     t->sum = add_saturating(t->sum, p->item.milli);
+    /* These have no names: the sum is all that is asked of them. */
     if (p->kind == LIST_EXTERNAL_VALUES)
         return 1;
     if (p->kind == LIST_METRIC_VALUES && !p->has_window)
@@ -303,6 +312,7 @@ void metrics_table_free(struct metrics_table *table) {
     free(table);
 }
 
+/* The newest is in front: of a name that is there twice the last counts, as Go decodes it. */
 static const struct metricslist_usage *find_usage(const struct metrics_container *c, const char *resource) {
     const struct metricslist_usage *u = c->usages;
 
@@ -320,6 +330,7 @@ bool metrics_item_usage(const struct metrics_item *item, const char *resource, c
         if (container && strcmp(c->name, container) != 0)
             continue;
         const struct metricslist_usage *usage = find_usage(c, resource);
+        /* HPA leaves out the whole pod then: a part of the sum would look like a pod at rest. */
         if (!usage)
             return false;
         sum = add_saturating(sum, usage->milli);
@@ -361,6 +372,7 @@ int metricslist_finish(struct metricslist *list, struct metrics_table **ret_tabl
 
     if (ret < 0)
         return ret;
+    /* An object of another kind that does not tell its kind, such as {}, must not pass for an empty list. */
     if (!list->has_items) {
         wrong(list, "it has no items");
         return jsonfeed_failure(&list->feed, err);
