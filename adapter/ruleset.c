@@ -1,5 +1,12 @@
 /* The ruleset: keeps the registry that follows from rules, resources and series, and makes it anew where one
- * of the three changes. Series are not needed for that, only what ruleset_lists.c keeps of them. */
+ * of the three changes. Series are not needed for that, only what ruleset_lists.c keeps of them.
+ *
+ * A registry points into the rules and the resources that it was made of, and whoever answers requests into
+ * the registry. So what is replaced goes in one order: the new registry is in place, the watchers have been
+ * told and have let go of the old one, the old registry is freed, and then the rules or resources under it.
+ *
+ * A rule in force that names a resource the cluster lacks is left out and complained of, and discovery is
+ * asked to look again soon; when the resource is there, the registry is made anew and has the rule. */
 #include "adapter/ruleset_internal.h"
 
 #include "base/log.h"
@@ -41,7 +48,7 @@ struct ruleset {
     struct watcher watchers[WATCHERS_MAX];
     size_t watcher_count;
     struct waiters waiters;
-    struct waiters *telling; /* those who are being told */
+    struct waiters *telling; /* those who are being told: they may be cancelled too; else NULL */
 };
 
 /* ---- what is wrong ---- */
@@ -116,7 +123,8 @@ static void miss_resource(struct ruleset *rs) {
         discovery_missed(rs->discovery);
 }
 
-/* Makes the registry of what there is now; the one before lives until all know of the change. */
+/* Makes the registry of what there is now; the one before lives until all know of the change. Without rules,
+ * or before the cluster's resources are known, there is none. */
 static void renew(struct ruleset *rs) {
     struct registry *before = rs->registry;
 
@@ -164,7 +172,7 @@ static void resources_free(struct resources *r) {
     free(r);
 }
 
-/* Discovery gives the same texts for what is the same. */
+/* Discovery gives the same texts for what is the same, and keeps them as long as it lives: addresses do. */
 static bool same_resource(const struct cluster_resource *a, const struct cluster_resource *b) {
     return a->group == b->group && a->version == b->version && a->plural == b->plural &&
            a->singular == b->singular && a->kind == b->kind && a->namespaced == b->namespaced;
@@ -186,6 +194,7 @@ static void on_discovery(void *arg) {
     if (!discovery_loaded(rs->discovery))
         return;
     struct resources *now = resources_of(rs->discovery), *before = rs->resources;
+    /* Rules that came before the resources were known have no registry yet, be these new or not. */
     bool first = rs->rules && !rs->registry;
     if (!first && same_resources(&now->all, &before->all)) {
         resources_free(now);
@@ -199,6 +208,7 @@ static void on_discovery(void *arg) {
 
 /* ---- those who wait ---- */
 
+/* Whoever is told may wait anew: that is for the next time. */
 static void tell_waiters(struct ruleset *rs) {
     struct waiters now = rs->waiters;
 
@@ -226,6 +236,7 @@ bool ruleset_look_again(struct ruleset *ruleset, loop_fn *fn, void *arg) {
     return true;
 }
 
+/* Places stay, for the list may be walked just now. */
 static void forget(struct waiters *waiters, loop_fn *fn, const void *arg) {
     for (uint32_t i = 0; waiters && i < waiters->count; i++)
         if (waiters->items[i].fn == fn && waiters->items[i].arg == arg)
@@ -243,6 +254,7 @@ static void on_forms(void *arg) {
     renew(arg);
 }
 
+/* After on_forms, where forms have changed: waiters find the registry that they have waited for. */
 static void on_lists_ended(void *arg) {
     struct ruleset *rs = arg;
 

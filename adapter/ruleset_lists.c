@@ -1,7 +1,13 @@
 /* Listing series: which lists are due, and their answers.
  *
  * A round asks for all lists, at most two at a time. A list that fails keeps what it had, and is tried again
- * alone, with back-off; so is one that brought nothing yet, so that a rule's first series shows soon. */
+ * alone, with back-off; so is one that brought nothing yet, so that a rule's first series shows soon.
+ *
+ * Of each list: wanted -> asked (call) -> ended, good or failed; then pause and due where it is tried again
+ * alone. go_on is called whenever something may have ended or become due. It asks for what is wanted, and
+ * while anything is under way that is all, since each answer comes back to it; a change that has waited for
+ * SETTLE is told meanwhile. When nothing is under way, the round is over, the timer is set for what is due
+ * next, and changes and the end are told. */
 #include "adapter/ruleset_internal.h"
 
 #include "base/mem.h"
@@ -10,12 +16,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* An answer has about 230 bytes a series. */
+/* An answer has about 230 bytes a series; it is read as it comes, and never held. */
 static const size_t ANSWER_MAX = (size_t)512 << 20;
 static const usec_t LIST_TIMEOUT = 60 * USEC_PER_SEC;
 static const usec_t PAUSE_MIN = 5 * USEC_PER_SEC;
+/* How long a change waits for the other lists of its round: the whole registry is made anew for it. */
 static const usec_t SETTLE = 1 * USEC_PER_SEC;
-/* Of the time, what rounds that somebody asked for may take at most: one part of so many. */
+/* Of the time, what rounds that somebody asked for may take at most: one part of so many. Anybody may ask for
+ * a metric that there is not, as often as they like. */
 enum { AT_ONCE_MAX = 2, HURRY_SHARE = 20 };
 
 static void go_on(struct rulelists *lists);
@@ -33,6 +41,7 @@ static void drop_answer(struct rulelist *list) {
     list->coming = NULL;
 }
 
+/* in_flight is the number of lists that have a call: here it goes down, and in on_done. */
 static void cancel(struct rulelist *list) {
     if (!list->call)
         return;
@@ -51,7 +60,7 @@ static void list_free(struct rulelist *list) {
     free(list);
 }
 
-/* Names of sources have no blank. */
+/* Names of sources have no blank. Custom and external rules share lists, unlike in the original. */
 static char *key_of(const struct rule *rule) {
     return xasprintf("%s %s", str_or_empty(rule->source), rule->series_query);
 }
@@ -89,6 +98,7 @@ static void drop_others(struct rulelists *lists) {
     }
 }
 
+/* A list that is being asked for is not asked once more: its answer is new enough. */
 static void start_round(struct rulelists *lists) {
     usec_t now = loop_now(lists->loop);
 
@@ -111,6 +121,7 @@ void rulelists_take(struct rulelists *lists, const struct rules *rules) {
     for (uint32_t i = 0; i < rules->external_count; i++)
         need(lists, &rules->external[i]);
     drop_others(lists);
+    /* Who loads rules may have put right what was wrong: nothing is held against a list. */
     for (uint32_t i = 0; i < lists->count; i++)
         lists->all[i]->pause = 0;
     start_round(lists);
@@ -144,6 +155,7 @@ static void set_pause(struct rulelist *list) {
     list->due = loop_now(lists->loop) + list->pause;
 }
 
+/* The same forms in the same order make the same registry: then nobody is told. */
 static void take_answer(struct rulelist *list) {
     struct seriesforms *forms = steal_ptr(&list->coming);
 
@@ -162,6 +174,7 @@ static void list_ended(struct rulelist *list, const struct err *err) {
     set_pause(list);
 }
 
+/* That all bytes came is not enough: the answer must also be whole and a success. */
 static void on_done(void *arg, const struct err *err) {
     struct rulelist *list = arg;
     struct rulelists *lists = list->lists;
@@ -315,6 +328,7 @@ static bool has_moved(struct rulelist *list) {
 void rulelists_restart(struct rulelists *lists) {
     bool moved = false;
 
+    /* The old clients are still there, and are freed when all have been told: calls to them end here. */
     for (uint32_t i = 0; i < lists->count; i++) {
         struct rulelist *list = lists->all[i];
         if (!has_moved(list))
