@@ -1,4 +1,8 @@
-/* The claims of each target, in a list: there is nearly always one. */
+/* The claims of each target, in a list: there is nearly always one.
+ *
+ * Invariant: a claim is in the list of claim->target, and in no other; a target without claims is gone. So
+ * whoever leaves may free the target, and nobody keeps a pointer to one but its claims. `changed` is called
+ * when the lists are whole again; it may look at claims (claims_ahead) but not change them. */
 #include "autoscaler/conflict.h"
 
 #include "base/mem.h"
@@ -29,6 +33,7 @@ static int group_length(const char *api_version) {
 static char *target_key(const char *ns, const struct object_reference *ref) {
     const char *version = str_or_empty(ref->api_version);
 
+    /* The version is left out: apps/v1 and an older one name the same object. */
     return xasprintf("%s.%.*s/%s/%s", str_or_empty(ref->kind), group_length(version), version, ns,
                      str_or_empty(ref->name));
 }
@@ -63,6 +68,7 @@ static void leave(struct claims *all, struct claim *claim) {
     *at = claim->next;
     claim->next = NULL;
     claim->target = NULL;
+    /* It has left already, and does not need to be told. */
     tell(all, t, NULL);
     if (t->claims)
         return;
@@ -82,6 +88,7 @@ void claims_set(struct claims *all, struct claim *claim, const struct claim *wan
     char *key = target_key(wanted->ns, ref);
     struct claim_target *before = claim->target;
     bool stays = before && strcmp(before->key, key) == 0;
+    /* What may change who is ahead. An HPA's status changes all the time, and is no news to anybody. */
     bool news = !stays || claim->idle != wanted->idle || claim->created != wanted->created;
 
     if (before && !stays)
@@ -122,6 +129,7 @@ const struct claim *claims_ahead(const struct claim *policy, const char *except)
     if (!policy->target || policy->idle)
         return NULL;
     for (const struct claim *c = policy->target->claims; c; c = c->next) {
+        /* Who writes nothing is in nobody's way, whatever its age. */
         if (c == policy || c->idle || (c->hpa && except && strcmp(c->name, except) == 0))
             continue;
         if (comes_before(c, policy) && (!ahead || comes_before(c, ahead)))

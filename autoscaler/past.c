@@ -1,5 +1,9 @@
 /* The events of the last hour, in pages. Events are a courtesy of the cluster: they may be gone, forbidden,
- * or slow, and nothing waits for them for long. */
+ * or slow, and nothing waits for them for long.
+ *
+ * One timer serves for two things. While the list is not in it ticks once a retry interval, begins anew where
+ * no page is under way, and gives up a few ticks after the policies are there. Then it is set once more, for
+ * when what is left is too old to matter; each policy takes its own part out at its first decision. */
 #include "autoscaler/entry.h"
 
 #include "autoscaler/rebuild.h"
@@ -10,9 +14,9 @@
 #include <stdlib.h>
 
 enum {
-    EVENTS_MAX = 20000,
-    OF_POLICY_MAX = 512,
-    TICKS_MAX = 5, /* retry intervals that a decision waits, from when the policies are in */
+    EVENTS_MAX = 20000,  /* 40 pages: what the first decisions may have to wait for */
+    OF_POLICY_MAX = 512, /* one every 7 s for an hour */
+    TICKS_MAX = 5,       /* retry intervals that a decision waits, from when the policies are in */
 };
 static const usec_t timeout = 5 * USEC_PER_SEC;
 static const usec_t age_max = USEC_PER_HOUR; /* the longest window and the longest period there may be */

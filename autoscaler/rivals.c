@@ -1,4 +1,8 @@
-/* Who else scales the targets of our policies. */
+/* Who else scales the targets of our policies.
+ *
+ * Claims (conflict.h) are set as soon as a watch shows something; who is ahead of whom is asked again in
+ * each decision. So a change of one claimant needs no more than to queue the others on its target. Of an HPA
+ * the last object is kept, since the claim borrows its names from it and the take-over its uid. */
 #include "autoscaler/entry.h"
 
 #include "base/log.h"
@@ -44,6 +48,7 @@ static void keep_hpa(struct autoscaler *as, const struct hpa_object *hpa) {
 
     if (!h)
         h = XNEW(struct hpa_claim);
+    /* An HPA made again under the name has another uid, and claims anew. */
     h->gone = h->gone && old && str_eq(old->uid, hpa->meta.uid);
     h->object = (const struct hpa_object *)object_ref(&hpa->meta);
     map_put(&as->rivals.of_hpas, hpa->meta.key, h); /* the key is the present object's */
@@ -53,6 +58,7 @@ static void keep_hpa(struct autoscaler *as, const struct hpa_object *hpa) {
             &(struct claim){
                 .hpa = true, .created = hpa->created, .ns = hpa->meta.ns, .name = hpa->meta.name, .user = h},
             &ref);
+    /* Only now: until claims_set the claim had its names from it, and the map its key. */
     object_unref(old);
 }
 
@@ -71,6 +77,7 @@ void rivals_hpa_gone(struct autoscaler *as, const char *ns, const char *name, co
     if (!h || !str_eq(h->object->meta.uid, uid))
         return;
     h->gone = true;
+    /* Marked and not forgotten: the watch may still show it modified before it shows it deleted. */
     claims_clear(&as->rivals.claims, &h->claim);
 }
 
@@ -166,6 +173,7 @@ void entry_find_rival(struct entry *entry) {
         takeover_gone(entry);
         return;
     }
+    /* Nobody but that HPA, or the first question had found another one: user is an hpa_claim. */
     const struct hpa_claim *h = rival->user;
     const char *text = takeover_look(entry, rival->name, h->object->meta.uid);
     entry->input.conflict = text_of(entry, rival, &entry->arena);

@@ -38,6 +38,7 @@ void takeover_end(struct entry *entry) {
     if (!t)
         return;
     entry->takeover = NULL;
+    /* A call that is cancelled is not answered: its place is given back here. */
     if (t->call)
         entry->autoscaler->rivals.takeovers--;
     kube_cancel(t->call);
@@ -93,7 +94,8 @@ static void failed(struct entry *e, const char *what, const struct kube_reply *r
         wait_for(e, reply->retry_after, what, err_text(&reply->err));
 }
 
-/* With finalizers an HPA stays, and its controller goes on scaling, until they are through. */
+/* With finalizers an HPA stays, and its controller goes on scaling, until they are through. A DELETE then is
+ * answered with the object, which has a deletionTimestamp now, and else with a Status. */
 static bool is_lingering(struct entry *e, const json_t *hpa) {
     if (!*metadata_text(hpa, "deletionTimestamp"))
         return false;
@@ -155,6 +157,7 @@ static void on_stored(void *arg, const struct kube_reply *reply) {
         failed(e, "storing its manifest", reply);
         return;
     }
+    /* From here on the watch may tell of the deletion, also before its answer does (takeover_gone). */
     e->takeover->deleting = true;
     call(e, write_hpa_delete(
                 e,
@@ -195,6 +198,7 @@ static void on_read(void *arg, const struct kube_reply *reply) {
         wait_for(e, 0, "reading it", "it has no name or no spec");
         return;
     }
+    /* The deletion is bound to what was read and stored, not to what the HPA has become meanwhile. */
     free(t->version);
     t->version = xstrdup(metadata_text(reply->body, "resourceVersion"));
     cleanup_free char *text = json_dumps(manifest, JSON_COMPACT);
@@ -219,6 +223,7 @@ static bool could_act(struct entry *e) {
     struct decide_input probe = e->input;
     struct decision d;
 
+    /* The conflict is not in input yet, so that it decides as if there were none. */
     spec.mode = MODE_PREVIEW;
     probe.spec = &spec;
     decide(&probe, &e->history, &e->arena, &d);
@@ -244,6 +249,7 @@ static const char *state_of(struct entry *e, const struct takeover *t) {
         return "under way";
     if (!could_act(e))
         return "waiting for metrics";
+    /* Only asked after could_act, so that the recommendations go on while it waits. */
     if (now_mono(e) < t->not_before) {
         entry_queue(e, t->not_before);
         return t->trouble;

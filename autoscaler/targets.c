@@ -1,5 +1,11 @@
 /* Scale targets: from a policy's scaleTargetRef to a followed object, its scale, and the policy's metric
- * subscriptions. */
+ * subscriptions.
+ *
+ * Policies share a target, targets a kind, and a kind is one informer; each goes with the last that uses it.
+ * What a scale is comes from two places. Of Deployments and the like the cache has the fields; of any other
+ * kind it has metadata alone, and the scale subresource is asked for once a version. Either may be behind
+ * what a request has just answered (a write of ours, a read after a conflict), which is kept beside the cache
+ * as the target's reading and counts for as long as the cache has no later version. */
 #include "autoscaler/entry.h"
 
 #include "base/mem.h"
@@ -42,7 +48,8 @@ static void on_object(void *arg, enum informer_change change, const struct objec
         queue_entries(target);
 }
 
-/* The built-in kinds carry replicas and selector in known fields. */
+/* The built-in kinds carry replicas and selector in known fields. By the pointer: discovery has one resource
+ * for each kind and version, and keeps it. */
 static struct target_kind *kind_get(struct autoscaler *as, const struct resource *resource) {
     for (struct target_kind *k = as->kinds; k; k = k->next)
         if (k->resource == resource)
@@ -78,6 +85,7 @@ static void reading_clear(struct scale_reading *r) {
 
 static struct target *target_get(struct autoscaler *as, const struct resource *resource, const char *ns,
                                  const char *name) {
+    /* Becomes the new target's own, which the map borrows. */
     char *key = target_key(resource, ns, name);
     struct target *t = map_get(&as->targets, key);
 
@@ -143,6 +151,7 @@ static void on_scale(void *arg, const struct kube_reply *reply) {
         reading_clear(&target->reading);
         target->reading.err = reply->err;
     }
+    /* Before the policies look: they wait while a read is under way. */
     if (target->get_again)
         target_read_scale(target);
     for (struct entry *e = target->entries; e; e = e->next_of_target)
@@ -191,6 +200,7 @@ const char *target_uid(const struct target *target) {
     return o ? o->uid : NULL;
 }
 
+/* Of whichever scale was decided on, so that the write is refused if another has come in between. */
 const char *target_version(const struct target *target) {
     const struct object *o = cached(target);
 
@@ -222,6 +232,7 @@ static int view_of_meta(struct target *target, const struct object *o, struct ar
                         struct scale_view *ret) {
     if (!str_eq(target->reading_of, o->resource_version) || failed_long_ago(target))
         read_for(target, o);
+    /* A read under way may bring what we do not know yet; its end queues all policies of the target. */
     if (target->get || (!target->reading.known && !target->reading.err.code))
         return -EAGAIN;
     view_of_reading(&target->reading, arena, ret);
@@ -257,6 +268,7 @@ int entry_scale(struct entry *entry, struct arena *arena, struct scale_view *ret
         return 0;
     }
     const struct err *err = informer_error(target->kind->informer);
+    /* A kind that cannot be listed would keep the policy waiting for good: that is told instead. */
     if (!informer_synced(target->kind->informer)) {
         if (!err->code)
             return -EAGAIN;
@@ -343,6 +355,7 @@ static void subscribe(struct entry *entry) {
     const struct policy_spec *spec = &entry->bound->spec;
     struct metric_source *const *sources = entry->autoscaler->world.sources;
 
+    /* In the order of spec.metrics; a NULL stays where a metric is invalid or its type has no source. */
     entry->subscriptions = xcalloc(spec->metric_count, sizeof(struct metric_subscription *));
     for (uint32_t i = 0; i < spec->metric_count; i++) {
         const struct metric_request request = {
@@ -368,6 +381,7 @@ static void unsubscribe(struct autoscaler *as, const struct policy_object *bound
 }
 
 void entry_unbind(struct entry *entry) {
+    /* Subscriptions borrow the metrics of the bound policy: its reference goes last. */
     if (entry->uses_pods)
         leave_pods(entry->autoscaler);
     entry->uses_pods = false;
@@ -394,6 +408,7 @@ static int find_target(struct entry *entry) {
                              &entry->bind_err);
     if (ret < 0)
         return ret;
+    /* Discovery lists a subresource beside its kind; without one there is nothing to read or write. */
     if (!resource->has_scale)
         return err_set(&entry->bind_err, -ENOTSUP,
                        "%s.%s has no scale subresource: name a kind that can be scaled in scaleTargetRef",
@@ -417,6 +432,7 @@ static int rebind(struct entry *entry) {
         target_detach(target, entry);
     entry->uses_pods = false;
     entry->bound = (const struct policy_object *)object_ref(&entry->policy->meta);
+    /* New metrics have no sample yet: the policy gets its time to wait again. */
     entry->born = loop_now(as->world.loop);
     free(entry->shown);
     entry->shown = NULL;
@@ -440,5 +456,6 @@ int entry_bind(struct entry *entry) {
 
     if (!same_spec)
         return rebind(entry);
+    /* A kind that was not served before may be now. */
     return entry->target ? 0 : find_target(entry);
 }
