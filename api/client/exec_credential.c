@@ -1,4 +1,5 @@
-/* What a credential plugin prints. */
+/* What a credential plugin prints: an ExecCredential, of which status counts alone. What is refused is what
+ * client-go refuses (plugin/pkg/client/auth/exec), so that a plugin that works with kubectl works here. */
 #include "api/client/exec_plugin.h"
 
 #include "base/mem.h"
@@ -11,6 +12,7 @@ static void cleanup_json_p(json_t **j) {
     json_decref(*j);
 }
 
+/* Not memset, which a compiler may leave out in front of a free. */
 static void wipe(char *secret) {
     if (secret)
         explicit_bzero(secret, strlen(secret));
@@ -24,6 +26,8 @@ void exec_credential_done(struct exec_credential *credential) {
     *credential = (struct exec_credential){0};
 }
 
+/* The version is the one that the plugin was told in KUBERNETES_EXEC_INFO; another one may mean another thing
+ * by the same fields. */
 static int check_head(const json_t *root, const char *api_version, struct err *err) {
     const char *kind = json_string_value(json_object_get(root, "kind"));
     const char *version = json_string_value(json_object_get(root, "apiVersion"));
@@ -55,6 +59,8 @@ static int take_expiry(const json_t *status, usec_t *ret_expires, struct err *er
     return 0;
 }
 
+/* Both kinds may come together: then the token goes into the header, and the certificate into the handshake.
+ * What was taken before a failure is freed by the caller. */
 static int take_status(const json_t *status, struct exec_credential *cred, struct err *err) {
     cred->token = take(status, "token");
     cred->cert_pem = take(status, "clientCertificateData");
@@ -70,6 +76,7 @@ int exec_credential_parse(const char *text, size_t len, const char *api_version,
                           struct exec_credential *ret_credential, struct err *err) {
     struct exec_credential cred = {0};
     json_error_t problem;
+    /* Without JSON_ALLOW_NUL: a token with one in it is refused and not cut. */
     cleanup(cleanup_json_p) json_t *root = json_loadb(text, len, 0, &problem);
 
     if (!root)

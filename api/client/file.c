@@ -1,4 +1,6 @@
-/* Reading small files, and following those that change. */
+/* Reading small files, and following those that change. To follow is to ask stat(2) whenever the text is
+ * needed: that sees a file written in place as well as a link that a projected volume has swapped, and there
+ * is no watch to be lost with the folder that it was set on. */
 #include "api/client/file.h"
 
 #include "base/buf.h"
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* As kubeconfig.c's PEM_MAX: what it has read is followed here. */
 enum { FOLLOWED_MAX = 1024 * 1024 };
 
 static void stamp_of(const struct stat *st, struct file_stamp *ret_stamp) {
@@ -43,6 +46,8 @@ int file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, st
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
+    /* Before the text: what is written while we read makes the stamp an old one, and is read the next time.
+     */
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
     int r = read_all(fd, &text);
@@ -67,6 +72,7 @@ bool file_changed(const char *path, const struct file_stamp *stamp) {
            st.st_mtim.tv_sec != stamp->mtime.tv_sec || st.st_mtim.tv_nsec != stamp->mtime.tv_nsec;
 }
 
+/* A file that an editor or echo has written ends with a line end, and a token must not. */
 static void cut_blanks(char *text) {
     size_t len = strlen(text);
 
@@ -89,6 +95,8 @@ static int read_text(const char *path, char **ret_text, struct file_stamp *ret_s
     return 0;
 }
 
+/* A stamp is taken with each text that could be read, the same one too, or the file would be read for every
+ * request. One that could not be read leaves the stamp as it was: the next request tries again. */
 int file_follow(struct file_followed *file, bool force, bool *ret_changed, struct err *err) {
     cleanup_free char *text = NULL;
     struct file_stamp stamp;

@@ -1,5 +1,9 @@
 /* Requests to the apiserver: each is a small state machine (wait for credentials, send, perhaps once more,
- * deliver) that never calls back inside the call that started it. */
+ * deliver) that never calls back inside the call that started it.
+ *
+ * A call is in one place at a time, and that place alone calls it: in auth's list (waiter), at the HTTP
+ * client (http), or at its timer, which either tries again or, where failure is set, delivers that. Every way
+ * out goes through deliver or kube_cancel, and each of them takes it out of the client's list first. */
 #include "api/client/kube.h"
 
 #include "api/client/kube_internal.h"
@@ -18,7 +22,7 @@ enum { DEFAULT_MAX_BODY = 4 * 1024 * 1024, RETRIES_MAX = 3, URL_MAX = 8192 };
 
 struct kube_call {
     struct kube *kube;
-    struct kube_call *next, **link;
+    struct kube_call *next, **link; /* link NULL: out of the client's list, and about to be freed */
     enum kube_verb verb;
     char *url, *accept, *body; /* accept: a whole header line */
     int (*on_body)(void *arg, const char *data, size_t len, struct err *err);
@@ -64,6 +68,8 @@ int kube_new(struct loop *loop, struct http *http, const struct kubeconfig *conf
     return 0;
 }
 
+/* Watches go first, for one that waits for its address holds a call; auth goes last, for both may stand in
+ * its list of waiters. */
 void kube_free(struct kube *kube) {
     if (!kube)
         return;
@@ -112,7 +118,9 @@ void kube_cancel(struct kube_call *call) {
     call_free(call);
 }
 
-/* Tells the owner and ends the call. The client may be gone afterwards. */
+/* Tells the owner and ends the call. The client may be gone afterwards. Unlinked before, so that an owner who
+ * cancels the call or frees the client inside on_done frees nothing twice; freed after, since the reply's
+ * texts live in root. */
 static void deliver(struct kube_call *call, const struct http_reply *reply) {
     struct kube_reply out;
     json_t *root = NULL;
@@ -151,6 +159,7 @@ static void later(struct kube_call *call, usec_t delay) {
     loop_timer_set(call->timer, delay);
 }
 
+/* What was never answered has no latency: its time would be our own timeout. */
 static void count_reply(struct kube *kube, const struct http_reply *reply) {
     struct kube_stats *s = &kube->stats;
     double seconds = (double)reply->elapsed / (double)USEC_PER_SEC;
@@ -168,6 +177,7 @@ static void count_reply(struct kube *kube, const struct http_reply *reply) {
     s->latency_sum += seconds;
 }
 
+/* For the watches, which must be given an address: see kube_watch.c. */
 static void note_peer(struct kube *kube, const char *peer_ip) {
     if (peer_ip && peer_ip[0] && strlen(peer_ip) < sizeof(kube->peer_ip))
         memcpy(kube->peer_ip, peer_ip, strlen(peer_ip) + 1);
@@ -207,6 +217,8 @@ static int on_http_body(void *arg, const char *data, size_t len, struct err *err
     return call->on_body(call->arg, data, len, err);
 }
 
+/* headers ends with the NULLs that are left of it. The time that is left goes to the HTTP client, so that
+ * retries and waits come out of the one timeout that the owner gave. */
 static void send_request(struct kube_call *call) {
     struct kube *kube = call->kube;
     const char *headers[HEADERS_MAX] = {KUBE_USER_AGENT};
@@ -268,6 +280,8 @@ int kube_credentials(struct kube *kube, struct identity **ret_identity, struct e
                                      : ret;
 }
 
+/* Names in the path are escaped by who made it (resource_path); what would end the request line or cut the
+ * URL off is refused here all the same. */
 static int build_url(const struct kube *kube, const struct kube_request *request, char **ret_url,
                      struct err *err) {
     cleanup_buf struct buf url;

@@ -9,6 +9,9 @@
 
 enum { SNIPPET_MAX = 120 };
 
+/* By what the owner does about it: ask again (-EAGAIN), read and decide anew (-ESTALE), give rights
+ * (-EACCES), mend the request (-EINVAL). 409 has two meanings, which reason tells apart. What is left below
+ * 400 is a redirect: the answer of something that stands before the API. */
 static int code_of(int status, const char *reason) {
     switch (status) {
     case 400:
@@ -53,10 +56,13 @@ static void snippet_of(const struct http_reply *reply, char out[SNIPPET_MAX + 1]
     out[n] = '\0';
 }
 
+/* Without a Content-Type the text itself will show. */
 static bool is_json(const char *content_type) {
     return !content_type[0] || strncasecmp(content_type, "application/json", strlen("application/json")) == 0;
 }
 
+/* The Status' own code is not looked at: the status line says the same, and a proxy's answer has only that.
+ */
 static void read_failure(const struct http_reply *reply, struct kube_reply *ret_reply, const json_t *root) {
     const char *message = json_string_value(json_object_get(root, "message"));
     char snippet[SNIPPET_MAX + 1];
@@ -96,6 +102,7 @@ void kube_status_read(const struct http_reply *reply, bool want_json, bool strea
         return;
     }
     if (reply->status < 200 || reply->status > 299) {
+        /* What is not JSON is no second failure: its first line is told in place of a message. */
         *ret_root = json_loadb(reply->body, reply->body_len, JSON_ALLOW_NUL, NULL);
         ret_reply->body = *ret_root;
         read_failure(reply, ret_reply, *ret_root);

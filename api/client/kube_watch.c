@@ -1,5 +1,10 @@
 /* Watches over websockets: credentials and an address first, then net/wsclient does the rest. A host name is
- * resolved by an ordinary request (GET /version), since the websocket client must be given an address. */
+ * resolved by an ordinary request (GET /version), since the websocket client must be given an address.
+ *
+ * begin -> (credentials) -> resolve -> (address) -> connect_now -> the websocket's callbacks. What fails
+ * before there is a websocket goes to fail_later. The owner hears of its end by finish alone, which takes the
+ * watch out of the client's list first, so that kube_watch_close and kube_free inside on_end leave it alone.
+ */
 #include "api/client/kube.h"
 
 #include "api/client/kube_internal.h"
@@ -97,6 +102,7 @@ static void on_end(void *arg, const struct ws_end *end) {
     struct kube *kube = watch->kube;
 
     watch->ws = NULL;
+    /* Not tried again here: the owner opens the next watch when it thinks fit, with what auth has then. */
     if (end->status == 401)
         auth_refused(kube->auth, watch->identity);
     /* nobody answered there: the name is resolved again before the next attempt */
@@ -105,14 +111,15 @@ static void on_end(void *arg, const struct ws_end *end) {
     finish(watch, end);
 }
 
-/* https://host:port/prefix -> wss://host:port/prefix/path */
+/* https://host:port/prefix -> wss://host:port/prefix/path; "http" is the beginning of both schemes. */
 static char *watch_url(const struct kube *kube, const char *path) {
     const char *server = kube->config->server;
 
     return xasprintf("ws%s%s", server + strlen("http"), path);
 }
 
-/* The host of the server's URL is an address, which needs no resolving. */
+/* The host of the server's URL is an address, which needs no resolving. Brackets hold nothing but an IPv6
+ * address (RFC 3986, 3.2.2). */
 static bool host_is_address(const char *server) {
     const char *host = strstr(server, "://") + strlen("://");
     unsigned char addr[sizeof(struct in6_addr)];
@@ -163,6 +170,8 @@ static void on_resolved(void *arg, const struct kube_reply *reply) {
     fail_later(watch);
 }
 
+/* An address that is known serves every watch until nobody answers there. /version may be read by everybody
+ * (system:public-info-viewer) and is small. */
 static void resolve(struct kube_watch *watch) {
     struct kube *kube = watch->kube;
 

@@ -1,4 +1,6 @@
-/* Where the configuration is: a given file, the service account of a pod, $KUBECONFIG, the home folder. */
+/* Where the configuration is: a given file, the service account of a pod, $KUBECONFIG, the home folder. The
+ * first of them that is there is the one, and must be good: going on to the next would reach another cluster
+ * than was meant. */
 #include "api/client/kubeconfig.h"
 
 #include "api/client/file.h"
@@ -10,8 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* As many files of $KUBECONFIG as kubeconfig.c takes. A namespace is a label of RFC 1123, of at most 63
+ * characters, and its file may end with a line end. */
 enum { FILES_MAX = 32, PEM_MAX = 1024 * 1024, NAMESPACE_MAX = 256, SERVER_MAX = 2048 };
 
+/* The same in every pod; client-go has it built in too (rest.InClusterConfig). */
 static const char account_dir[] = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 struct kubeconfig *kubeconfig_alloc(void) {
@@ -29,6 +34,7 @@ void kubeconfig_free(struct kubeconfig *config) {
     free(config);
 }
 
+/* A file without a folder in its name lies in ours, and so do the paths in it. */
 const char *kubeconfig_path(struct arena *arena, const char *file, const char *path) {
     const char *slash = strrchr(file, '/');
 
@@ -37,7 +43,8 @@ const char *kubeconfig_path(struct arena *arena, const char *file, const char *p
     return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-/* The host of an URL's rest ("host:port/prefix", "[::1]:6443") is this machine. */
+/* The host of an URL's rest ("host:port/prefix", "[::1]:6443") is this machine. What follows must end the
+ * host: anybody may own localhost.example. strchr finds the NUL as well, of a URL that ends there. */
 static bool is_loopback(const char *rest) {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 
@@ -55,6 +62,8 @@ static const char *after_scheme(const char *url) {
     return str_starts(url, "http://") ? url + strlen("http://") : NULL;
 }
 
+/* Requests and watches put their paths behind this text as it is, so that nothing may stand in it which would
+ * turn them into something else: no query, no fragment, no user, no slash at its end. */
 int kubeconfig_check_server(struct arena *arena, const char **server, struct err *err) {
     const char *url = *server, *rest = after_scheme(url);
     size_t len = strlen(url);
@@ -73,6 +82,8 @@ int kubeconfig_check_server(struct arena *arena, const char **server, struct err
     return 0;
 }
 
+/* The token is written into a header line as it is: a line end in it would begin another header. All that
+ * RFC 6750 (2.1) allows in one is printable. */
 int kubeconfig_check_token(const char *token, struct err *err) {
     for (const char *p = token; *p; p++)
         if (*p <= ' ' || *p == 0x7f)
@@ -89,12 +100,15 @@ static int in_cluster_server(struct kubeconfig *c, struct err *err) {
     if (!port || str_to_i64(port, &number) < 0 || number < 1 || number > 65535)
         return err_set(err, -EINVAL, "in-cluster: KUBERNETES_SERVICE_PORT is \"%.20s\", not a port",
                        str_or_empty(port));
+    /* An IPv6 address stands bare in the variable, and in brackets in a URL (RFC 3986, 3.2.2). */
     c->server = arena_printf(&c->arena, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
     if (kubeconfig_check_server(&c->arena, &c->server, err) < 0)
         return err_wrap(err, "in-cluster: KUBERNETES_SERVICE_HOST");
     return 0;
 }
 
+/* The token is read only to find out now that it can be: its text is renewed, and auth.c follows the file.
+ * The namespace may be missing: what depends on it has "default" then. */
 static int in_cluster_files(struct kubeconfig *c, const char *dir, struct err *err) {
     cleanup_free char *ca = NULL, *ns = NULL, *token = NULL;
 
@@ -129,6 +143,7 @@ int kubeconfig_in_cluster(const char *root, struct kubeconfig **ret_config, stru
     return 0;
 }
 
+/* The variable alone may come from anywhere; a pod without a mounted token can do nothing as one. */
 static bool in_a_pod(void) {
     const char *host = getenv("KUBERNETES_SERVICE_HOST");
     cleanup_free char *token = xasprintf("%s/token", account_dir);
@@ -168,6 +183,7 @@ static int load_home(const char *context, struct kubeconfig **ret_config, struct
     return kubeconfig_load(path, context, ret_config, err);
 }
 
+/* A context is a name in a file: who gives one wants a file, in a pod too. */
 int kubeconfig_find(const char *path, const char *context, struct kubeconfig **ret_config, struct err *err) {
     const char *list = getenv("KUBECONFIG");
 
