@@ -1,4 +1,8 @@
-/* Paths of the metrics APIs: split at the slashes, percent-decoded, and told apart by the number of parts. */
+/* Paths of the metrics APIs: split at the slashes, percent-decoded, and told apart by the number of parts.
+ *
+ * Split first and decode then: an escaped slash is a part of a name, and what rights are asked for is what is
+ * looked up. The query is read when the path is known, since the same parameter means another thing in
+ * another API. What an apiserver refuses, and how, is followed where people or clients would notice. */
 #include "adapter/metricsroute.h"
 
 #include "base/str.h"
@@ -7,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+/* The longest path has eight parts: apis, group, version, namespaces, NAMESPACE, RESOURCE, NAME, METRIC. */
 enum { PATH_BYTES_MAX = 64 * 1024, PARTS_MAX = 8 };
 
 /* ---- percent-decoding ---- */
@@ -77,6 +82,8 @@ static int no_such_path(struct err *err) {
 
 /* parts: what follows the version. */
 static int read_custom(const char *const *parts, size_t count, struct metrics_route *route, struct err *err) {
+    /* Metrics of a namespace stand behind "metrics" alone: three parts are refused, though they could be read
+     * as those of any other cluster-scoped object. */
     bool namespaced = count > 0 && str_eq(parts[0], "namespaces");
 
     if (namespaced && count == 5) {
@@ -163,7 +170,7 @@ static int read_selector(const char *name, const char *text, struct arena *arena
     return selector_parse(text, arena, ret_selector, err) < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
-/* PromQL cannot compare labels as numbers. */
+/* PromQL cannot compare labels as numbers. The original answers 404 or 500; but the request is wrong. */
 static int read_metric_selector(const char *name, const char *text, struct arena *arena,
                                 struct selector *ret_selector, struct err *err) {
     int ret = read_selector(name, text, arena, ret_selector, err);
@@ -174,7 +181,8 @@ static int read_metric_selector(const char *name, const char *text, struct arena
     return ret;
 }
 
-/* A backslash stands before a comma, an equals sign and itself, which may stand in a value only so. */
+/* A backslash stands before a comma, an equals sign and itself, which may stand in a value only so
+ * (UnescapeValue of apimachinery's fields). */
 static int unescape(const char *text, size_t len, struct arena *arena, const char **ret_value,
                     struct err *err) {
     char *out = arena_strndup(arena, text, len);
@@ -195,6 +203,7 @@ static int unescape(const char *text, size_t len, struct arena *arena, const cha
     return 0;
 }
 
+/* The first operator ends the key; a "!" without "=" behind it is of the key, which then is not known. */
 static int read_field(const char *text, size_t len, struct arena *arena, struct selector_term *term,
                       struct err *err) {
     size_t at = 0;
@@ -220,6 +229,7 @@ static int read_field(const char *text, size_t len, struct arena *arena, struct 
 /* The grammar of apimachinery's fields: any bytes may stand in a value, and nothing between two commas. The
  * words are the apiserver's. */
 static int read_fields(const char *text, struct arena *arena, struct selector *ret_fields, struct err *err) {
+    /* A term takes a character at least, and all but the last a comma. */
     struct selector fields = {.terms = ARENA_ARRAY(arena, struct selector_term, strlen(text) / 2 + 1)};
 
     for (size_t at = 0, len; text[at]; at += len + (text[at + len] == ',')) {

@@ -1,4 +1,10 @@
-/* Requests of the metrics APIs: each waits for its verdict, then for its values, and is answered once. */
+/* Requests of the metrics APIs: each waits for its verdict, then for its values, and is answered once.
+ *
+ * A request goes from refuse (wrong whoever asks) to access_ask, from on_verdict to serve, and from there by
+ * its kind to a document, or to whoever has the values: our rules, the kubelets, resourceRules, or another
+ * adapter. Each of these may answer inside the call or later; every way ends in end, which frees the request.
+ * So whoever has called anything that may answer must not touch it any more, but where the call says that it
+ * waits. The peer may go at any time (on_gone): what it waits for is cancelled then. */
 #include "adapter/metricsserver.h"
 
 #include "adapter/apidocs.h"
@@ -36,6 +42,7 @@ struct served_request {
     struct remote_call *remote;
 };
 
+/* From what memory answers in to what a first question waits for its server. */
 const double served_bounds[SERVED_BUCKETS - 1] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5};
 
 const char *metricsserver_kind_name(enum metricsserver_kind kind) {
@@ -49,6 +56,8 @@ const char *metricsserver_kind_name(enum metricsserver_kind kind) {
 
 /* ---- answering ---- */
 
+/* The clock itself is asked, not the loop's, which stands still during a turn: most requests are answered in
+ * the turn in which they came. */
 static void count(const struct served_request *r, int status) {
     struct metricsserver_stats *s = &r->server->stats;
     double seconds = (double)(clock_mono() - r->start) / (double)USEC_PER_SEC;
@@ -76,13 +85,15 @@ static void on_gone(void *arg) {
     request_free(arg);
 }
 
+/* 405 must name what is allowed (RFC 9110, 15.5.6). */
 static const char *const *headers_of(int status) {
     static const char *const allow[] = {"Allow: GET", NULL}, *const later[] = {"Retry-After: 1", NULL};
 
     return status == 405 ? allow : status == 429 ? later : NULL;
 }
 
-/* Ends the request. */
+/* Ends the request. What came with another method than GET is not read, so no further request can be found
+ * behind it: the connection closes. */
 static void end(struct served_request *r, int status, const char *type, struct buf *body) {
     const struct https_answer a = {
         .status = status, .content_type = type, .headers = headers_of(status), .close = status == 405};
@@ -187,11 +198,14 @@ static bool is_remote(const struct served_request *r) {
     return w->remote && !ownmetrics_has(w->own, &r->served.route) && remote_has(w->remote, &r->served.route);
 }
 
+/* Rights have been asked for by now: where the other adapter has to take us for the one who asks, that
+ * verdict is the only one. */
 static void ask_remote(struct served_request *r, const struct identity *identity) {
     r->server->stats.remote++;
     r->remote = remote_get(r->server->world.remote, r->target, r->accept, identity, on_remote, r);
 }
 
+/* What is wrong with a request is told only now, to who has the right to ask. */
 static void answer_metric(struct served_request *r, const struct identity *identity) {
     if (r->served.wrong == -EOPNOTSUPP)
         answer_status(r, 405, "MethodNotAllowed", err_text(&r->wrong));
@@ -207,6 +221,7 @@ static void answer_metric(struct served_request *r, const struct identity *ident
 
 /* ---- everything else ---- */
 
+/* Written anew for each who asks: rules and the other adapter's lists change, and few ask. */
 static void answer_document(struct served_request *r) {
     const struct metricsserver_world *w = &r->server->world;
     struct apidocs docs = {.registry = ruleset_registry(w->ruleset),
@@ -289,7 +304,8 @@ static enum metricsserver_kind kind_of(const struct served *served) {
     return served->kind == PATH_DOCUMENT ? SERVED_DISCOVERY : SERVED_OTHER;
 }
 
-/* What cannot be served whoever asks; true: it has been answered. */
+/* What cannot be served whoever asks; true: it has been answered. It comes before access, so that it costs
+ * the apiserver nothing. */
 static bool refuse(struct served_request *r, const struct https_request *request) {
     if (request->refused == 414)
         answer_status(r, 414, "RequestURITooLong", "the URL is too long");
@@ -314,6 +330,8 @@ void metricsserver_handle(void *arg, struct https_exchange *exchange, const stru
         .server = server, .exchange = exchange, .kind = SERVED_OTHER, .start = clock_mono()};
     arena_init(&r->arena, 0);
     server->stats.waiting++;
+    /* From here on the peer may go; and what is borrowed of request is copied, for the verdict may take a
+     * while. */
     https_on_gone(exchange, on_gone, r);
     if (refuse(r, request))
         return;
@@ -321,6 +339,7 @@ void metricsserver_handle(void *arg, struct https_exchange *exchange, const stru
     r->accept = arena_strdup(&r->arena, str_or_empty(https_header_first(request, "accept")));
     served_read(r->target, &r->arena, &r->served, &r->wrong);
     r->kind = kind_of(&r->served);
+    /* NULL: it has been answered inside, and r may be gone. */
     struct access_check *check = access_ask(server->world.access, request, &r->served.action, on_verdict, r);
     if (check)
         r->check = check;

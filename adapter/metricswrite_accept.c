@@ -1,4 +1,5 @@
-/* The Accept header, as far as these APIs offer something for it. */
+/* The Accept header, as far as these APIs offer something for it. kubectl and the aggregator send several
+ * clauses, the newest form first, and expect the first one that the server has. */
 #include "adapter/metricswrite.h"
 
 #include "base/str.h"
@@ -103,6 +104,7 @@ static enum accepted form_of(const struct clause *c) {
     return ACCEPT_NOTHING;
 }
 
+/* A clause with q=0 is one that is not wanted (RFC 9110, 12.4.2), and never better than none. */
 enum accepted accept_read(const char *header, unsigned offered) {
     struct span rest = {header, header ? strlen(header) : 0}, text;
     enum accepted best = ACCEPT_NOTHING;

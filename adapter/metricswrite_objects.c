@@ -114,7 +114,8 @@ static void add(int64_t *sum, int64_t value) {
         *sum = INT64_MAX;
 }
 
-/* A pod's row has the sum of its containers. */
+/* A pod's row has the sum of its containers. Thousandths are added up by themselves: carried only once, they
+ * lose nothing. */
 static struct metrics_usage sum_of(const struct metrics_object *object) {
     struct metrics_usage sum = {0};
     int64_t milli = 0;

@@ -38,7 +38,7 @@ static void write_fraction(struct buf *out, uint64_t value, uint64_t unit) {
     }
 }
 
-/* Hours are shown where there are any, then minutes too, and seconds always. */
+/* Hours are shown where there are any, then minutes too, and seconds always: Duration.String of Go's time. */
 void metrics_write_duration(struct buf *out, usec_t span) {
     uint64_t u = span < 0 ? 0 - (uint64_t)span : (uint64_t)span, second = (uint64_t)USEC_PER_SEC;
     uint64_t minutes = u / second / 60;
