@@ -1,6 +1,12 @@
 /* What the HorizontalPodAutoscaler controller would write: its status, in its words. A policy says the same
  * things differently; an HPA object given to evaluate must get HPA's answer, and whether its status would
- * change depends on every word. */
+ * change depends on every word.
+ *
+ * The words are those of Kubernetes' pkg/controller/podautoscaler: horizontal.go has the conditions and
+ * events, and wraps the errors of replica_calculator.go. One failure is therefore worded three times, each
+ * around the one before: hpa_failure (the metric's own condition and event), hpa_metric_error (as the metric
+ * hands it on) and hpa_compute_error (what the whole reconcile returns). The decision's texts are ours; here
+ * they are taken apart where HPA's name more, such as the namespace or the selector. */
 #include "autoscaler/stages.h"
 #include "autoscaler/status.h"
 #include "base/buf.h"
@@ -10,6 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Of a longer selector the end is left out: it is only ever part of a message. */
 enum { SELECTOR_TEXT_MAX = 4096 };
 
 /* ---- names ---- */
@@ -47,7 +54,8 @@ static void write_expressions(const json_t *list, struct buf *out) {
     buf_puts(out, "}");
 }
 
-/* A label selector as Go prints it: HPA's messages have it so. */
+/* A label selector as Go prints it: HPA's messages have it so. The form is that of the String methods which
+ * are generated for apimachinery's types (meta/v1/generated.pb.go). */
 static const char *go_selector(const json_t *selector, struct arena *arena) {
     cleanup_buf struct buf out;
 
@@ -173,6 +181,7 @@ const char *hpa_compute_error(const struct evaluate_case *c) {
         combined->invalid, c->decision.proposal_count, hpa_metric_error(c, combined->first_invalid));
 }
 
+/* By reason, for the reasons that HPA has one sentence for; the others are dealt with in hpa_message. */
 static const struct {
     const char *reason, *message; /* %s: what it is about */
 } messages[] = {
@@ -207,6 +216,7 @@ static const char *subject_of(const struct evaluate_case *c, const char *reason)
     return str_eq(reason, "ValidMetricFound") ? hpa_metric_name(c, c->decision.steps.combined.best) : "";
 }
 
+/* No format of printf's: what is put in may come from anywhere. */
 static const char *with_subject(const char *format, const char *subject, struct arena *arena) {
     const char *at = strstr(format, "%s");
 
@@ -255,6 +265,7 @@ const char *hpa_message(const struct evaluate_case *c, const struct condition *c
 
 /* ---- the status ---- */
 
+/* A decision has more conditions (Ready, Fallback): HPA's status knows these four. */
 static bool is_hpas(const char *type) {
     static const char *const types[] = {"AbleToScale", "ScalingActive", "ScalingLimited", "ScaledToZero"};
 
@@ -289,6 +300,8 @@ static json_t *kept(const json_t *before, const char *key) {
     return value ? json_incref(value) : json_integer(0);
 }
 
+/* Where there is no scale HPA writes a copy of the old status with one condition changed; else it makes a new
+ * one (setStatus), and only what that function thinks of is in it. */
 json_t *hpa_status(const struct evaluate_case *c) {
     const struct decision *d = &c->decision;
     const json_t *before = json_object_get(c->subject->json, "status");
@@ -316,7 +329,8 @@ json_t *hpa_status(const struct evaluate_case *c) {
     return status;
 }
 
-/* Absent, null, 0 and empty lists are one thing to the controller's semantic comparison. */
+/* Absent, null, 0 and empty lists are one thing to the controller's semantic comparison: it compares Go
+ * structs, in which a number that was left out is 0, and takes a nil list for an empty one. */
 static bool same_member(const json_t *a, const json_t *b, const char *key) {
     const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
     bool no_x = !x || json_is_null(x) || (json_is_array(x) && json_array_size(x) == 0);

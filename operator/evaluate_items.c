@@ -1,6 +1,9 @@
 /* Which items of the metric lists answer which metric, and what an item says. A recorded case tells the calls
  * that were made, in their order, and its lists are the answers in the same order; among plain objects a
- * metric is answered by what bears its name. */
+ * metric is answered by what bears its name.
+ *
+ * Three answers are told apart, and must be: items; an answer without items (answered, and the metric is
+ * absent); none at all (error, or nothing that bears the name: the metric failed). */
 #include "api/types/quantity.h"
 #include "api/types/selector.h"
 #include "base/str.h"
@@ -30,7 +33,7 @@ int item_quantity(const struct metric_item *item, const char *field, const json_
     char number[QUANTITY_TEXT_MAX], full[FIELD_MAX];
     const char *text = json_string_value(value);
 
-    /* A quantity may be written as a number too. */
+    /* A quantity may be written as a number too. 17 digits give every double back as it was. */
     if (json_is_integer(value)) {
         snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         text = number;
@@ -136,7 +139,8 @@ static void take_list(struct gathering *g, const struct input_object *list) {
     g->answered = true;
 }
 
-/* The next recorded call of the metric's API and name, or NULL. */
+/* The next recorded call of the metric's API and name, or NULL. Metrics are asked for in the order of the
+ * spec, so a call that was passed over was another's, and is not looked at again. */
 static const json_t *next_call(const struct gathering *g, struct recorded_answers *answers) {
     const json_t *calls = json_object_get(g->c->recorded, "apiCalls");
 
@@ -152,7 +156,8 @@ static const json_t *next_call(const struct gathering *g, struct recorded_answer
     return NULL;
 }
 
-/* A failed call has no list; PodMetrics are what every call of their API sees. */
+/* A failed call has no list, so calls and lists are counted apart; PodMetrics are what every call of their
+ * API sees. */
 static void take_recorded(struct gathering *g, struct recorded_answers *answers) {
     const struct input_list *lists = &g->c->world->of[api_lists[g->api]];
     const json_t *call = next_call(g, answers);
@@ -185,6 +190,7 @@ static bool labels_match(const struct gathering *g, const char *selector_text, j
     return selector_matches(&selector, labels);
 }
 
+/* What names no namespace is in any: objects that were written by hand leave it out. */
 static bool in_namespace(const struct gathering *g, const json_t *names) {
     const char *ns = json_text(names, "namespace");
 
@@ -255,7 +261,7 @@ static void take_plain(struct gathering *g) {
     g->answered |= g->count > 0;
 }
 
-/* The most items that can be taken. */
+/* The most items that can be taken: each is taken once, so the array is made once. */
 static size_t count_items(const struct input_list *lists, bool of_lists) {
     size_t n = lists->count;
 

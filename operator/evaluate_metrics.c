@@ -1,4 +1,7 @@
-/* The samples of a case: from the items that answer a metric to what the decision reads. */
+/* The samples of a case: from the items that answer a metric to what the decision reads. They are what the
+ * operator's metric sources would give it for these items, with the same qualities: a value, zero, stale,
+ * absent (answered with nothing) or failed. Totals (Object, External, Prometheus) are one number; metrics of
+ * pods are a value for each pod, joined by name with the pods that the decision counts. */
 #include "operator/evaluate_metrics.h"
 #include "api/types/selector.h"
 #include "base/str.h"
@@ -111,6 +114,7 @@ static bool combine(const struct gathering *g, int64_t milli, uint32_t nth, int6
 
 /* Object (its one value), External (the sum) and Prometheus. */
 static int sample_total(const struct gathering *g, struct sample *s, struct err *err) {
+    /* The API answers for an object with a list of one, and HPA reads the first. */
     uint32_t count = g->metric->type == METRIC_OBJECT ? 1 : g->count;
     int64_t total = 0;
 
@@ -138,9 +142,11 @@ static int sample_total(const struct gathering *g, struct sample *s, struct err 
 struct join {
     const struct gathering *g;
     struct map pods; /* name: its place in the decision's list, from 1 */
+    /* One for each pod of the decision, in its order; and those of pods that are not in it, which HPA's
+     * averages count too. */
     struct pod_value *of_pods, *others;
     uint32_t other_count, stale;
-    usec_t newest;
+    usec_t newest; /* of all values, stale ones too: whether the whole is stale */
 };
 
 /* A value of a pod that is not in the decision's list. One that is given is not selected; what the API
@@ -221,6 +227,7 @@ static bool counts(const struct evaluate_case *c, const struct metric_spec *m, c
            (!*o->ns || !*c->ns || str_eq(o->ns, c->ns));
 }
 
+/* Counted when it is decided, so it is never old; an error cannot happen but in the selector. */
 static void sample_workload(struct evaluate_case *c, const struct metric_spec *m, struct sample *s) {
     const struct input_list *list = &c->world->of[m->workload == WORKLOAD_NODES ? INPUT_NODE : INPUT_POD];
     struct selector selector;
@@ -263,6 +270,7 @@ static int gather(struct evaluate_case *c, uint32_t i, struct recorded_answers *
         return 0;
     }
     g.api = api_of(g.metric->type);
+    /* Also of a failed call: it is one of the recorded ones, and the next metric's comes behind it. */
     metric_items_find(&g, answers);
     if (g.count == 0) {
         *s = no_sample(&g);

@@ -1,4 +1,5 @@
-/* Results for people, and as YAML. */
+/* Results for people, and as YAML. Text is made of the decision, with the same function as `explain` uses, so
+ * that the two look alike; YAML of the result's JSON, for which libyaml has to be told every bracket. */
 #include "autoscaler/record.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
+/* A line for each metric and stage: no policy that an apiserver stores comes near. */
 enum { PRINTED_MAX = 1024 * 1024 };
 
 static void print_conditions(const json_t *result, FILE *out) {
@@ -35,6 +37,7 @@ static void print_decision(const struct evaluate_case *c, const json_t *result, 
     cleanup_buf struct buf text;
 
     buf_init(&text, PRINTED_MAX);
+    /* Without how long ago it was: it was made just now, at whatever time --now says. */
     record_print(record_of(&c->in, &c->decision, c->arena), c->name, 0, &text);
     fputs(text.data, out);
     print_conditions(result, out);
@@ -83,6 +86,8 @@ static int emit_list(yaml_emitter_t *emitter, json_t *list) {
     return ret < 0 ? ret : emit(emitter, yaml_sequence_end_event_initialize(&event), &event);
 }
 
+/* Plain where libyaml allows it: a key that looks like a number is a text again in JSON, which has no other
+ * keys. */
 static int emit_key(yaml_emitter_t *emitter, const char *key) {
     yaml_event_t event;
 
@@ -115,6 +120,7 @@ static int emit_value(yaml_emitter_t *emitter, json_t *value) {
     return json_is_object(value) ? emit_map(emitter, value) : emit_scalar(emitter, value);
 }
 
+/* The end of the stream is what makes the emitter write out what it still holds. */
 static int emit_document(yaml_emitter_t *emitter, json_t *value) {
     yaml_event_t event;
     int ret = emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event);

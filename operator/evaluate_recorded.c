@@ -1,5 +1,8 @@
 /* What a recorded case brings along beside its objects: flags, clock and history. Of plain objects there is
- * none of it, and the defaults and the flags of the command line count. */
+ * none of it, and the defaults and the flags of the command line count.
+ *
+ * A value that cannot be read is refused with its line, and no default taken in its place: decided with
+ * another flag or clock than it gives, a case would agree or differ by chance. */
 #include "api/types/quantity.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
@@ -72,7 +75,7 @@ static int read_gates(struct evaluate_case *c, struct err *err) {
                     &c->flags.scale_up_factor, err);
 }
 
-/* The defaults are those of HPA's controller. */
+/* The defaults are those of kube-controller-manager, and of `trimtab run`. */
 static int read_flags(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
     struct decide_flags *f = &c->flags;
 
@@ -119,6 +122,7 @@ static int read_history_entry(struct evaluate_case *c, const json_t *item, const
     return case_int(c->place, item, key, "history", &ret_entry->value, err);
 }
 
+/* In the case's order, which matters: HPA writes over the last outdated entry, wherever it stands. */
 static int read_history_list(struct evaluate_case *c, const char *list, const char *key,
                              struct history_list *ret_list, struct err *err) {
     const json_t *items = json_path2(c->recorded, "history", list), *item;
@@ -134,7 +138,8 @@ static int read_history_list(struct evaluate_case *c, const char *list, const ch
     return 0;
 }
 
-/* A list of recommendations that is null is one that never was. */
+/* A list of recommendations that is null is one that never was: then the decision begins it with what the
+ * target has now, as HPA's controller does for an HPA that is new to it. An empty one stays empty. */
 static int read_history(struct evaluate_case *c, struct err *err) {
     struct history *h = &c->history;
 

@@ -1,4 +1,6 @@
-/* What came of a case, as JSON: the fields that a recorded case expects, and the decision's record. */
+/* What came of a case, as JSON: the fields that a recorded case expects, and the decision's record. For an
+ * HPA all texts are HPA's (evaluate_hpa.c), for a policy those of its decision; replicas, reasons and history
+ * are the decision's in both. */
 #include "autoscaler/record.h"
 #include "autoscaler/status.h"
 #include "base/str.h"
@@ -7,7 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* RFC 3339 with as many digits as it takes, as Go's RFC3339Nano. */
+/* RFC 3339 with as many digits as it takes, as Go's RFC3339Nano. History needs them: whether an entry is
+ * still within a window may hang on the millisecond. */
 static json_t *time_json(usec_t t) {
     char text[CLOCK_TEXT_MAX];
 
@@ -42,7 +45,8 @@ json_t *history_json(const struct history *h) {
                      entries_json(&h->down_events, "replicaChange"));
 }
 
-/* The event of a failed metric has that metric's text, and the one of the whole what HPA's error says. */
+/* The event of a failed metric has that metric's text, and the one of the whole what HPA's error says. The
+ * decision puts the very text of the proposal into its event, so the pointer tells which metric it is of. */
 static const char *event_message(const struct evaluate_case *c, const struct decision_event *e) {
     if (c->hpa && c->decision.steps.path == PATH_FAILED && str_eq(e->reason, "FailedComputeMetricsReplicas"))
         return hpa_compute_error(c);
@@ -106,7 +110,9 @@ static bool status_changed(const struct evaluate_case *c, const json_t *status) 
 
 /* ---- errors ---- */
 
-/* What the reconcile would return: also where some metrics failed and the rest scaled up. */
+/* What the reconcile would return: also where some metrics failed and the rest scaled up. In the order in
+ * which HPA's gets there, for it returns at the first; of a failed computation the last event is the one
+ * about the whole. */
 static const char *reconcile_error(const struct evaluate_case *c) {
     const struct decision *d = &c->decision;
     const struct object_reference *ref = &c->spec.target;
@@ -128,6 +134,8 @@ static const char *reconcile_error(const struct evaluate_case *c) {
     return NULL;
 }
 
+/* HPA counts what the user can mend in the spec apart from all else; of a whole reconcile that is the
+ * apiVersion alone. */
 static void set_error(struct evaluate_case *c, json_t *result) {
     const char *error = reconcile_error(c);
 

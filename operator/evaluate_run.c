@@ -1,4 +1,9 @@
-/* All files of one evaluation: which objects make up which world, and one case after the other. */
+/* All files of one evaluation: which objects make up which world, and one case after the other.
+ *
+ * A recorded case is a world of its own. Plain objects make one world for each file that has a policy (or
+ * HPA) in it: its own objects and those of all files without one, so that nodes or pods kept in files of
+ * their own need not be repeated, and two policies' files do not mix. A world lives as long as its cases are
+ * decided; what a case needs beyond it is in the case's own arena, and goes before the next one begins. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/evaluate.h"
@@ -12,7 +17,7 @@ struct run {
     struct document_file *files;
     size_t count;
     struct arena arena; /* of places */
-    struct err first;   /* complaint about the world being made */
+    struct err first;   /* complaint about the world being made: then nothing is decided in it */
 };
 
 static void complain(void *arg, const struct err *err) {
@@ -23,7 +28,7 @@ static void complain(void *arg, const struct err *err) {
         run->first = *err;
 }
 
-/* Kubernetes has no object with one of these. */
+/* Kubernetes has no object with one of these at its top. */
 static bool is_recorded(const json_t *document) {
     return json_is_array(json_object_get(document, "objects")) ||
            json_is_string(json_object_get(document, "level"));
@@ -101,7 +106,7 @@ static void run_case(struct run *run, struct evaluate_case *c) {
 
 /* ---- recorded cases ---- */
 
-/* Recorded cases have one. */
+/* Recorded cases have one, single steps perhaps none; of several the first is meant. */
 static const struct input_object *subject_of(const struct world *world) {
     if (world->of[INPUT_HPA].count)
         return &world->of[INPUT_HPA].items[0];
@@ -205,7 +210,7 @@ static bool has_subject(const json_t *document, unsigned depth) {
     return false;
 }
 
-/* What a file holds. */
+/* What a file holds; several may be true. */
 struct contents {
     struct run *run;
     bool subject, recorded, malformed;
@@ -266,6 +271,7 @@ static void run_plain(struct run *run, struct document_file *file, const struct 
     struct err err = {0};
     struct filling filling = {.world = &world, .err = &err};
 
+    /* Its own objects come first: of two of one name the first is found. */
     world_init(&world);
     err_clear(&run->first);
     int ret = visit_file(run, file, add_plain, &filling);
