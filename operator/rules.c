@@ -1,4 +1,12 @@
-/* The command `trimtab rules`: its flags, where it takes series and resources from, and what it answers. */
+/* The command `trimtab rules`: its flags, where it takes series and resources from, and what it answers.
+ *
+ * One run goes from what costs nothing to what costs most, and stops at the first thing that is wrong there:
+ * the flags; the file, read whole, so that all its mistakes are told at once; the resources, which overrides
+ * and templates are held against; then the series, which may be a million; and last the question. What
+ * belongs to a run is in struct session and freed at its end, however far it has come: what was not made is
+ * zero.
+ *
+ * Standard output has the answer alone. What is wrong, and what is only noted, goes to standard error. */
 #include "operator/rules.h"
 
 #include "base/mem.h"
@@ -13,10 +21,12 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A command is run by hand against servers of any size: its bounds are wider than the operator's. */
+/* A command is run by hand against servers of any size: its bounds are wider than the operator's. A hundred
+ * thousand series of ten labels are 23 MB of JSON. */
 enum { LABELS_MAX = 64, NAMES_MAX = 5000, RESPONSE_MAX = 64 * 1024 * 1024 };
 
-/* Stands for the objects' names where nothing tells them. */
+/* Stands for the objects' names where nothing tells them. There are two, since a request for "*" nearly
+ * always finds several: then the matcher is =~ and not =. */
 static const char *const some_names[] = {"<name>", "…"};
 
 struct arguments {
@@ -74,11 +84,12 @@ static bool set_names(const struct flag *flag, void *at, const char *value) {
     return *value == '\0';
 }
 
+/* No time at all would be a list of no series. */
 static bool set_max_age(const struct flag *flag, void *at, const char *value) {
     return flag_duration(flag, at, value) && *(usec_t *)at > 0;
 }
 
-/* A flag of run, by its own table. */
+/* A flag of run, by its own table. The message is dropped: flags_read tells what is expected. */
 static bool set_shared(const struct flag *flag, void *at, const char *value) {
     struct arguments *a = at;
 
@@ -112,7 +123,8 @@ static const struct flag own_flags[] = {
 };
 enum { OWN_FLAGS = sizeof(own_flags) / sizeof(own_flags[0]) };
 
-/* Those of run that ask a Prometheus or find a cluster. */
+/* Those of run that ask a Prometheus or find a cluster. How often, and how many at once, is not asked here:
+ * one request follows the other. */
 static bool is_shared(const char *name) {
     return str_eq(name, "kubeconfig") || str_eq(name, "context") ||
            (str_starts(name, "prometheus-") && !str_eq(name, "prometheus-interval") &&
@@ -174,6 +186,7 @@ static int read_flags(struct arguments *a, int argc, char **argv) {
 
 /* ---- what is asked ---- */
 
+/* number is the place in the order in which they were found: qsort keeps none. */
 struct mistake {
     size_t number;
     unsigned long line;
@@ -203,7 +216,8 @@ static int refuse(const struct err *err) {
     return EXIT_REFUSED;
 }
 
-/* What is wrong with the file is found in several rounds, and told in the order of its lines. */
+/* What is wrong with the file is found in several rounds (its keys, its overrides, its selectors and labels),
+ * and told in the order of its lines. One without "FILE:LINE: " would come first. */
 static void note_mistake(void *arg, const struct err *err) {
     struct session *s = arg;
     const char *text = err_text(err);
@@ -252,6 +266,7 @@ static int read_config(struct session *s) {
 
     if (documents_read_text(s->a->config, &text, &len, &err) < 0)
         return refuse(&err);
+    /* A bad file goes on all the same: what has been read is enough to look for more that is wrong. */
     s->world.bad = rules_check(s->world.config, text, len, note_mistake, s, &s->rules) < 0;
     s->world.rules = s->rules;
     return EXIT_OK;
@@ -311,6 +326,7 @@ static int read_exposition(struct session *s, struct err *err) {
     return series_list_add_scrape(&s->series, s->a->exposition, text, len, &s->a->target, err);
 }
 
+/* The operator reads a list of series as it arrives; here an answer is kept whole until it is read. */
 static int open_endpoint(struct session *s, struct prom_endpoint *endpoint, struct err *err) {
     struct prometheus_options p = options_prometheus(&s->a->options, &s->a->arena);
 
@@ -318,6 +334,8 @@ static int open_endpoint(struct session *s, struct prom_endpoint *endpoint, stru
     return prom_endpoint_init(endpoint, &p, err);
 }
 
+/* One server is asked for all rules, whatever "source" says in them: the addresses of others are in the
+ * cluster. The documentation says so. */
 static int ask_prometheus(struct session *s, struct err *err) {
     struct prom_endpoint endpoint = {0};
     struct rules_prometheus p = {.endpoint = &endpoint, .start = clock_wall() - s->a->max_age};
@@ -348,6 +366,8 @@ static int find_series(struct session *s, struct err *err) {
         ret = ask_prometheus(s, err);
     else
         return 0;
+    /* Of two series that make one metric the later one wins, in the original too. Neither a scrape nor the
+     * answers to several selectors come in the order of one answer of Prometheus. */
     series_list_sort(&s->series);
     w->series = &s->series;
     return ret;
@@ -396,6 +416,7 @@ static bool has_obstacle(const json_t *answer) {
     return false;
 }
 
+/* The exit code is for scripts, which ask whether a metric is there: "no" is 1, as for grep. */
 static int print(const struct arguments *a, json_t *answer) {
     bool bad = json_object_get(answer, "problem") || json_is_false(json_object_get(answer, "found")) ||
                has_obstacle(answer);
@@ -422,7 +443,7 @@ static int answer(struct session *s) {
     if (find_resources(s, &err) < 0)
         return refuse(&err);
     int ret = rules_world_init(&s->world, note_mistake, s);
-    tell_mistakes(s);
+    tell_mistakes(s); /* before servers are waited for */
     if (ret < 0)
         return EXIT_REFUSED;
     if (find_series(s, &err) < 0)
@@ -459,6 +480,9 @@ static int run(struct arguments *a) {
 }
 
 int command_rules(int argc, char **argv) {
+    /* 10m: how long prometheus-adapter counts a series that has ended, if its flags do not say another
+     * time (its --metrics-max-age is its --metrics-relist-interval, which is 10m). run lists more often,
+     * but here the question is mostly what that one makes of it. */
     struct arguments a = {.output = "text", .max_age = 10 * USEC_PER_MIN};
 
     arena_init(&a.arena, 0);

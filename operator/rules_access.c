@@ -1,4 +1,8 @@
-/* What keeps a metric from those who ask for it: requests go through an APIService, and need a right. */
+/* What keeps a metric from those who ask for it: requests go through an APIService, and need a right.
+ *
+ * Each place of a metric gets one of three verdicts: no member, all is well; "obstacle", requests fail, which
+ * is the answer to the question and exit code 1; "unknown", who asks may not know. The right is looked for
+ * only where the APIService is there and available: without it the right changes nothing. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/rules_ask.h"
@@ -34,7 +38,9 @@ static void set_unknown(json_t *place, const char *what, const struct answer *an
 
 /* ---- the APIService ---- */
 
-/* Its condition Available, where it is not True. */
+/* Its condition Available, where it is not True. kube-apiserver sets it, and has a sentence for it (no
+ * endpoints, a certificate that is not trusted). One without the condition is so new that nobody has looked
+ * yet. */
 static const json_t *outage_of(const json_t *service) {
     const json_t *conditions = json_object_get(json_object_get(service, "status"), "conditions"), *c;
     size_t i;
@@ -93,6 +99,8 @@ static json_t *new_review(const json_t *place) {
                      "subresource", object ? metric : "", "name", about_namespace ? metric : "");
 }
 
+/* In all namespaces, as the RBAC of prometheus-adapter's chart gives it; a controller that may read in
+ * some only is told to be kept out, since nothing here says which are meant. */
 static void check_right(struct asker *asker, json_t *place) {
     json_t *review = new_review(place);
     struct answer answer;

@@ -11,11 +11,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Of series that no rule asks for a reason is wanted, not a census: of at most so many names, so many series
+ * each. PAGE is what kubectl and client-go ask an apiserver for at once. */
 enum { CONCERNED_MAX = 20, CONCERNED_SERIES = 1000, SELECTOR_MAX = 64 * 1024, NAMES_MAX = 5000, PAGE = 500 };
 
 /* ---- Prometheus ---- */
 
-/* limit 0: all of them. */
+/* limit 0: all of them. A server too old to know the parameter passes over it; then max_response is the
+ * bound. */
 static int ask_selector(const struct rules_prometheus *p, const char *selector, int limit,
                         struct series_list *list, struct err *err) {
     cleanup_free char *escaped = url_escape(selector);
@@ -36,6 +39,7 @@ static int ask_selector(const struct rules_prometheus *p, const char *selector, 
 struct asking {
     const struct rules_prometheus *prometheus;
     const char *config;
+    /* The values mean nothing: it is a set. */
     struct map asked; /* selectors */
     struct series_list *list;
 };
@@ -58,6 +62,8 @@ int rules_ask_series(const struct rules_prometheus *prometheus, const struct rul
     struct asking a = {prometheus, config, {0}, list};
 
     map_init(&a.asked);
+    /* The map holds texts of rules, which outlive it. One selector in both sections is asked once; the
+     * original lists each section by itself, and gets the same. */
     int ret = ask_rules(&a, rules->rules, rules->rule_count, err);
     if (ret == 0)
         ret = ask_rules(&a, rules->external, rules->external_count, err);
@@ -86,7 +92,9 @@ int rules_ask_concerned(const struct rules_prometheus *prometheus, const struct 
     size_t i;
     json_t *name;
 
-    /* The names of all series: a few thousand words at the most. This path takes no POST. */
+    /* The names of all series: some thousand words, where the series would be some million. This path takes
+     * no POST (the one of series does), so the endpoint is turned round for a moment: nothing else is under
+     * way. */
     prometheus->endpoint->use_get = true;
     asker_prometheus(prometheus->asker, prometheus->endpoint, "/api/v1/label/__name__/values", form, &answer);
     prometheus->endpoint->use_get = use_get;
@@ -166,6 +174,7 @@ static int add_page(struct names *names, const json_t *page, const char **ret_mo
     const json_t *items = json_object_get(page, "items"), *item;
     size_t i;
 
+    /* Before any of them is written: items has room for NAMES_MAX. */
     if (names->count + json_array_size(items) > NAMES_MAX)
         return err_set(err, -E2BIG, "more than %d objects", NAMES_MAX);
     json_array_foreach(items, i, item) {
@@ -177,6 +186,7 @@ static int add_page(struct names *names, const json_t *page, const char **ret_mo
     return 0;
 }
 
+/* An empty "continue" asks for the first page, and an empty selector selects all. */
 static char *page_path(const struct cluster_resource *resource, const struct metrics_route *route,
                        const char *more) {
     const struct resource r = {.group = resource->group,

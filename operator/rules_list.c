@@ -1,4 +1,8 @@
-/* `trimtab rules`: all rules, what they select and as what it appears. */
+/* `trimtab rules`: all rules, what they select and as what it appears.
+ *
+ * Of each rule there is what it says and, where there are series, the names of those that it selects. A name
+ * is one of three: "dropped", with the filter that did it; a "metric" with the "resources" that have it; or a
+ * "metric" of no resource, whose "problem" says why. */
 #include "base/str.h"
 #include "operator/rules.h"
 
@@ -18,7 +22,8 @@ static json_t *why_nowhere(const struct rules_world *world, const struct rule_na
     return json_string("no label stands for a resource");
 }
 
-/* The resources of which a rule's name is a metric, "external" for none. */
+/* The resources of which a rule's name is a metric, "external" for none. An entry is this name's only if rule
+ * and series are the same: the registry has one for each resource and metric, and keeps the last. */
 static json_t *holders(const struct rules_world *world, const struct rule_view *view,
                        const struct rule_name *name, const struct registry_entry **ret_other,
                        struct arena *arena) {

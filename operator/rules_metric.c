@@ -1,5 +1,15 @@
 /* `trimtab rules --metric`: where a metric is, or for each rule how far the series came that should have made
- * it. */
+ * it. The steps of that way, as they stand in "step":
+ *
+ *   otherName    seriesQuery is about series of another name
+ *   notSelected  a matcher of seriesQuery on a label does not hold
+ *   dropped      seriesFilters, or name.matches, do not take the name
+ *   noName       name.as makes an empty text of it
+ *   renamed      it becomes a metric, but another one
+ *   overwritten, external, noResource, noLabel   it becomes this one, but not of what was asked for
+ *
+ * Of a name that has nothing to do with the metric no rule is asked: there would be as many reasons as
+ * series. A name has to do with it where it is the same, or where a rule would give it the metric's name. */
 #include "base/str.h"
 #include "operator/rules.h"
 
@@ -32,7 +42,8 @@ static void wanted_init(struct wanted *w, const struct rules_world *world, const
 
 /* ---- where it is ---- */
 
-/* A path that asks for the entry, with <…> for what is open. */
+/* A path that asks for the entry, with <…> for what is open. v1beta2, as the HPA controller asks where both
+ * are served. */
 static const char *path_of(struct wanted *w, const struct registry_entry *entry) {
     if (!entry->resource)
         return ARENA_JOIN(&w->arena, "/apis/external.metrics.k8s.io/v1beta1/namespaces/<namespace>/",
@@ -156,7 +167,8 @@ static struct verdict judge(struct wanted *w, const struct rule_view *view, cons
     const char *why = "";
     const char *name = name_under(w, view->rule, series->name, &why);
 
-    /* A matcher without an operator is the selector's name. */
+    /* In the order of the way: of a name that is neither selected nor let through by the filters, seriesQuery
+     * is to be mended first. A matcher without an operator is the selector's name. */
     if (unmet && !strpbrk(unmet, "=~"))
         return (struct verdict){"otherName", arena_printf(&w->arena, "seriesQuery selects %s, and not %s",
                                                           unmet, series_text(w, series))};
@@ -174,7 +186,8 @@ static struct verdict judge(struct wanted *w, const struct rule_view *view, cons
     return judge_labels(w, view, series);
 }
 
-/* The series of this name (they stand together) that came farthest, from its first one at. */
+/* The series of this name that came farthest, from its first one at. It is looked for to the end of the list:
+ * in the order of Prometheus a label before __name__, as one in upper case, keeps series of a name apart. */
 static const struct series *best_series(const struct rules_world *world, const struct rule_view *view,
                                         uint32_t at, const char **ret_unmet) {
     const struct series *all = world->series->items, *best = &all[at];

@@ -1,4 +1,8 @@
-/* What `trimtab rules` has to say, for people: written from the same values as its JSON. */
+/* What `trimtab rules` has to say, for people: written from the same values as its JSON, so that the
+ * two cannot disagree. A member that is not there reads as "" or 0.
+ *
+ * What is about a rule begins with FILE:LINE:, as compilers have it, which editors and terminals know to
+ * open. */
 #include "base/str.h"
 #include "operator/rules.h"
 
@@ -146,6 +150,7 @@ void rules_print_metric(const json_t *metric, FILE *out) {
 
 /* ---- a request ---- */
 
+/* The query stands alone on its line, without blanks before it, to be taken into Prometheus' own page. */
 void rules_print_request(const json_t *request, FILE *out) {
     const json_t *query, *why = json_object_get(request, "why");
     size_t i;

@@ -1,4 +1,9 @@
-/* `trimtab rules --request`: the queries that a path of the metrics APIs comes to. */
+/* `trimtab rules --request`: the queries that a path of the metrics APIs comes to, in prometheus-adapter's
+ * words. What `run` sends may be wider (one query for all objects of a namespace), with the same answer for
+ * each object.
+ *
+ * A path comes to one query for custom and external metrics, to two for usage (cpu, memory), or to none: then
+ * "problem" has the reason, and where the metric is not there at all "why" has what --metric says of it. */
 #include "adapter/rulequery.h"
 #include "base/str.h"
 #include "operator/rules.h"
@@ -6,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* As much as the matchers may be in rulequery.c; one that has them several times is told to be too long. */
 enum { QUERY_MAX = 4 * 1024 * 1024 };
 
 static const char some_namespace[] = "<namespace>";
@@ -30,7 +36,7 @@ static void set_names(struct rulequery *query, const struct rules_request *reque
     query->name_count = one ? 1 : request->name_count;
 }
 
-/* One of the two kinds of metrics that rules define. */
+/* Custom or external, as entry->resource tells. */
 static void write_entry(const struct rules_world *world, const struct rules_request *request,
                         const struct registry_entry *entry, json_t *answer) {
     struct rulequery query = {.rule = entry->rule,
@@ -64,6 +70,7 @@ static void answer_custom(const struct rules_world *world, const struct rules_re
         write_entry(world, request, entry, answer);
         return;
     }
+    /* The resource as in the path: --metric finds it in singular and plural, with and without its group. */
     json_t *name = json_sprintf("%s/%s", route->resource, route->metric);
     json_t *problem = json_sprintf("there is no metric %s %s: the answer is 404", json_string_value(name),
                                    route->ns ? "in namespaces" : "outside of namespaces");
@@ -100,6 +107,7 @@ static void write_resource(const struct rules_world *world, const struct rules_r
     cleanup_buf struct buf text;
 
     buf_init(&text, QUERY_MAX);
+    /* resourceRules may have one of the two only. */
     if (!rule->given)
         return;
     set_names(&query, request);
