@@ -1,5 +1,8 @@
 /* Making, reading and checking certificates. Keys are ECDSA P-256: small, fast, and taken by everybody who
- * speaks to a Kubernetes API. */
+ * speaks to a Kubernetes API.
+ *
+ * OpenSSL keeps its errors in a queue of the thread, where the next call would find those of this one: each
+ * function here either tells them (openssl_error, which empties the queue) or throws them away. */
 #include "net/certificate.h"
 
 #include "base/buf.h"
@@ -83,6 +86,7 @@ bool certificate_signed_by(const char *cert_pem, const char *ca_pem) {
         return false;
     cleanup_x509 X509 *cert = read_cert(cert_pem);
     cleanup_x509 X509 *ca = read_cert(ca_pem);
+    /* The names and key identifiers are compared first; that the key fits them only the signature shows. */
     if (!cert || !ca || openssl->X509_check_issued(ca, cert) != X509_V_OK)
         return false;
     bool ok = openssl->X509_verify(cert, openssl->X509_get0_pubkey(ca)) == 1;
@@ -98,6 +102,7 @@ static char *bio_text(BIO *bio) {
     return xstrndup(data ? data : "", len > 0 ? (size_t)len : 0);
 }
 
+/* The key is written by a BIO whose memory OpenSSL wipes; our copy is wiped by certificate_done. */
 static int write_pem(X509 *cert, EVP_PKEY *key, struct certificate *ret, struct err *err) {
     cleanup_bio BIO *cert_bio = openssl->BIO_new(openssl->BIO_s_mem());
     cleanup_bio BIO *key_bio = openssl->BIO_new(openssl->BIO_s_secmem());
@@ -108,7 +113,7 @@ static int write_pem(X509 *cert, EVP_PKEY *key, struct certificate *ret, struct 
     return 0;
 }
 
-/* 128 random bits, positive: two replicas must not make the same one. */
+/* 126 random bits, positive (RFC 5280, 4.1.2.2): two replicas must not make the same one. */
 static bool set_serial(X509 *cert) {
     unsigned char bytes[SERIAL_BYTES];
     if (openssl->RAND_bytes(bytes, sizeof(bytes)) != 1)
@@ -137,7 +142,8 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value) 
     return ok;
 }
 
-/* All but the issuer, the extensions and the signature. NULL where OpenSSL fails. */
+/* All but the issuer, the extensions and the signature. NULL where OpenSSL fails. The key comes before the
+ * extensions, one of which is made of it, and the signature last, over everything. */
 static X509 *begin_cert(const struct certificate_request *request, EVP_PKEY *key) {
     cleanup_x509 X509 *cert = openssl->X509_new();
     if (!cert || openssl->X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert) ||
@@ -154,6 +160,7 @@ int certificate_make_ca(const struct certificate_request *request, struct certif
     int r = openssl_library_load(err);
     if (r < 0)
         return r;
+    /* pathlen 0: it signs servers, and no further authority. */
     cleanup_key EVP_PKEY *key = openssl->EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
     cleanup_x509 X509 *cert = key ? begin_cert(request, key) : NULL;
     if (!cert || openssl->X509_set_issuer_name(cert, openssl->X509_get_subject_name(cert)) != 1 ||

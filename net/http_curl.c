@@ -1,6 +1,11 @@
 /* The curl transport: one multi handle on the loop. curl's sockets are in an epoll descriptor of ours, which
  * the loop watches; its timer is a timer of the loop. curl may not be called from within its own callbacks,
- * but ours may call anything: what they ask for then is queued and done as soon as curl has returned. */
+ * but ours may call anything: what they ask for then is queued and done as soon as curl has returned.
+ *
+ * A call is in the list from start to drop_call, and goes: QUEUED, where it has to wait for the kick or
+ * cannot be sent, -> RUNNING -> REPORTING -> gone; or -> CANCELLED -> gone, where it is cancelled inside
+ * curl. `inside` is the time of curl's own callbacks; `busy` all the time in which somebody further up the
+ * stack still holds the transport, its reports included. */
 #include "net/http_curl.h"
 
 #include "base/mem.h"
@@ -88,7 +93,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(t->epoll, first, fd, &event) < 0 && (errno == ENOENT || errno == EEXIST))
         epoll_ctl(t->epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
-    libcurl->multi_assign(t->multi, fd, t);
+    libcurl->multi_assign(t->multi, fd, t); /* known, from the next call on */
     return 0;
 }
 
@@ -104,6 +109,8 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg) {
 
 /* --- running curl --- */
 
+/* Out of curl's hands before it is reported, so that on_done may start another call on the same connection.
+ */
 static void finish(struct curl_http *t, struct http_call *call, CURLcode result) {
     libcurl->multi_remove_handle(t->multi, call->easy);
     if (call->state != HTTP_CALL_CANCELLED)
@@ -111,6 +118,7 @@ static void finish(struct curl_http *t, struct http_call *call, CURLcode result)
     drop_call(t, call);
 }
 
+/* message is curl's and gone with its handle: finish gets the result by value. */
 static void collect(struct curl_http *t) {
     CURLMsg *message;
     int left;
@@ -146,6 +154,7 @@ static void on_readable(void *arg) {
     struct epoll_event events[EVENTS_PER_TURN];
     int n = epoll_wait(t->epoll, events, EVENTS_PER_TURN, 0);
     enter(t);
+    /* One of them may close the socket of another that is still to come; curl takes no notice of that one. */
     for (int i = 0; i < n && !t->freed; i++) {
         int what = 0;
         if (events[i].events & EPOLLIN)
@@ -168,6 +177,7 @@ static void on_timeout(void *arg) {
 
 /* --- starting and cancelling --- */
 
+/* Where curl does not take it, it is queued again with its error, as http_start reports nothing itself. */
 static void hand_over(struct curl_http *t, struct http_call *call) {
     CURLMcode r = libcurl->multi_add_handle(t->multi, call->easy);
     call->state = HTTP_CALL_RUNNING;
@@ -178,6 +188,7 @@ static void hand_over(struct curl_http *t, struct http_call *call) {
     }
 }
 
+/* Looked for anew after each report: on_done may start, cancel and so free any of them. */
 static struct http_call *first_queued(const struct curl_http *t) {
     struct http_call *call = t->calls;
     while (call && call->state != HTTP_CALL_QUEUED)
@@ -226,6 +237,7 @@ static void cancel(struct http *http, struct http_call *call) {
 
 static const struct http_ops curl_ops = {.start = start, .cancel = cancel};
 
+/* What is made halfway is for destroy. */
 static int set_up(struct curl_http *t, int max_connections, struct err *err) {
     t->multi = libcurl->multi_init();
     t->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -82,6 +82,8 @@ static bool make_room(struct httpserver *server) {
 
 /* --- answering --- */
 
+/* no-store: what is served here is the state of this moment. nosniff: some of it are names that others chose.
+ */
 static int send_head(struct lws *wsi, int status, const char *type, size_t len) {
     unsigned char buffer[LWS_PRE + 2048], *p = buffer + LWS_PRE, *start = p,
                                           *end = buffer + sizeof(buffer) - 1;
@@ -97,6 +99,7 @@ static int send_head(struct lws *wsi, int status, const char *type, size_t len) 
     return libwebsockets->finalize_write_http_header(wsi, start, &p, end) ? -1 : 0;
 }
 
+/* -1, here and in all that libwebsockets calls, closes the connection. */
 static int completed(struct lws *wsi, struct exchange *x) {
     buf_done(&x->body);
     set_busy(libwebsockets->get_vhost_user(libwebsockets->get_vhost(wsi)), wsi, false);
@@ -159,6 +162,7 @@ static int on_request(struct httpserver *server, struct lws *wsi, struct exchang
     return send_answer(wsi, x, status, type, method == LWSHUMETH_HEAD);
 }
 
+/* One piece a callback: who takes it slowly makes us wait, and not our memory grow. */
 static int on_writable(struct lws *wsi, struct exchange *x) {
     unsigned char piece[LWS_PRE + PIECE];
     size_t left = x->body.data ? x->body.len - x->sent : 0;

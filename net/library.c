@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Into an array of its own: the table is whole, or untouched. */
 static int look_up(void *handle, const struct library *library, void **symbols) {
     for (size_t i = 0; i < library->count; i++) {
         cleanup_free char *name = xasprintf("%s%s", library->prefix, library->names[i]);

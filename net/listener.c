@@ -25,6 +25,9 @@ struct listener {
     void *arg;
 };
 
+/* SO_REUSEADDR: an operator that starts again would else be refused for as long as connections of the one
+ * before are in TIME_WAIT. IPV6_V6ONLY is set either way, its default being the
+ * system's: without it one socket takes both families. */
 static int listen_on(const struct sockaddr *address, socklen_t len, bool only_v6) {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, v6 = only_v6;
 
@@ -72,6 +75,8 @@ static void on_readable(void *arg) {
         listener_pause(listener, ACCEPT_PAUSE); /* out of descriptors, the socket stays readable */
 }
 
+/* At the beginning, and when a pause is over. It may fail for want of memory, or of watches, and
+ * is tried again then. */
 static void watch_socket(void *arg) {
     struct listener *listener = arg;
     if (loop_watch_fd(listener->loop, listener->fd, on_readable, listener, &listener->watch, NULL) < 0)

@@ -62,6 +62,7 @@ struct loop {
     void (*attachment_free)(void *data);
 };
 
+/* One more at a time: hooks are few, and so is what ends in one turn. */
 static void callbacks_add(struct callbacks *list, loop_fn *fn, void *arg) {
     list->items = xrealloc(list->items, (list->len + 1) * sizeof(*list->items));
     list->items[list->len++] = (struct callback){.fn = fn, .arg = arg};
@@ -92,6 +93,8 @@ void *loop_attachment(struct loop *loop) {
     return loop->attachment;
 }
 
+/* A callback may unwatch what a later event of the same array is for: such a watch has no fn, and its memory
+ * stays until the end of the turn (dead_watches). */
 static void dispatch(struct loop *loop) {
     struct epoll_event events[EVENTS_PER_TURN];
     int n = epoll_wait(loop->epoll, events, EVENTS_PER_TURN, 0);
@@ -201,6 +204,7 @@ static void free_dead_watches(struct loop *loop) {
     }
 }
 
+/* What these defer is for the next turn. */
 static void run_deferred(struct loop *loop) {
     struct callbacks list = loop->deferred;
     loop->deferred = (struct callbacks){0};
@@ -212,6 +216,8 @@ static void run_deferred(struct loop *loop) {
 void loop_free(struct loop *loop) {
     if (!loop)
         return;
+    /* First what still needs libwebsockets, then its context, then what that still held: attachments are TLS
+     * contexts that its connections use up to their end. */
     while (loop->deferred.len)
         run_deferred(loop);
     loop_unwatch_fd(loop->signal_watch);
@@ -261,6 +267,9 @@ static bool prepare_wait(struct loop *loop, usec_t max_wait) {
     return false;
 }
 
+/* The order is the promise of net/loop.h: read everything, then timers, then the hooks, which decide and
+ * write; and at last what could not be freed before. The wait is libwebsockets': it takes a timeout below 0
+ * for none at all, and any other for as long as it likes, which the timerfd ends. */
 static int turn(struct loop *loop, usec_t max_wait) {
     bool ready = prepare_wait(loop, max_wait);
     loop->wake = false;
@@ -272,7 +281,7 @@ static int turn(struct loop *loop, usec_t max_wait) {
         loop->hooks.items[i].fn(loop->hooks.items[i].arg);
     run_deferred(loop);
     free_dead_watches(loop);
-    usec_t spent = clock_mono() - loop->now;
+    usec_t spent = clock_mono() - loop->now; /* now was read behind the wait */
     if (spent > loop->lag)
         loop->lag = spent;
     return r < 0 ? -EIO : 0;
@@ -340,6 +349,7 @@ void loop_unwatch_fd(struct loop_fd *watch) {
     watch->loop->dead_watches = watch;
 }
 
+/* One signal a call; where there are two the descriptor stays readable. */
 static void on_signal(void *arg) {
     struct loop *loop = arg;
     struct signalfd_siginfo info;

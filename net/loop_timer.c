@@ -14,6 +14,8 @@ struct loop_timer {
     size_t at;      /* position in the heap, from 1; 0: off */
 };
 
+/* The heap: no timer is due before its parent. Positions count from 1, so that the children of `at` are 2 at
+ * and 2 at + 1; each timer knows its own, and is taken out from the middle without a search. */
 static bool before(const struct loop_timer *a, const struct loop_timer *b) {
     return a->due != b->due ? a->due < b->due : a->order < b->order;
 }
@@ -47,6 +49,7 @@ static void heap_remove(struct loop_timer *timer) {
     struct loop_timer *last = timers->heap[timers->len--];
     if (last == timer)
         return;
+    /* It comes from another branch, and so may be due before the parent as well as after the children. */
     if (at > 1 && before(last, timers->heap[at / 2]))
         sift_up(timers, last, at);
     else
@@ -80,9 +83,11 @@ void loop_timers_run(struct loop_timers *timers, usec_t now) {
 void loop_timer_set(struct loop_timer *timer, usec_t delay) {
     struct loop_timers *timers = timer->timers;
     loop_timer_cancel(timer);
+    /* From this moment and not from loop_now: a long turn would shorten it. Never now, or a timer that sets
+     * itself would keep loop_timers_run for ever. */
     timer->due = clock_mono() + (delay < 1 ? 1 : delay);
     timer->order = timers->order++;
-    if (timers->len + 2 > timers->cap) {
+    if (timers->len + 2 > timers->cap) { /* one more, and place 0 */
         timers->cap = timers->cap ? 2 * timers->cap : 16;
         timers->heap = xrealloc(timers->heap, timers->cap * sizeof(struct loop_timer *));
     }

@@ -28,6 +28,7 @@ static int select_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* That the peer holds the key of what it shows is proven by the handshake's signature, whatever this says. */
 static int accept_any_chain(X509_STORE_CTX *ctx, void *arg) {
     (void)arg;
     openssl->X509_STORE_CTX_set_error(ctx, X509_V_OK);
@@ -133,7 +134,8 @@ static char *common_name(X509_NAME *subject) {
     return text;
 }
 
-/* A user's groups, to Kubernetes. */
+/* A user's groups, to Kubernetes. Those past the bound, or with a NUL in them, are left out: groups
+ * only ever add rights. */
 static char **organizations(X509_NAME *subject) {
     char **all = xcalloc(MAX_ORGANIZATIONS + 1, sizeof(*all));
     int at = -1;

@@ -1,4 +1,9 @@
-/* The cache of vhosts. It hangs on the loop and goes with it. */
+/* The cache of vhosts. It hangs on the loop and goes with it.
+ *
+ * A vhost is found by the contents of its certificates and keys, not by the names of their files: when a file
+ * changes the next connection asks for contents that no vhost has, and gets a new one, while those that are
+ * open keep the old one to their end. Nobody asks for that one again, so only a few without users are
+ * kept, for connections that are just being opened anew. */
 #include "net/ws_vhost.h"
 
 #include "base/mem.h"
@@ -28,6 +33,7 @@ struct vhost_cache {
     uint64_t counter;
 };
 
+/* Makes a slot free, or ends one that never got as far as the cache. */
 static void forget(struct ws_vhost *vhost) {
     if (vhost->ssl)
         openssl->SSL_CTX_free(vhost->ssl); /* connections still closing have references of their own */
@@ -118,6 +124,7 @@ static int add(struct vhost_cache *cache, const struct lws_protocols *protocols,
         err_set(err, -EMFILE, "more than %d different TLS settings in use", MAX_VHOSTS);
         return -EMFILE;
     }
+    /* Put together beside the cache, and into it as a whole. */
     vhost.used_at = ++cache->counter;
     if (vhost.secure)
         r = tls_context_new(&vhost.contents, &vhost.ssl, err);

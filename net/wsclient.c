@@ -57,6 +57,8 @@ static void free_ws(void *arg) {
     free(ws);
 }
 
+/* Its memory stays to the end of the turn: libwebsockets, or a callback of ours, may be further up the stack
+ * with it. */
 static void go(struct ws *ws) {
     ws->state = WS_GONE;
     loop_timer_cancel(ws->timer);
@@ -87,6 +89,7 @@ static void set_reason(struct ws *ws, int code, const char *why) {
 
 /* --- the handshake --- */
 
+/* libwebsockets wants a name with its colon, and the value for itself; copy_headers has seen to the colon. */
 static int append_headers(struct ws *ws, struct lws *wsi, unsigned char **at, unsigned char *end) {
     for (char **h = ws->headers; *h; h++) {
         char name[128];
@@ -122,6 +125,8 @@ static void read_refusal(struct ws *ws, struct lws *wsi) {
     set_reason(ws, -ECONNREFUSED, text);
 }
 
+/* The best reason that there is: our own, if we ended it; the status of a refusal; what OpenSSL has against
+ * the certificate; and only then the words of libwebsockets. */
 static void on_connection_error(struct ws *ws, struct lws *wsi, const char *why, size_t len) {
     char text[200];
     if (ws->end.err.code == 0)
@@ -163,6 +168,7 @@ static int on_receive(struct ws *ws, struct lws *wsi, const char *data, size_t l
     return 0;
 }
 
+/* Pings are all that we write behind the handshake: these sockets are for watching. */
 static int on_writable(struct ws *ws, struct lws *wsi) {
     unsigned char frame[LWS_PRE + 1];
     if (!ws->want_ping)
@@ -171,6 +177,7 @@ static int on_writable(struct ws *ws, struct lws *wsi) {
     return libwebsockets->write(wsi, frame + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
+/* RFC 6455, 5.5.1: a code in two bytes and a reason, or neither; 1005 stands for none (7.1.5). */
 static void on_peer_close(struct ws *ws, const unsigned char *data, size_t len) {
     char text[200];
     int code = len >= 2 ? data[0] << 8 | data[1] : 1005;
@@ -218,7 +225,7 @@ static int on_event(struct ws *ws, struct lws *wsi, enum lws_callback_reasons re
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     struct ws *ws = wsi ? libwebsockets->get_opaque_user_data(wsi) : NULL;
     (void)user;
-    if (!ws)
+    if (!ws) /* let go of: -1 has libwebsockets close it where it would else go on reading */
         return reason == LWS_CALLBACK_CLIENT_RECEIVE || reason == LWS_CALLBACK_CLIENT_ESTABLISHED ? -1 : 0;
     loop_mark(ws->loop);
     return on_event(ws, wsi, reason, in, len);
