@@ -1,6 +1,14 @@
 /* Requests for metrics of our own rules. A request goes through steps, each of which may have to wait: the
  * rule, the objects, the answer to the query. Whatever it has waited for, it starts anew from the first, so
- * that it goes by the rules and objects that there are then. */
+ * that it goes by the rules and objects that there are then.
+ *
+ * Most requests are answered from memory within ownmetrics_ask, with the caller's texts. Only a call that
+ * has to wait is given texts of its own and comes into the list of calls; what it waits for is in waits_for.
+ * The cache and the rules tell when they have something; informers and servers that come do not, and are
+ * looked for by one timer for all calls.
+ *
+ * To answer ends a call: inside of ownmetrics_ask it is freed there, else at once. So whatever may answer
+ * comes last in its function, and a step that returns false may have lost the call. */
 #include "adapter/ownmetrics_internal.h"
 
 #include "adapter/promjson.h"
@@ -11,6 +19,7 @@
 #include <string.h>
 
 static const usec_t WAIT_MAX = 10 * USEC_PER_SEC;
+/* A query may have the names of all pods of a namespace in it. */
 static const size_t QUERY_MAX = (size_t)8 << 20;
 static const size_t ARENA_BLOCK = 16384; /* a hundred values in one piece */
 
@@ -68,6 +77,7 @@ static void wait_for(struct ownmetrics_call *call, enum waits_for what) {
     struct ownmetrics *own = call->own;
 
     call->waits_for = what;
+    /* One for the whole call, set when it first waits: it is not to wait that long for each step. */
     if (!call->deadline)
         call->deadline = loop_now(own->world.loop) + WAIT_MAX;
     if (what != WAITS_FOR_VALUES && !loop_timer_pending(own->recheck))
@@ -110,6 +120,7 @@ static void on_recheck(void *arg) {
         give_up_rules(call);
         step(call);
     }
+    /* Those who were passed over; a step that waits again has set the timer itself. */
     for (call = own->calls; call; call = call->next)
         if (call->waits_for != WAITS_FOR_VALUES && !loop_timer_pending(own->recheck))
             loop_timer_set(own->recheck, OWN_RECHECK);
@@ -119,6 +130,7 @@ static void on_recheck(void *arg) {
 
 static void answer(struct ownmetrics_call *call, const struct metrics_answer *a) {
     call->waits_for = WAITS_FOR_NOTHING;
+    /* Its message may be in the arena of the call: that goes behind this. */
     call->fn(call->arg, a);
     if (call->inside)
         call->answered = true;
@@ -193,9 +205,11 @@ static const struct own_joined *join_list(struct own_query *query, const struct 
                                           const struct vector *vector) {
     struct own_joined *j = &query->joined;
 
+    /* An address alone proves nothing, for a new answer may lie where the last one was freed. */
     if (j->serial == names->serial && j->vector == vector && j->fetched == vector->fetched)
         return j;
     if (names->count > j->cap) {
+        /* Not grown in place: nothing of it is of use any more. */
         free(j->values);
         j->values = xcalloc(names->count, sizeof(*j->values));
         j->cap = names->count;
@@ -212,11 +226,13 @@ static void answer_objects(struct ownmetrics_call *call, const struct vector *ve
     struct metrics_value *values = NULL;
     const struct own_joined *joined;
 
+    /* A list of an informer's, and not names that a call has copied: those live no longer than the call. */
     if (names->serial) {
         joined = join_list(call->query, names, vector);
         answer_values(call, joined->values, joined->count);
         return;
     }
+    /* One more, so that an empty array is none of no bytes. */
     values = ARENA_ARRAY(&call->arena, struct metrics_value, names->count + 1);
     uint32_t count = join(call->query, names, vector, values);
     if (!count && call->route.name)
@@ -260,6 +276,7 @@ static bool asks_again(struct ownmetrics_call *call, const struct err *err) {
 static void on_values(void *arg, const struct vector *vector, const struct err *err) {
     struct ownmetrics_call *call = arg;
 
+    /* Before anything that may free the call: the cache has ended the wait. */
     call->wait = NULL;
     if (!vector && asks_again(call, err))
         return;
@@ -280,6 +297,7 @@ static const char *unlistable(struct ownmetrics_call *call) {
     const struct metrics_route *r = &call->route;
     const struct cluster_resource *resource;
 
+    /* Of one object by name nothing is listed, and an external metric has none. */
     if (!r->resource || r->name)
         return NULL;
     resource = cluster_resource_find(ruleset_resources(call->own->world.ruleset), NULL, r->resource);
@@ -294,6 +312,7 @@ static void find_no_rule(struct ownmetrics_call *call) {
     const struct ownmetrics_world *world = &call->own->world;
     struct ruleset_stats stats;
 
+    /* Once for each call: a metric that nobody has must come to a 404 in the end. */
     if (!call->looked && ruleset_look_again(world->ruleset, on_rules_listed, call)) {
         call->looked = true;
         wait_for(call, WAITS_FOR_RULES);
@@ -326,10 +345,12 @@ static bool find_objects(struct ownmetrics_call *call) {
     const struct metrics_route *r = &call->route;
     struct err err = {0};
 
+    /* Those of the last try are another turn's, and may be gone. */
     call->names = (struct own_names){0};
     if (call->query->external)
         return true;
     if (r->name) {
+        /* The object need not exist: its name is looked up in the answer alone, as in the reference. */
         call->names = (struct own_names){.count = 1, .names = &call->route.name};
         return true;
     }
@@ -378,6 +399,7 @@ static void ask_server(struct ownmetrics_call *call) {
         refuse_question(call, question.client, &err);
         return;
     }
+    /* Before the cache is asked, which may answer within. */
     wait_for(call, WAITS_FOR_VALUES);
     struct querycache_wait *wait =
         querycache_ask(own->world.cache, question.client, &question.query, on_values, call);
@@ -434,6 +456,7 @@ struct ownmetrics_call *ownmetrics_ask(struct ownmetrics *own, const struct metr
     *call = (struct ownmetrics_call){.own = own, .route = *route, .fn = fn, .arg = arg, .inside = true};
     arena_init(&call->arena, ARENA_BLOCK);
     step(call);
+    /* From here on an answer frees the call by itself. */
     call->inside = false;
     if (call->answered) {
         call_free(call);
@@ -484,6 +507,8 @@ void own_question_done(struct own_question *question) {
 static void on_rules_changed(void *arg) {
     struct ownmetrics *own = arg;
 
+    /* Calls and feeds keep theirs by a reference, without its rule: own_query tells what of it is still
+     * good. */
     own_queries_forget(own->queries);
     own_source_reconsider(own->source);
 }
@@ -507,6 +532,7 @@ struct ownmetrics *ownmetrics_new(const struct ownmetrics_world *world) {
     own->queries = own_queries_new();
     own->objects = own_objects_new(world->loop, world->discovery, world->informers);
     own->recheck = loop_timer_new(world->loop, on_recheck, own);
+    /* Before the listeners, which call it. */
     own->source = own_source_new(own);
     ruleset_on_change(world->ruleset, on_rules_changed, own);
     sources_on_change(world->sources, on_sources_changed, own);

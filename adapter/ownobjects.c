@@ -11,6 +11,7 @@ static const usec_t IDLE_MAX = 10 * USEC_PER_MIN, IDLE_LOOK = USEC_PER_MIN;
 
 /* Of each resource; selectors come from whoever asks. */
 enum { LISTS_MAX = 256 };
+/* What does not fit is refused, not cut: two selectors must not pass for one. */
 static const size_t KEY_MAX = (size_t)64 << 10;
 
 /* The sorted names that a namespace and a selector come to. */
@@ -49,6 +50,7 @@ static void forget_lists(struct followed *f) {
     struct map_iter it = {0};
     void *list = NULL;
 
+    /* The keys are the lists' own, so the map is thrown away whole and not emptied one by one. */
     while (map_next(&f->lists, &it, NULL, &list))
         list_free(list);
     map_done(&f->lists);
@@ -69,6 +71,8 @@ static void on_idle(void *arg) {
 
     for (struct followed **at = &objects->first; *at;) {
         struct followed *f = *at;
+        /* Much longer than an HPA's period of 15 s: to list the pods of a cluster anew costs more than to
+         * keep them for some minutes. */
         if (now - f->asked < IDLE_MAX) {
             at = &f->next;
             continue;
@@ -115,6 +119,7 @@ static void on_object(void *arg, enum informer_change change, const struct objec
 static struct followed *follow(struct own_objects *objects, const struct resource *resource) {
     struct followed *f = objects->first;
 
+    /* By address: equal kinds have the same one as long as discovery lives. */
     while (f && f->resource != resource)
         f = f->next;
     if (f)
@@ -124,6 +129,7 @@ static struct followed *follow(struct own_objects *objects, const struct resourc
     objects->first = f;
     f->informer = informers_open(objects->informers, resource,
                                  object_type_of(resource->group, resource->plural), on_object, f);
+    /* It stops by itself when the last resource has gone. */
     if (!loop_timer_pending(objects->idle))
         loop_timer_set(objects->idle, IDLE_LOOK);
     return f;
@@ -142,8 +148,10 @@ static int find_resource(const struct own_objects *objects, const struct cluster
 static int check(const struct informer *informer, struct err *err) {
     const struct err *why = informer_error(informer);
 
+    /* Even with an error beside it: what a watch that broke has left is better than a failure. */
     if (informer_synced(informer))
         return 0;
+    /* Neither a missing right nor a missing resource comes right within the time of a request. */
     if (why->code == -EACCES || why->code == -ENOENT) {
         *err = *why;
         return why->code;
@@ -177,6 +185,7 @@ static struct list *new_list(struct own_objects *objects, const struct followed 
 
     arena_init(&list->arena, 0);
     list->key = xstrdup(objects->key.data);
+    /* By reference first and copied once sorted: objects may go before the list does. */
     informer_select(f->informer, ns, selector, take_object, &found);
     if (found.count)
         qsort(found.names, found.count, sizeof(*found.names), compare_names);
@@ -190,6 +199,7 @@ static struct list *new_list(struct own_objects *objects, const struct followed 
 
 /* No namespace has a slash in its name. */
 static int write_key(struct own_objects *objects, const char *ns, const struct own_wanted *wanted) {
+    /* One buffer for all requests, since most of them only look for a list that is there. */
     buf_reset(&objects->key);
     int ret = buf_puts(&objects->key, ns);
     if (ret == 0)
@@ -206,12 +216,14 @@ int own_objects_list(struct own_objects *objects, const struct own_wanted *wante
     if (ret < 0)
         return ret;
     struct followed *f = follow(objects, resource);
+    /* Before it is known whether the list is there: one that is waited for is not idle. */
     f->asked = loop_now(objects->loop);
     ret = check(f->informer, err);
     if (ret < 0)
         return ret;
     if (write_key(objects, ns, wanted) < 0)
         return err_set(err, -E2BIG, "the selector is too long");
+    /* All of them rather than the oldest: who still asks pays for sorting his list once more. */
     if (f->changed || f->lists.len >= LISTS_MAX)
         forget_lists(f);
     struct list *list = map_get(&f->lists, objects->key.data);

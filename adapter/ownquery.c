@@ -1,4 +1,10 @@
-/* From a request to the query that is sent: found by a key of all that it depends on. */
+/* From a request to the query that is sent: found by a key of all that it depends on.
+ *
+ * Rendering a template and proving that the result can be widened takes longer than all the rest of a request
+ * that is answered from memory, so both are done once for each kind of request. The names of the objects are
+ * no part of the kind where a template only puts the matchers out as they stand: then the query is rendered
+ * with a name that stands for any, and kept if that can be left out. Queries are counted: the map has one
+ * reference, and whoever waits or follows another, so that the rules may change meanwhile. */
 #include "adapter/ownquery.h"
 
 #include "adapter/rulequery.h"
@@ -74,6 +80,7 @@ static bool write_key(const struct metrics_route *route, struct buf *key) {
     const struct selector *selector = &route->metric_labels;
 
     buf_reset(key);
+    /* "n" and "c": the same metric may be there of namespaced objects and of the cluster's. */
     bool good = add_part(key, route->api == ROUTE_EXTERNAL ? "e"
                               : route->ns                  ? "n"
                                                            : "c") &&
@@ -81,6 +88,8 @@ static bool write_key(const struct metrics_route *route, struct buf *key) {
                 add_part(key, route->metric);
     for (uint32_t i = 0; good && i < selector->count; i++) {
         const struct selector_term *term = &selector->terms[i];
+        /* Ends with = or a blank, as no value of a label does: so it is told from the last value of the
+         * term before. */
         const char op[] = {(char)('0' + (int)term->op), term->equality ? '=' : ' ', '\0'};
         good = add_part(key, op) && add_part(key, term->key);
         for (uint32_t v = 0; good && v < term->count; v++)
@@ -156,6 +165,7 @@ static bool widen(const struct own_query *q, const char *query, const char *cons
     const struct widen_labels labels = {.object = q->label, .object_value = wanted.data};
     if (widen_query(query, &labels, WIDEN_OBJECTS, out) != WIDEN_NONE)
         return true;
+    /* widen_query appends the query itself where it can leave out nothing. */
     out->len = before;
     out->data[before] = '\0';
     return false;
@@ -213,6 +223,7 @@ static void find_text(struct own_query *q, const struct cluster_resources *resou
     q->err.code = render(q, resources, names, q->external ? 0 : 1, &text, &q->err);
     if (q->err.code)
         return;
+    /* An external metric has no objects: what was rendered is all that there is. */
     if (q->external)
         q->text = arena_strdup(&q->arena, text.data);
     if (q->external || !widen(q, text.data, names, 1, &wide))
@@ -237,6 +248,7 @@ static struct own_query *new_query(const struct registry_entry *entry,
     q->source = entry->rule->source ? arena_strdup(&q->arena, entry->rule->source) : NULL;
     take_selector(q, &route->metric_labels);
     q->label = q->external ? "" : label_of(q, resources, &q->resource);
+    /* Last: it renders, and so needs all that stands above. */
     find_text(q, resources);
     return q;
 }
@@ -261,10 +273,12 @@ struct own_query *own_queries_find(struct own_queries *queries, const struct reg
         if (!entry)
             return NULL;
         q = new_query(entry, resources, route);
+        /* The one reference is the caller's then. */
         if (!has_key)
             return q;
         if (queries->by_key.len >= KEPT_MAX)
             own_queries_forget(queries);
+        /* In the query's own arena, so that it lives as long as the map needs it. */
         q->key = arena_strdup(&q->arena, queries->key.data);
         map_put(&queries->by_key, q->key, q);
     }
@@ -284,6 +298,7 @@ static const char *skip_string(const char *text) {
 }
 
 void own_query_tidy(struct buf *query) {
+    /* In place: nothing becomes longer. Strings are stepped over, since their commas are the query's. */
     char *out = query->data;
     char last = '\0'; /* that is no blank */
 
