@@ -1,4 +1,9 @@
-/* Credentials kept fresh: followed files, and the exec plugin's last answer. */
+/* Credentials kept fresh: followed files, and the exec plugin's last answer.
+ *
+ * auth->identity is what was handed out last. It is never changed: where a file has another text, or the
+ * plugin gave something new, the next auth_get builds another one, and the old one lives as long as somebody
+ * has a reference. Whoever finds the plugin at work stands in waiters until it has ended, well or not, and
+ * then asks again: a waiter is told that it is time, never what came of it. */
 #include "api/client/auth.h"
 
 #include "api/client/exec_plugin.h"
@@ -142,6 +147,8 @@ static int build_identity(struct auth *auth, struct err *err) {
     return 0;
 }
 
+/* The list hangs on a local variable meanwhile: auth is not looked at again once the first of them was
+ * called, and those behind can still be taken out of it by auth_unwait. */
 static void wake_waiters(struct auth *auth) {
     struct auth_waiter *list = auth->waiters;
 
@@ -172,7 +179,7 @@ static void on_plugin_done(void *arg, struct exec_credential *credential, const 
         err_clear(&auth->plugin_err);
         identity_unref(steal_ptr(&auth->identity));
     }
-    wake_waiters(auth);
+    wake_waiters(auth); /* last: one of them may free auth */
 }
 
 struct auth *auth_new(struct loop *loop, const struct kubeconfig *config) {
@@ -290,6 +297,7 @@ bool auth_refused(struct auth *auth, const struct identity *identity) {
     const struct kubeconfig *c = auth->config;
     usec_t now = loop_now(auth->loop);
 
+    /* Refused was an older one: what there is now has not been tried. */
     if (identity != auth->identity)
         return true;
     if (auth->plugin) {

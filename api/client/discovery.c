@@ -56,7 +56,7 @@ struct discovery {
     struct err failure[HALF_COUNT]; /* of the last round; code 0: none */
     struct map wanted;
     struct backoff backoff; /* counts the rounds in a row that failed */
-    usec_t asked_at, due;
+    usec_t asked_at, due;   /* the end of the last round; when the next one may begin */
     struct loop_timer *timer;
     bool follow_all;           /* every group is wanted */
     bool asked_all;            /* in the round under way, or the last one */
@@ -135,6 +135,7 @@ static void follow_on(struct discovery *d) {
         loop_timer_set(d->follow, d->backoff.failures ? d->due - d->asked_at : FOLLOW_PERIOD);
 }
 
+/* The watchers come last: they look kinds up, and with that may begin the next round. */
 static void end_round(struct discovery *d) {
     d->round++;
     d->asked_at = loop_now(d->loop);
@@ -193,6 +194,8 @@ static void read_version(struct discovery *d, struct group_version *gv, const st
     log_debug(gv->api_version, "discovery: %s", err_text(&err));
 }
 
+/* The query is freed behind what it led to: a root document asks for the others, and the round ends when the
+ * list is empty. */
 static void on_reply(void *arg, const struct kube_reply *reply) {
     struct query *q = arg;
     struct discovery *d = q->discovery;
@@ -222,6 +225,8 @@ static void ask(struct discovery *d, enum discovery_half half, struct group_vers
     q->call = kube_start(d->kube, &request);
 }
 
+/* Groups that are asked for from now on are not of this round, even where they come to be read in it: for
+ * them not_found waits for one that began with them, where the server has no aggregated discovery. */
 static void start_round(struct discovery *d) {
     struct map_iter it = {0};
     void *wanted;
@@ -312,6 +317,9 @@ void discovery_each(const struct discovery *discovery, discovery_fn *fn, void *a
     discovery_table_each(&discovery->table, fn, arg);
 }
 
+/* Nothing is said of a kind before a round that covers its group has ended; from then on the last answer
+ * counts while the next round is under way, unless that takes too long. Whether it was the round or the group
+ * that failed, there may be such a kind after all: only what was read to the end says -ENOENT. */
 static int not_found(struct discovery *d, const char *api_version, const char *kind, bool broken,
                      struct err *err) {
     char group[GROUP_MAX];
@@ -328,6 +336,7 @@ static int not_found(struct discovery *d, const char *api_version, const char *k
     if (!covered || (d->queries && loop_now(d->loop) - d->asked_at > ANSWER_MAX_AGE))
         return -EAGAIN;
     if (failure->code)
+        /* two codes have a meaning of their own for the caller */
         return err_set(err, failure->code == -EAGAIN || failure->code == -ENOENT ? -EIO : failure->code,
                        "discovery of %.100s: %s", api_version, failure->text);
     if (broken)

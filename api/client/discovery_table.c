@@ -1,5 +1,9 @@
 /* Discovery documents: aggregated discovery (apidiscovery.k8s.io v2 and v2beta1) and the older APIVersions,
- * APIGroupList and APIResourceList. Only names are kept. */
+ * APIGroupList and APIResourceList. Only names are kept.
+ *
+ * Nothing is ever taken out. What counts at present is marked: a version that is listed, and in it the kinds
+ * that are live. A kind that comes back different (with a scale subresource, say) gets an entry of its own,
+ * and the old one stays for those who hold its resource. */
 #include "api/client/discovery_table.h"
 
 #include "base/log.h"
@@ -293,6 +297,7 @@ static bool is_metrics(const char *group) {
     return str_eq(group, "custom.metrics.k8s.io") || str_eq(group, "external.metrics.k8s.io");
 }
 
+/* order counts on from document to document, so that it ranks versions of the same document alone. */
 static int compare_rank(const void *a, const void *b) {
     const struct group_version *x = *(const struct group_version *const *)a;
     const struct group_version *y = *(const struct group_version *const *)b;

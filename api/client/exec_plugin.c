@@ -1,4 +1,8 @@
-/* Running a credential plugin beside the loop: its output comes through pipes, its end through a pidfd. */
+/* Running a credential plugin beside the loop: its output comes through pipes, its end through a pidfd.
+ *
+ * A run ends in one place, on_exit_of_plugin, also where the time limit has killed it; one that could not be
+ * started ends with the timer, so that done is never called inside exec_plugin_run. done comes last in each
+ * of the two, since it may free the plugin. */
 #include "api/client/exec_plugin.h"
 
 #include "base/buf.h"
@@ -192,6 +196,7 @@ struct exec_plugin *exec_plugin_new(struct loop *loop, const struct kubeconfig *
 void exec_plugin_free(struct exec_plugin *plugin) {
     if (!plugin)
         return;
+    /* Waited for, since nobody else would reap it; a killed process needs no time worth mentioning. */
     if (plugin->pid > 0) {
         kill(-plugin->pid, SIGKILL);
         waitpid(plugin->pid, NULL, 0);

@@ -1,5 +1,10 @@
 /* Kubeconfig files: contexts, clusters and users, over one file or the list in $KUBECONFIG. What kubectl
- * would take and we cannot do is refused by the name of its field, never left out in silence. */
+ * would take and we cannot do is refused by the name of its field, never left out in silence.
+ *
+ * The context is found first, then its cluster and its user, each in the first file that has one of the name;
+ * the take_ functions then fill the configuration part by part. They copy what they keep into its arena: the
+ * documents are gone when kubeconfig_load_files returns. Paths count from the file that the entry stands in,
+ * which need not be the context's. */
 #include "api/client/kubeconfig.h"
 
 #include "api/client/file.h"
@@ -59,7 +64,7 @@ static int take_text(struct kubeconfig *c, const struct entry *e, const char *fi
     return r;
 }
 
-/* A path, made absolute from the folder of the file that names it. */
+/* A path, taken from the folder of the file that names it. */
 static int take_path(struct kubeconfig *c, const struct entry *e, const char *field, const char **ret_path,
                      struct err *err) {
     const char *path = NULL;
@@ -92,6 +97,8 @@ static int take_pem_data(struct kubeconfig *c, const struct entry *e, const stru
     return 0;
 }
 
+/* The text is read here, so that a wrong path is an error of the file and tells its line; that there is a
+ * path makes auth.c read it again when it changes. */
 static int take_pem_file(struct kubeconfig *c, const struct entry *e, const struct pem_field *f,
                          const char *path, struct err *err) {
     cleanup_free char *pem = NULL;
@@ -123,7 +130,7 @@ static int take_pem(struct kubeconfig *c, const struct entry *e, const struct pe
 }
 
 /* For fields that weaken or change who we are: leaving them out in silence would connect otherwise than the
- * file says. */
+ * file says. A value that is no text, as auth-provider's, is refused whatever is in it. */
 static int refuse_true(const struct entry *e, const char *field, const char *change, struct err *err) {
     yaml_node_t *node = yaml_get(e->doc, e->node, field);
     const char *text = yaml_text(node);
@@ -199,6 +206,7 @@ static int take_client_cert(struct kubeconfig *c, const struct entry *e, struct 
     return 0;
 }
 
+/* token and tokenFile may both be given: which of them counts is auth.c's to know. */
 static int take_token(struct kubeconfig *c, const struct entry *e, struct err *err) {
     struct err why = {0};
 
@@ -232,6 +240,8 @@ static int take_basic(struct kubeconfig *c, const struct entry *e, struct err *e
     return 0;
 }
 
+/* Who acts as somebody else sends headers that name them. Without these a request would have the rights of
+ * the user alone, often more than was meant. */
 static int refuse_others(const struct entry *e, struct err *err) {
     static const char *const act_as[] = {"as", "as-uid", "as-groups", "as-user-extra"};
 
@@ -257,6 +267,7 @@ static int check_lists(const struct entry *x, struct err *err) {
     return 0;
 }
 
+/* Never NULL where all is well, here and in take_env: no list is an array of the NULL at its end. */
 static const char *const *take_args(struct kubeconfig *c, const struct entry *e, yaml_node_t *list,
                                     struct err *err) {
     size_t n = 0;
@@ -296,6 +307,8 @@ static const char *const *take_env(struct kubeconfig *c, const struct entry *e, 
     return env;
 }
 
+/* IfAvailable is as good as Never, for there is no terminal: KUBERNETES_EXEC_INFO says so to the plugin.
+ * v1alpha1 is gone since Kubernetes 1.24. */
 static int check_exec(const struct kubeconfig *c, const struct entry *x, struct err *err) {
     const char *version = c->exec.api_version;
     const char *mode = yaml_text(yaml_get(x->doc, x->node, "interactiveMode"));
@@ -359,7 +372,8 @@ static int take_user(struct kubeconfig *c, const struct entry *e, struct err *er
     return r < 0 ? r : take_exec(c, e, err);
 }
 
-/* Finds an entry by name, in the first file that has it: the order of $KUBECONFIG decides, as in kubectl. */
+/* Finds an entry by name, in the first file that has it: the order of $KUBECONFIG decides, as in kubectl.
+ * list is one of our own three words, for which what has room. */
 static int find_entry(struct fileset *set, const char *list, const char *name, struct entry *ret_entry) {
     char what[16];
 
@@ -443,6 +457,7 @@ static int take_all(struct kubeconfig *c, struct fileset *set, const char *name,
     return take_user(c, &user, err);
 }
 
+/* path becomes the document's name in messages and has to live as long as it does. */
 static int load_file(const char *path, struct yaml_doc *ret_doc, struct err *err) {
     cleanup_free char *text = NULL;
     size_t len = 0;
@@ -459,6 +474,7 @@ int kubeconfig_load_files(const char *const *paths, size_t count, const char *co
         int r = load_file(paths[i], &set.docs[set.count], err);
         if (r < 0)
             return r;
+        /* From here on it is freed with the others. An empty file, without a root, may be in a list. */
         set.count++;
         yaml_node_t *root = yaml_doc_root(&set.docs[i]);
         if (root && root->type != YAML_MAPPING_NODE)
