@@ -1,4 +1,6 @@
-/* Arena allocation: a chain of blocks, the newest in front. */
+/* Arena allocation: a chain of blocks, the newest in front. Only the newest is ever taken from: what the
+ * older ones have left at their end is lost until the reset, which costs less than looking for it. A piece
+ * that is larger than a block gets one of its own size, which then is the newest. */
 #include "base/arena.h"
 
 #include "base/mem.h"
@@ -59,8 +61,8 @@ static void *take(struct arena *a, size_t size) {
     struct arena_block *b = a->blocks;
 
     if (size > SIZE_MAX / 2)
-        abort(); /* a count that was not bounded */
-    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+        abort();                                      /* a count that was not bounded */
+    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1); /* so that used stays a multiple, and p aligned */
     if (!b || b->size - b->used < size)
         b = grow(a, size);
     void *p = b->data + b->used;
@@ -110,6 +112,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...) {
     int n = vsnprintf(ahead, b ? b->size - b->used : 0, fmt, ap);
     va_end(ap);
     size_t size = (n < 0 ? 0 : (size_t)n) + 1;
+    /* Where the block had no room take has begun another one, and the text is written a second time. */
     char *p = take(a, size);
     if (p != ahead)
         vsnprintf(p, size, fmt, again);

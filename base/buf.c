@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What data points to while nothing is allocated (cap is 0): a text without a check for NULL. All empty
+ * buffers share it; nothing but a NUL is ever written there. */
 static char empty[1] = "";
 
 void buf_init(struct buf *b, size_t max) {
@@ -32,7 +34,7 @@ void buf_trim(struct buf *b) {
 }
 
 static int grow(struct buf *b, size_t len) {
-    if (len > b->max || b->len > b->max - len)
+    if (len > b->max || b->len > b->max - len) /* no sum that could overflow */
         return -E2BIG;
     size_t need = b->len + len + 1;
     size_t cap = b->cap ? b->cap : 64;
@@ -46,13 +48,14 @@ static int grow(struct buf *b, size_t len) {
 }
 
 /* Makes room for len more bytes and the NUL. There is room most often, and then within the maximum: documents
- * are put together of short pieces. */
+ * are put together of short pieces. cap is more than len wherever there is memory, and both are 0 where there
+ * is none: the difference never wraps. */
 static inline int reserve(struct buf *b, size_t len) {
     return b->cap - b->len > len ? 0 : grow(b, len);
 }
 
 int buf_append(struct buf *b, const void *data, size_t len) {
-    if (!len)
+    if (!len) /* data may be NULL then, which memcpy must not be given */
         return 0;
     int ret = reserve(b, len);
     if (ret < 0)

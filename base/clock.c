@@ -97,6 +97,7 @@ static bool date(const char **p, struct tm *tm) {
     return d >= 1 && d <= days_of(y, mon);
 }
 
+/* A second 60 is a leap second (RFC 3339, 5.7); timegm makes it the first of the next minute. */
 static bool time_of_day(const char **p, struct tm *tm) {
     tm->tm_hour = digits(p, 2);
     if (tm->tm_hour < 0 || tm->tm_hour > 23 || !skip(p, ':'))
@@ -122,6 +123,7 @@ int clock_parse(const char *text, usec_t *ret_time) {
     return 0;
 }
 
+/* Before 1970 C's division rounds towards zero, that is to the later second: both parts are put right. */
 static char *format_time(usec_t t, char *out, bool micro) {
     struct tm tm;
     usec_t us = ((t % USEC_PER_SEC) + USEC_PER_SEC) % USEC_PER_SEC;
@@ -144,7 +146,8 @@ char *clock_format_micro(usec_t t, char *out) {
     return format_time(t, out, true);
 }
 
-/* The unit at p in microseconds, as a double, and past it; 0 where it is none. */
+/* The unit at p in microseconds, as a double, and past it; 0 where it is none. Go reads both signs for
+ * micro, U+00B5 and U+03BC. "ms" stands before "m", which begins it. */
 static double duration_unit(const char **p) {
     static const struct {
         const char *name;
@@ -191,6 +194,9 @@ static double duration_part(const char **p) {
     return unit > 0 ? (whole + part / pow10_of(digits_after)) * unit : -1;
 }
 
+/* By Go's time.ParseDuration: a sign, then numbers with units in any order, or a lone 0 without one. In a
+ * double, which is exact to the microsecond up to 285 years; more digits than that are no duration of ours.
+ */
 int clock_parse_duration(const char *text, usec_t *ret_duration) {
     const char *p = text;
     double sum = 0;
@@ -216,7 +222,8 @@ int clock_parse_duration(const char *text, usec_t *ret_duration) {
     return 0;
 }
 
-/* "2m30s" out of 150 and 60; without the smaller unit where it is 0. */
+/* "2m30s" out of 150 and 60; without the smaller unit where it is 0. out is one shorter than CLOCK_TEXT_MAX
+ * where a minus stands before it. */
 static void two_units(char *out, uint64_t value, uint64_t per, const char *large, const char *small) {
     if (value % per)
         snprintf(out, CLOCK_TEXT_MAX - 1, "%" PRIu64 "%s%" PRIu64 "%s", value / per, large, value % per,
@@ -226,6 +233,7 @@ static void two_units(char *out, uint64_t value, uint64_t per, const char *large
 }
 
 char *clock_format_duration(usec_t d, char *out) {
+    /* Unsigned, as -INT64_MIN is no int64_t. */
     uint64_t u = d < 0 ? 0 - (uint64_t)d : (uint64_t)d, s = u / (uint64_t)USEC_PER_SEC;
     uint64_t tenths = u % (uint64_t)USEC_PER_SEC / 100000;
     char *p = out;

@@ -1,4 +1,5 @@
-/* Error texts on the caller's stack. */
+/* Error texts on the caller's stack. What does not fit is cut at its end: the context that err_wrap puts in
+ * front, which says what was tried, stays. */
 #include "base/err.h"
 
 #include "base/str.h"
@@ -27,6 +28,7 @@ int err_wrap(struct err *err, const char *fmt, ...) {
 
     if (!err)
         return -EIO;
+    /* A copy: the new text is written over it. */
     memcpy(old, err_text(err), strlen(err_text(err)) + 1);
     va_start(ap, fmt);
     int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);

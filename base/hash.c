@@ -21,6 +21,7 @@ static uint64_t rotate(uint64_t word, int by) {
     return word << by | word >> (64 - by);
 }
 
+/* SipRound: order and rotations are the paper's. */
 static void mix(struct state *s) {
     s->v0 += s->v1;
     s->v1 = rotate(s->v1, 13) ^ s->v0;
@@ -62,10 +63,12 @@ uint64_t hash_bytes(const void *data, size_t len) {
     uint64_t word;
     if (!key.known)
         choose_key();
+    /* The constants spell "somepseudorandomlygeneratedbytes". */
     struct state s = {.v0 = key.first ^ UINT64_C(0x736f6d6570736575),
                       .v1 = key.second ^ UINT64_C(0x646f72616e646f6d),
                       .v2 = key.first ^ UINT64_C(0x6c7967656e657261),
                       .v3 = key.second ^ UINT64_C(0x7465646279746573)};
+    /* Words in the machine's own order: the value is never compared with another machine's. */
     for (; left >= sizeof(word); at += sizeof(word), left -= sizeof(word)) {
         memcpy(&word, at, sizeof(word));
         take(&s, word);

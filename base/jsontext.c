@@ -1,4 +1,5 @@
-/* Texts as JSON strings. */
+/* Texts as JSON strings: runs of plain bytes are copied as they are, and what lies between them is looked at
+ * one character at a time. */
 #include "base/jsontext.h"
 
 #include "base/str.h"
@@ -26,6 +27,8 @@ static int write_special(struct buf *out, const char *s, size_t *ret_len) {
         return buf_printf(out, "\\%c", c);
     if (c < 0x20)
         return buf_printf(out, "\\u%04x", c);
+    /* Well-formed characters beyond ASCII stand for themselves (RFC 8259, section 7); of what is malformed
+     * one byte goes at a time, so that the next character is found again. */
     size_t len = str_utf8(s);
     if (len == 0)
         return buf_puts(out, "\xef\xbf\xbd");

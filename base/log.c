@@ -27,6 +27,7 @@ enum log_level log_level(void) {
     return settings.level;
 }
 
+/* The names stand in the order of their enum. */
 static int lookup(const char *const *names, size_t n, const char *text) {
     for (size_t i = 0; i < n; i++)
         if (strcmp(names[i], text) == 0)
@@ -67,6 +68,7 @@ static void put_escaped(struct buf *b, const char *s) {
     }
 }
 
+/* The members of the object are always the same ones in the same order, "object" alone may be missing. */
 static void put_line(struct buf *b, enum log_level level, const char *subject, const char *message) {
     char when[CLOCK_TEXT_MAX];
     bool json = settings.format == LOG_FORMAT_JSON;
@@ -83,6 +85,8 @@ static void put_line(struct buf *b, enum log_level level, const char *subject, c
     buf_puts(b, json ? "\"}\n" : "\n");
 }
 
+/* A line goes out by one call, as others write to the same terminal or pipe. A longer message is cut: what
+ * comes from a peer must not fill the log. */
 void log_at(enum log_level level, const char *subject, const char *fmt, ...) {
     char message[2048];
     cleanup_buf struct buf line;

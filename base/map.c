@@ -1,5 +1,9 @@
 /* Hash map from borrowed strings to pointers. Entries stand in the order in which they came, and slots, which
- * are what is hashed, tell where: so nobody can see the hashes, which are others each time. */
+ * are what is hashed, tell where: so nobody can see the hashes, which are others each time.
+ *
+ * A slot is never given back before the next rebuild: the entry of a removed key keeps it, without its key,
+ * so that searches for what came to lie behind it do not stop there. There is always a free slot, as entries
+ * have room for three quarters of them only; that is what ends a search. */
 #include "base/map.h"
 
 #include "base/hash.h"
@@ -29,6 +33,7 @@ size_t map_size(const struct map *m) {
     return m->cap * sizeof(*m->slots) + room(m->cap) * sizeof(*m->entries);
 }
 
+/* The hash first: it tells most others apart without a look at their texts, which lie somewhere else. */
 static bool same(const struct map_entry *e, const char *key, size_t len, uint32_t hash) {
     return e->key && e->hash == hash && strlen(e->key) == len && memcmp(e->key, key, len) == 0;
 }
@@ -68,7 +73,9 @@ static void rebuild(struct map *m, size_t cap) {
     map_done(&old);
 }
 
-/* What was removed keeps its room until then. */
+/* What was removed keeps its room until then. Where that is much the size stays, so that a map in which
+ * things come and go does not grow; after a rebuild at least a third of the room is free, so the next one
+ * is far. */
 static void make_room(struct map *m) {
     if (!m->cap)
         rebuild(m, 8);
@@ -90,7 +97,7 @@ void *map_put(struct map *m, const char *key, void *value) {
     uint32_t hash = map_hash(key, len);
     struct map_entry *e = find(m, key, len, hash);
 
-    if (e) {
+    if (e) { /* the key too: the old one may go with the old value */
         void *old = e->value;
         *e = (struct map_entry){.key = key, .value = value, .hash = hash};
         return old;

@@ -1,4 +1,5 @@
-/* Allocation that aborts instead of failing. */
+/* Allocation that aborts instead of failing. Sizes that come from outside are bounded where they come in, so
+ * that nobody can provoke it; for the rest there is no sensible way on without memory. */
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -13,6 +14,7 @@ static void *must(void *p, size_t size) {
     abort();
 }
 
+/* Of nothing, malloc may return NULL: one byte is asked for instead. */
 void *xmalloc(size_t size) {
     return must(malloc(size ? size : 1), size);
 }
@@ -30,7 +32,7 @@ char *xstrdup(const char *s) {
 }
 
 char *xstrndup(const char *s, size_t len) {
-    size_t n = strnlen(s, len);
+    size_t n = strnlen(s, len); /* s need not have a NUL within len */
     char *p = xmalloc(n + 1);
     memcpy(p, s, n);
     p[n] = '\0';

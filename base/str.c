@@ -25,7 +25,8 @@ const char *str_or_empty(const char *s) {
     return s ? s : "";
 }
 
-/* How long a character is by its first byte; 0 where none begins so. */
+/* How long a character is by its first byte; 0 where none begins so: 80 to BF go on with one, C0 and C1 could
+ * only begin what has a shorter form, and from F5 on there is nothing (RFC 3629, section 4). */
 static size_t utf8_length(unsigned char lead) {
     if (lead < 0x80)
         return 1;
@@ -36,6 +37,8 @@ static size_t utf8_length(unsigned char lead) {
 
 size_t str_utf8(const char *s) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    /* What is longer than it need be, beyond the last character, or a surrogate is malformed too: a filter
+     * that looks for the short form would be blind for it. */
     size_t len = utf8_length((unsigned char)*s);
     uint32_t code = (unsigned char)*s & (0xffu >> (len + 1));
 
@@ -52,6 +55,7 @@ size_t str_utf8(const char *s) {
 size_t str_fit(const char *text, size_t len, size_t most) {
     if (len <= most)
         return len;
+    /* text[most] is the first byte to go: while it goes on with a character, that one goes as a whole. */
     while (most && ((unsigned char)text[most] & 0xc0) == 0x80)
         most--;
     return most;
@@ -76,7 +80,8 @@ static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
 }
 
-/* Levenshtein's, one row of the usual matrix at a time. */
+/* Levenshtein's, one row of the usual matrix at a time: diagonal is what stood to the left of and above the
+ * place that is being filled. */
 unsigned str_distance(const char *a, const char *b) {
     unsigned row[STR_DISTANCE_MAX + 1];
     size_t len = strlen(b);
@@ -100,6 +105,7 @@ unsigned str_distance(const char *a, const char *b) {
 int str_to_i64(const char *s, int64_t *ret_value) {
     char *end = NULL;
 
+    /* strtoll would skip blanks, and take a plus. */
     if (!(s[0] == '-' || (s[0] >= '0' && s[0] <= '9')))
         return -EINVAL;
     errno = 0;
@@ -115,6 +121,7 @@ int str_to_i64(const char *s, int64_t *ret_value) {
 int str_to_double(const char *s, double *ret_value) {
     char *end = NULL;
 
+    /* The locale is never set, so the point is a point. */
     if (!*s || strspn(s, " \t\n\r\v\f"))
         return -EINVAL;
     double v = strtod(s, &end);
@@ -124,7 +131,8 @@ int str_to_double(const char *s, double *ret_value) {
     return 0;
 }
 
-/* The count stands before the text, so that the pool's user holds a plain string. */
+/* The count stands before the text, so that the pool's user holds a plain string. The map's key is that text,
+ * so the entry must leave the map before its memory goes. */
 struct interned {
     uint32_t refs;
     char text[];
