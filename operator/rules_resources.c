@@ -1,4 +1,8 @@
-/* The cluster's resources, for the mapping of labels: from its discovery, or those that every cluster has. */
+/* The cluster's resources, for the mapping of labels: from its discovery, or those that every cluster has.
+ *
+ * The order matters: of two resources of one name the first is meant (events of the core, and not those of
+ * events.k8s.io). So a list is only ever added to at its end: Kubernetes' own, then what a file or the rules
+ * name. */
 #include "api/client/discovery.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -8,9 +12,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of a file; a cluster with many operators in it has some hundreds. */
 enum { RESOURCES_MAX = 5000 };
 
-/* In the order of an apiserver's discovery, which decides where two groups have a resource of one name. */
+/* In the order of an apiserver's discovery: core first, then by the priority that kube-apiserver gives to
+ * each of its groups. Of each group the version that is preferred. Left out are some that no series is
+ * about, as reviews and bindings. */
 static const struct own {
     const char *group, *version, *plural, *kind;
     bool namespaced;
@@ -110,6 +117,7 @@ static void add_overrides(struct guessing *g, const struct rule_resources *resou
         const struct rule_override *o = &resources->overrides[i];
         const char *group = str_or_empty(o->group);
         struct err err = {0};
+        /* An override without a resource is a mistake that the file's reader has told. */
         if (!*o->resource || find(g->list, o))
             continue;
         put(g->list, (struct cluster_resource){.group = group,
@@ -125,6 +133,8 @@ static void add_overrides(struct guessing *g, const struct rule_resources *resou
     }
 }
 
+/* One is guessed once: the next override finds it. Its plural is not known, so the name as written is taken
+ * for the plural and the singular. */
 void resource_list_guess(struct resource_list *list, const struct rules *rules, const char *config,
                          rules_complain_fn *note, void *arg) {
     struct guessing g = {list, config, note, arg};
@@ -192,7 +202,8 @@ static bool is_there(const struct resource_list *list, const struct cluster_reso
     return false;
 }
 
-/* A resource that several versions have is one. */
+/* A resource that several versions have is one, that of the first. By looking at each: a file has some
+ * hundred. */
 static int add_element(struct resource_list *list, const json_t *element, const json_t *whole,
                        struct err *err) {
     const char *name = text_of(element, "name"), *kind = text_of(element, "kind");
@@ -201,6 +212,7 @@ static int add_element(struct resource_list *list, const json_t *element, const 
 
     if (!*name || !*kind)
         return err_set(err, -EINVAL, "a resource has no name or no kind");
+    /* "pods/status": nothing is ever about a subresource. */
     if (strchr(name, '/'))
         return 0;
     if (list->count == RESOURCES_MAX)
@@ -224,7 +236,7 @@ int resource_list_add(struct resource_list *list, const json_t *value, struct er
         return err_set(err, -EINVAL,
                        "no list of resources, as kubectl get --raw /apis/GROUP/VERSION prints it");
     json_array_foreach(elements, i, element) {
-        /* An array may also be one of lists. */
+        /* An array may also be one of lists, as jq -s makes it of several files. */
         bool nested = json_is_array(json_object_get(element, "resources"));
         int ret = nested ? resource_list_add(list, element, err) : add_element(list, element, value, err);
         if (ret < 0)

@@ -1,4 +1,7 @@
-/* Series from a scrape's text or from Prometheus' answers, in one list. */
+/* Series from a scrape's text or from Prometheus' answers, in one list.
+ *
+ * A list may be a million series long, so each costs little: its struct, and two pointers a label. Texts are
+ * shared, and lie with the labels in one arena that goes as a whole. */
 #include "adapter/goquote.h"
 #include "adapter/promseries.h"
 #include "base/mem.h"
@@ -8,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* Those of a sample, and room for those of its target. */
 enum { LABELS_MAX = EXPOSITION_LABELS_MAX * 2 };
 
 void series_list_init(struct series_list *list) {
@@ -22,7 +26,8 @@ void series_list_done(struct series_list *list) {
     free(list->items);
 }
 
-/* A hundred thousand series have few different texts among them. */
+/* A hundred thousand series have few different texts among them: names of metrics, labels and pods come again
+ * and again. The map's key is its value. */
 static const char *share(struct series_list *list, const char *text) {
     char *shared = map_get(&list->texts, text);
 
@@ -63,6 +68,8 @@ struct scrape {
     struct err *err;
 };
 
+/* The order in which labels were given is gone with the sort, which compare_series relies on. An empty value
+ * is no label in Prometheus: there the target's own takes its place. */
 static int on_sample(void *arg, const struct exposition_sample *sample) {
     struct scrape *s = arg;
     struct series_label labels[LABELS_MAX];
@@ -92,6 +99,7 @@ static int on_series(void *arg, const struct series *series, struct err *err) {
     return add(arg, series, err);
 }
 
+/* In one piece, as it is in memory already: the reader is the one that run gives the pieces of an answer. */
 int series_list_add_answer(struct series_list *list, const char *body, size_t len, struct err *err) {
     struct promseries *reader = promseries_new(len, on_series, list);
     int ret = promseries_feed(reader, body, len, err);
@@ -104,7 +112,8 @@ int series_list_add_answer(struct series_list *list, const char *body, size_t le
 
 /* ---- order ---- */
 
-/* The i-th label as Prometheus counts: the name is one of them, sorted among the others. */
+/* The i-th label as Prometheus counts: the name is one of them, sorted among the others. Here it stands
+ * apart, and so is put in at its place for each look. */
 static struct series_label label_at(const struct series *s, uint32_t i, uint32_t name_at) {
     if (i == name_at)
         return (struct series_label){"__name__", s->name};
@@ -119,6 +128,7 @@ static uint32_t name_position(const struct series *s) {
     return i;
 }
 
+/* As labels.Compare of Prometheus: label by label, the name before the value, and a shorter set first. */
 static int compare_series(const void *a, const void *b) {
     const struct series *x = a, *y = b;
     uint32_t x_name = name_position(x), y_name = name_position(y);
@@ -134,6 +144,8 @@ static int compare_series(const void *a, const void *b) {
     return (x->label_count > y->label_count) - (x->label_count < y->label_count);
 }
 
+/* Two selectors may select the same series, which is one to Prometheus; the copies' memory stays in the
+ * arena. */
 void series_list_sort(struct series_list *list) {
     uint32_t kept = 0;
 

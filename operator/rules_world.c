@@ -1,5 +1,10 @@
 /* The world of `trimtab rules`: what each rule selects of the series that there are, and the registry of it.
- */
+ *
+ * Made in two steps: rules_world_init needs the configuration and the resources alone, and tells what is
+ * wrong with them; rules_world_take needs the series, which are only fetched when nothing was. The registry
+ * is the one that run serves from, so that what is shown here is what is there. It tells which metrics there
+ * are; a view tells in addition what it cannot: how many series a rule selects, and which of their names it
+ * drops. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/rules.h"
@@ -21,6 +26,7 @@ static void add_views(struct rules_world *w, const struct rule *rules, uint32_t 
         };
 }
 
+/* Ends: every rule of the configuration has a view, and no other rule is asked for. */
 const struct rule_view *rules_view_of(const struct rules_world *world, const struct rule *rule) {
     uint32_t i = 0;
 
@@ -76,7 +82,8 @@ static void check_labels(struct complaints *c, const char *what, uint32_t line,
     resource_labels_free(labels);
 }
 
-/* Prometheus would refuse a bad selector, and with it the whole round of listing. */
+/* Prometheus would refuse a bad selector, and with it the whole round of listing. One that is empty was told
+ * when the file was read. */
 static void check_view(struct complaints *c, struct rule_view *view) {
     struct err err = {0};
 
@@ -126,7 +133,8 @@ static void keep_names(struct rules_world *w, struct rule_view *view, const stru
     qsort(view->names, view->name_count, sizeof(*view->names), compare_names);
 }
 
-/* The later series wins, so the order of the list matters. */
+/* The later series wins, so the order of the list matters. The registry looks at filters and names by itself;
+ * the series is given to it in any case. */
 static void take_series(struct rules_world *w, struct rule_view *view) {
     cleanup_map struct map map;
 
@@ -158,6 +166,7 @@ static void keep_entry(void *arg, const struct registry_entry *entry) {
     w->entries[w->entry_count++] = *entry;
 }
 
+/* Counted first: the arena's arrays do not grow. */
 static void keep_entries(struct rules_world *w) {
     uint32_t count = 0;
 
@@ -168,7 +177,8 @@ static void keep_entries(struct rules_world *w) {
     registry_each(w->registry, /* external= */ true, keep_entry, w);
 }
 
-/* Reads what can be wrong before the registry does, which stops at the first mistake. */
+/* Reads what can be wrong before the registry does, which stops at the first mistake and names no file: after
+ * this it has nothing left to refuse. */
 static int check_all(struct rules_world *world, rules_complain_fn *complain, void *arg) {
     struct complaints c = {world, complain, arg, 0};
 

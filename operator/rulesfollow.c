@@ -1,5 +1,14 @@
 /* Following the rules: a file by looking at it, a ConfigMap by watching it. What is refused is tried again
- * from time to time without a change, since what it lacks may be a kind that the cluster has not got yet. */
+ * from time to time without a change, since what it lacks may be a kind that the cluster has not got yet.
+ *
+ * name and text are always those of the newest configuration that could be read, in force or not; the ruleset
+ * has its own copy of what is in force. So a bad text stays here to be tried again while the last good one
+ * goes on being served:
+ *
+ *   in_force   again is not set; the same text once more is no news
+ *   refused    err has the reason, again is set
+ *   gone       a ConfigMap alone: no text, nothing to try; the ruleset still serves the last good one
+ *   unread     a file alone, beside one of the first two: err has the reason, each look tries to read it */
 #include "operator/rulesfollow.h"
 
 #include "api/client/file.h"
@@ -13,6 +22,9 @@
 
 enum { RULES_MAX = 4 * 1024 * 1024 };
 
+/* A look is one stat(). It finds what kubelet does to a mounted ConfigMap, which it changes by turning a link
+ * to another directory: the path then leads to another inode. inotify would have to follow each link on the
+ * way. */
 #define LOOK_EVERY (2 * USEC_PER_SEC)
 #define TRY_EVERY (30 * USEC_PER_SEC)
 
@@ -43,6 +55,7 @@ static void note(struct rulesfollow *f, const struct err *why) {
                   f->stats.last_load ? "the last good ones stay in force" : "there are none in force");
 }
 
+/* The ruleset takes it whole or not at all. */
 static int load(struct rulesfollow *f, struct err *err) {
     int ret = ruleset_load(f->ruleset, f->name, f->text, f->len, err);
 
@@ -56,7 +69,9 @@ static int load(struct rulesfollow *f, struct err *err) {
     return 0;
 }
 
-/* Takes the newest configuration, name and text with it; nothing is done where it is the one in force. */
+/* Takes the newest configuration, name and text with it; nothing is done where it is the one in force. That
+ * comes often: a watch that begins anew tells what is there, and a file may be touched. A text counts
+ * as refused when it comes, not each time that it is tried again. */
 static int take(struct rulesfollow *f, char *name, char *text, size_t len, struct err *err) {
     bool same = f->in_force && f->len == len && memcmp(f->text, text, len) == 0 && str_eq(f->name, name);
 
@@ -105,6 +120,7 @@ static void on_look(void *arg) {
     struct rulesfollow *f = arg;
     struct err err = {0};
 
+    /* A file that could not be read has no new stamp, so it is read at each look until it can be. */
     loop_timer_set(f->look, LOOK_EVERY);
     if ((f->unread || file_changed(f->file, &f->stamp)) && read_file(f, &err) < 0)
         note(f, &err);
@@ -154,6 +170,7 @@ static void on_configmap(void *arg, const json_t *object) {
         err_set(&err, -ENOENT, "%s: there is no such ConfigMap", f->configmap);
     else if (read_configmap(f, object, &err) == 0)
         return;
+    /* From here and from find_key; what the ruleset refuses is -EINVAL, and is to be tried again. */
     if (err.code == -ENOENT)
         forget(f);
     note(f, &err);
@@ -210,6 +227,7 @@ void rulesfollow_free(struct rulesfollow *f) {
     free(f);
 }
 
+/* That the object cannot be followed goes before what was last read of it, which may be old. */
 const struct err *rulesfollow_error(const struct rulesfollow *f) {
     return f->object && kubeobject_error(f->object)->code ? kubeobject_error(f->object) : &f->err;
 }
