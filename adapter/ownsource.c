@@ -1,5 +1,13 @@
 /* Our own metrics for policies: subscriptions to one thing share a feed, a feed follows the query of it in
- * the cache and keeps what the answer says. */
+ * the cache and keeps what the answer says.
+ *
+ * What a feed follows is found in steps, as for a request: the route, the rule's query, the names where the
+ * query depends on them, the server (find_question). Each may fail, which is the feed's answer then, or not
+ * be known yet (-EAGAIN): then the feed is marked (again) and one timer for all looks for it later. The same
+ * timer finds all feeds' queries anew when rules or servers change; what comes out the same is followed on.
+ *
+ * A feed lives as long as it has subscriptions. If the last one ends while they are told, the feed leaves the
+ * map at once and is freed behind the telling (feed_drop, tell). */
 #include "adapter/ownmetrics_internal.h"
 
 #include "adapter/metricsapi_path.h"
@@ -12,6 +20,8 @@
 #include <math.h>
 #include <string.h>
 
+/* A rule's query gives all objects of its metric, a policy's own one (prometheus.c) one number: so it is
+ * asked less often. */
 static const usec_t INTERVAL = 10 * USEC_PER_SEC, INTERVAL_MIN = USEC_PER_SEC;
 /* How often what is waited for (the first list of the pods, a kind that discovery is to tell) is looked for.
  */
@@ -81,6 +91,7 @@ static void keep(struct own_feed *f, enum quality quality, const char *message) 
     replace(&f->warning, "");
     map_done(&f->values);
     map_init(&f->values);
+    /* Last: the map's keys and values are in it. */
     arena_reset(&f->values_arena);
 }
 
@@ -93,6 +104,8 @@ static void take_pods(struct own_feed *f, const struct vector *vector) {
     for (uint32_t i = 0; i < vector->count; i++) {
         const struct vector_sample *sample = &vector->samples[i];
         const char *name = vector_label(sample, f->query->label);
+        /* Elements without the object's label are of no pod; of two with the same name the later one
+         * stays, as in the reference. */
         if (!name || !counts(sample))
             continue;
         struct own_value *value = ARENA_NEW(&f->values_arena, struct own_value);
@@ -109,6 +122,7 @@ static void take_total(struct own_feed *f, int64_t milli, usec_t at) {
     f->at = at;
 }
 
+/* An object that the answer has nothing of is ABSENT, and not 0. */
 static void take_object(struct own_feed *f, const struct vector *vector) {
     const struct vector_sample *sample = vector_find(vector, f->query->label, f->route.name);
 
@@ -134,6 +148,7 @@ static void take_external(struct own_feed *f, const struct vector *vector) {
         const struct vector_sample *sample = &vector->samples[i];
         if (!counts(sample))
             continue;
+        /* In milli-units, as HPA does it, and not as doubles: so the sum is the same to the digit. */
         sum = add_saturated(sum, promjson_milli(sample->value));
         at = sample->at > at ? sample->at : at;
         count++;
@@ -223,6 +238,7 @@ static int described_resource(const struct ownmetrics *own, const struct object_
     const struct resource *r = NULL;
 
     *ret_name = NULL;
+    /* Of the core group alone: a kind of another group may have this name. */
     if (str_eq(kind, "Namespace") && !strchr(api_version, '/'))
         return 0;
     int ret = discovery_find(own->world.discovery, api_version, kind, &r, err);
@@ -249,6 +265,7 @@ static int find_route(struct own_feed *f, struct err *err) {
     struct metrics_route *r = &f->route;
     int ret = 0;
 
+    /* Once found it stays: a question never changes, and equal kinds keep their plural. */
     if (f->routed)
         return 0;
     arena_reset(&f->arena);
@@ -268,6 +285,7 @@ static int find_names(struct own_feed *f, struct own_names *ret_names, struct er
     static const struct selector all;
     struct ownmetrics *own = f->source->own;
 
+    /* These are the same whatever the pods are called, so the informer is not even opened for them. */
     if (f->query->text || f->query->external)
         return 0;
     const struct own_wanted wanted = {&f->query->resource, f->route.ns, &all, /* labels_text= */ NULL};
@@ -297,6 +315,7 @@ static usec_t interval_of(const struct own_feed *f) {
 static void follow(struct own_feed *f, const struct own_question *question) {
     usec_t interval = interval_of(f);
 
+    /* What is the same goes on: a new follower would soon be told the same answer once more. */
     if (f->follow && question->client == f->client && str_eq(question->query.text, f->text) &&
         interval == f->interval)
         return;
@@ -331,11 +350,13 @@ static bool refresh(struct own_feed *f) {
     struct err err = {0};
     int ret = find_question(f, &err);
 
+    /* Meanwhile what was followed goes on, and a new feed is PENDING. */
     if (ret == -EAGAIN)
         find_later(f, LOOK_AGAIN);
     if (ret == 0 || ret == -EAGAIN)
         return false;
     stop(f);
+    /* Who has been told need not be told the same again. */
     if (f->quality == QUALITY_FAILED && str_eq(f->message, err.text))
         return false;
     keep(f, QUALITY_FAILED, err_text(&err));
@@ -359,9 +380,11 @@ static void on_later(void *arg) {
     struct map_iter it = {0};
     void *value = NULL;
     struct own_feed *f;
+    /* Taken before the round: what marks all anew within it is for the next one. */
     bool all = s->all;
 
     s->all = false;
+    /* Nobody is told within this loop, so that no feed comes or goes. */
     while (map_next(&s->feeds, &it, NULL, &value)) {
         f = value;
         if (!all && !f->again)
@@ -428,6 +451,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
     }
     sub->feed = feed_of(s, &question);
     subscribers_add(&sub->feed->users, &sub->head);
+    /* A failure is not told: who subscribes reads it at once. */
     refresh(sub->feed);
     return sub;
 }
@@ -443,6 +467,7 @@ static void unsubscribe(struct metric_source *source, struct metric_subscription
     free(sub);
     if (f && !f->users.first)
         feed_drop(f);
+    /* On a later turn, since many policies may go in this one. */
     else if (f && interval_of(f) != f->interval)
         find_later(f, 0);
 }
@@ -515,6 +540,7 @@ bool ownmetrics_defines(const struct ownmetrics *own, const struct metric_spec *
         return false;
     if (metric->type != METRIC_OBJECT)
         return ownmetrics_has(own, &route);
+    /* A kind that is not known, or not yet, is one that no rule of ours has objects of. */
     if (described_resource(own, &metric->described, &resource, NULL) < 0)
         return false;
     if (!resource)

@@ -33,7 +33,10 @@ static pcre2_code *compile(const struct pattern_text *t, int *ret_code, size_t *
     *ret_offset = 0;
     if (!context)
         return NULL;
+    /* Said here, since builds of the library differ in it; Go knows no other. */
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    /* PCRE2_UCP is left out: \d, \w and \b are of ASCII in Go. A subject that is not UTF-8 is no error
+     * (MATCH_INVALID_UTF), it only matches less. */
     code = pcre2_compile((PCRE2_SPTR)t->out.data, t->out.len,
                          PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
                              PCRE2_NEVER_BACKSLASH_C,
@@ -54,6 +57,7 @@ static struct pattern *wrap(pcre2_code *code, struct pattern_text *t) {
     struct pattern *p = XNEW(struct pattern);
 
     p->code = code;
+    /* Without memory for it PCRE2's own limits hold, which are higher and still limits. */
     p->limits = pcre2_match_context_create(NULL);
     if (p->limits) {
         pcre2_set_match_limit(p->limits, MATCH_LIMIT);
@@ -129,6 +133,7 @@ static void copy_match(const pcre2_match_data *data, unsigned groups, int found,
 
 bool pattern_find(const struct pattern *pattern, const char *subject, struct pattern_match *ret_match) {
     size_t len = strlen(subject);
+    /* The places in a match are ints. */
     pcre2_match_data *data = len <= INT32_MAX ? pcre2_match_data_create(pattern->groups + 1, NULL) : NULL;
 
     if (!data)
@@ -174,6 +179,7 @@ static int referenced_group(const struct pattern *pattern, const struct pattern_
                 return (int)i;
         return -1;
     }
+    /* Stops past the last group, so that no number of digits overflows. */
     for (size_t i = 0; i < ref->len && number <= groups; i++)
         number = number * 10 + (unsigned)(ref->name[i] - '0');
     return number <= groups ? (int)number : -1;
@@ -181,6 +187,7 @@ static int referenced_group(const struct pattern *pattern, const struct pattern_
 
 bool pattern_expand(const struct pattern *pattern, const char *subject, const char *expansion,
                     struct buf *out) {
+    /* Without a pattern the whole subject is group 0, and there are no others. */
     struct pattern_match match = {.begin = {0}, .end = {(int)strlen(subject)}};
     struct reference ref;
 

@@ -1,5 +1,10 @@
 /* From Go's syntax of regular expressions to PCRE2's; see pattern_internal.h. The order of the cases is that
- * of Go's regexp/syntax, which is RE2's with Perl's flags. */
+ * of Go's regexp/syntax, which is RE2's with Perl's flags.
+ *
+ * One pass, a construct at a time (step), without a tree: each function takes what stands at tr->p, writes
+ * what means the same to PCRE2, and moves on. Nothing is copied that has not been understood, since a text
+ * that both take and mean differently would be found out by nobody. Of what stood before only as much is
+ * kept as a quantifier must know (before), and two things that are refused together at the end. */
 #include "adapter/pattern_internal.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -47,6 +52,7 @@ unsigned pattern_text_origin(const struct pattern_text *t, size_t offset) {
         return 1;
     if (offset >= t->out.len)
         offset = t->out.len - 1;
+    /* A buffer of bytes, which need not be aligned for this. */
     memcpy(&place, t->places.data + offset * sizeof(place), sizeof(place));
     return place;
 }
@@ -74,6 +80,7 @@ static int refuse(const struct translator *tr, const char *at, const char *fmt, 
 }
 
 static int emit_bytes(struct translator *tr, const char *bytes, size_t len) {
+    /* Fits: a pattern has at most PATTERN_TEXT_MAX bytes. */
     uint16_t place = (uint16_t)position(tr, tr->p);
 
     if (buf_append(&tr->t->out, bytes, len) < 0)
@@ -162,7 +169,8 @@ static const char *foreign_escape(char c) {
     return "no such escape: a letter stands for itself without the \\";
 }
 
-/* One character behind a backslash; *p is at the backslash. */
+/* One character behind a backslash; *p is at the backslash. As in Go one octal digit alone, but 0, is no
+ * character: it would be a back reference elsewhere. */
 static int take_escape(const struct translator *tr, const char **p, uint32_t *ret_c) {
     static const char letters[] = "afnrtv", meanings[] = "\a\f\n\r\t\v";
     const char *start = *p;
@@ -252,11 +260,13 @@ static int unicode_class(struct translator *tr) {
     int ret = take_unicode_name(tr, &p, &negative, name);
     if (ret < 0)
         return ret;
+    /* Checked here, for PCRE2 would take names with blanks, and others that Go has not got. */
     letters = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
     if (!letters || name[letters] != '\0' || (letters <= 2 && !is_category(name)))
         return refuse(tr, tr->p, "no such class of Unicode: \"%s\"", name);
     if (strlen(name) == 2 && name[0] == 'L' && strchr("ult", name[1]))
         tr->cased = true;
+    /* sc: is said since PCRE2 10.40 takes a bare name for its script extensions, which Go does not know. */
     const char *what = letters <= 2 || str_eq(name, "Any") ? "" : "sc:";
     snprintf(text, sizeof(text), "\\%c{%s%s}", negative ? 'P' : 'p', what, name);
     ret = emit(tr, text);
@@ -297,6 +307,8 @@ static int class_range(struct translator *tr) {
     if (ret < 0)
         return ret;
     high = low;
+    /* A - that is last in its class stands for itself; so does one at the end of the text, where the class
+     * is not closed anyway. */
     bool range = *p == '-' && p[1] != '\0' && p[1] != ']';
     if (range) {
         p++;
@@ -355,6 +367,7 @@ static bool take_count(const char **p, int *ret_n) {
     if (!isdigit((unsigned char)*start) || (*start == '0' && isdigit((unsigned char)start[1])))
         return false;
     for (; isdigit((unsigned char)**p); (*p)++)
+        /* Stays past the limit rather than overflow. */
         n = n > REPEAT_MAX ? n : n * 10 + (**p - '0');
     *ret_n = n;
     return true;
@@ -386,6 +399,8 @@ static int quantifier(struct translator *tr, size_t len) {
     if (tr->before == BEFORE_QUANTIFIER)
         return refuse(tr, tr->p, "%.1s after a repetition: RE2 has neither possessive nor nested ones",
                       tr->p);
+    /* The ? of the lazy form belongs to it. What PCRE2 has beside, the + of a possessive one, comes by as
+     * a second quantifier. */
     len += tr->p[len] == '?';
     int ret = emit_bytes(tr, tr->p, len);
     tr->p += len;
@@ -421,11 +436,14 @@ static int open_capture(struct translator *tr, const char *name, size_t len) {
     t->groups++;
     if (name)
         t->names[t->groups].text = xstrndup(name, len);
+    /* Without the name, which PCRE2 would check by its own rules; groups are counted in the order in which
+     * they open, as PCRE2 does. */
     return emit(tr, "(");
 }
 
 /* "(?P<name>" or "(?<name>". */
 static int open_named(struct translator *tr) {
+    /* The caller has seen the <. */
     const char *name = strchr(tr->p, '<') + 1, *end = name;
 
     while (isalnum((unsigned char)*end) || *end == '_')
@@ -474,6 +492,7 @@ static int open_group(struct translator *tr) {
         ret = open_capture(tr, NULL, 0);
         tr->p++;
     }
+    /* "(?i)" opens nothing, and nothing that a quantifier could follow either. */
     tr->depth += opens;
     tr->before = BEFORE_NOTHING;
     return ret;

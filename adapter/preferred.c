@@ -1,4 +1,8 @@
-/* Subscriptions that are passed on, each to one of two sources. */
+/* Subscriptions that are passed on, each to one of two sources.
+ *
+ * A subscription has a leg at the source that is to be asked, and while it moves a former leg at the other
+ * one, which is read until the new one has an answer: a move shall not look like missing data, which would
+ * hold or change a workload. Both legs report to on_changed, which ends the former one as soon as it can. */
 #include "adapter/preferred.h"
 
 #include "base/arena.h"
@@ -50,6 +54,8 @@ static void copy_request(struct metric_subscription *sub, const struct metric_re
     struct arena *arena = &sub->arena;
     struct metric_spec *m = ARENA_NEW(arena, struct metric_spec);
 
+    /* With all its numbers; each pointer in it is replaced below, and one that is added to the struct must
+     * be, too. */
     *m = *request->metric;
     m->type_text = copy_text(arena, m->type_text);
     m->invalid = copy_text(arena, m->invalid);
@@ -74,6 +80,7 @@ static void copy_request(struct metric_subscription *sub, const struct metric_re
 static void leg_end(struct leg *leg) {
     struct leg ended = *leg;
 
+    /* Emptied first: nobody who comes by meanwhile finds a leg that is half gone. */
     *leg = (struct leg){0};
     if (ended.source)
         ended.source->ops->unsubscribe(ended.source, ended.sub);
@@ -92,6 +99,7 @@ static void on_changed(void *arg) {
 
     if (sub->former.source && sub->leg.source && leg_quality(&sub->leg) != QUALITY_PENDING)
         leg_end(&sub->former);
+    /* Last: it may end the subscription. */
     if (sub->changed)
         sub->changed(sub->arg);
 }
@@ -122,6 +130,7 @@ static void move(struct metric_subscription *sub, struct metric_source *to) {
     before = leg_quality(&sub->leg);
     if (before == QUALITY_PENDING || before == QUALITY_FAILED)
         leg_end(&sub->leg);
+    /* Empty where there was nothing to be read on. */
     sub->former = sub->leg;
     leg_start(sub, to);
     /* One that knows its answer at once tells nobody of it. */
@@ -197,6 +206,7 @@ void preferred_reconsider(struct metric_source *source) {
     struct preferred *p = (struct preferred *)source;
     struct metric_subscription *rest = steal_ptr(&p->subscriptions);
 
+    /* The head of the list is a variable here: who unlinks the first one moves it on. */
     if (rest)
         rest->at = &rest;
     while (rest) {
