@@ -143,7 +143,9 @@ const struct rulelist *rulelists_failed(const struct rulelists *lists) {
 
 /* ---- an answer ---- */
 
-/* A list that failed, or brought nothing, is asked for again before the round. */
+/* A list that failed, or brought nothing, is asked for again before the round. Where there was no server to
+ * ask, that is no reason to wait longer each time: it may be told many times a second that servers have
+ * changed. */
 static void set_pause(struct rulelist *list) {
     struct rulelists *lists = list->lists;
 
@@ -151,7 +153,7 @@ static void set_pause(struct rulelist *list) {
         list->pause = 0;
         return;
     }
-    list->pause = list->pause ? earlier(2 * list->pause, lists->interval) : PAUSE_MIN;
+    list->pause = list->pause && list->client ? earlier(2 * list->pause, lists->interval) : PAUSE_MIN;
     list->due = loop_now(lists->loop) + list->pause;
 }
 

@@ -525,6 +525,26 @@ static void test_source_is_missing(void **state) {
     check_asked(w, "one two ");
 }
 
+/* While no server was asked, there was nothing to back off from. */
+static void test_source_comes_late(void **state) {
+    struct world *w = *state;
+    struct promclient *mimir = steal_ptr(&w->sources.named);
+
+    load_good(w, "rules:\n- {seriesQuery: two, metricsQuery: y, source: mimir, resources: "
+                 "{template: '<<.Resource>>'}}\n");
+    for (int i = 0; i < 20; i++) {
+        fake_loop_run(w->loop, USEC_PER_SEC / 5);
+        w->sources.changed(w->sources.arg);
+    }
+    check_asked(w, "");
+    w->sources.named = mimir;
+    w->sources.changed(w->sources.arg);
+    fake_loop_run(w->loop, 5 * USEC_PER_SEC);
+    answer(w, 0, "two", SERIES(ONE("two")));
+    fake_loop_run(w->loop, 30 * USEC_PER_SEC);
+    assert_true(has(w, "two"));
+}
+
 static void test_source_goes_while_asked(void **state) {
     struct world *w = *state;
 
@@ -662,6 +682,7 @@ int main(void) {
         TEST(test_look_again_spares_slow_servers),
         TEST(test_source_of_a_rule),
         TEST(test_source_is_missing),
+        TEST(test_source_comes_late),
         TEST(test_source_goes_while_asked),
         TEST(test_others_change_while_asked),
         TEST(test_resources_that_are_missing),
