@@ -1,4 +1,8 @@
-/* Recorded cases of a single step: the pure functions of the decision, one by one. */
+/* Recorded cases of a single step: the pure functions of the decision, one by one.
+ *
+ * They were recorded from the unit tests of HPA's controller, which call one function with a few numbers; a
+ * case has what that function was given, in `input`, beside the objects that its arguments came from. So a
+ * step answers with HPA's fields and not with a decision's, and asks nothing that its function does not. */
 #include "operator/evaluate_steps.h"
 #include "api/types/quantity.h"
 #include "autoscaler/stages.h"
@@ -27,7 +31,7 @@ int step_int(const struct evaluate_case *c, const char *key, int32_t *ret_value,
     return case_int(c->place, json_object_get(c->recorded, "input"), key, field, ret_value, err);
 }
 
-/* A quantity somewhere in the case, as HPA's recorder writes them. */
+/* The case itself stands in for an item of a metric list: the value is read, and refused, in the same way. */
 int step_milli(const struct evaluate_case *c, const char *field, const json_t *value, int64_t *ret,
                struct err *err) {
     struct metric_item item = {.json = c->recorded, .place = c->place, .prefix = ""};
@@ -79,6 +83,7 @@ static int step_limit(struct evaluate_case *c, json_t **ret_result, struct err *
     return 0;
 }
 
+/* One direction's policies alone, without the bounds. */
 static int step_policy_limit(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct numbers n = {0};
 
@@ -91,6 +96,7 @@ static int step_policy_limit(struct evaluate_case *c, json_t **ret_result, struc
     return 0;
 }
 
+/* reasonIfChanged is only there where the number changed: nothing is promised of the reason otherwise. */
 static int step_stabilize(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct stabilized s = {0};
     struct numbers n = {0};
@@ -109,6 +115,8 @@ static int step_stabilize(struct evaluate_case *c, json_t **ret_result, struct e
     return 0;
 }
 
+/* What is in the window is counted before the new event is stored, strictly newer than its start; HPA's own
+ * test asks for a window of 60 s, whatever the periods of the policies are. */
 static int step_store_event(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     const usec_t window = USEC_PER_MIN;
     struct numbers n = {0};
@@ -128,6 +136,8 @@ static int step_store_event(struct evaluate_case *c, json_t **ret_result, struct
 
 /* ---- one metric ---- */
 
+/* The raw proposal: no bound has been looked at, and what it says is in use is from before missing and
+ * unready pods were filled in. */
 static int step_metric(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct proposal p;
 

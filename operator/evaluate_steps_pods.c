@@ -1,5 +1,6 @@
 /* Single steps of a recorded case that are about pods: how they are grouped, what they request, what is
- * measured of them. */
+ * measured of them. These functions of HPA's know no policy, so that a metric, and for the ratio a whole
+ * decision's input, is made up here around what the case gives. */
 #include "autoscaler/pods.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
@@ -13,7 +14,7 @@
 
 /* ---- pods ---- */
 
-/* All pods of the case, whichever selector. */
+/* All pods of the case, whichever selector: the step begins where they have been selected. */
 static void take_all_pods(struct evaluate_case *c) {
     const struct input_list *list = &c->world->of[INPUT_POD];
     const struct pod **pods = ARENA_ARRAY(c->arena, const struct pod *, list->count + 1);
@@ -36,6 +37,7 @@ static void set_metric(const struct evaluate_case *c, struct metric_spec *ret_me
     };
 }
 
+/* A minute is what HPA's client takes where none is given (metricServerDefaultMetricWindow). */
 static int read_pod_value(const struct evaluate_case *c, const json_t *value, struct pod_value *ret,
                           struct err *err) {
     const char *at = json_text(value, "timestamp"), *window = json_text(value, "window");
@@ -92,6 +94,8 @@ int step_group_pods(struct evaluate_case *c, json_t **ret_result, struct err *er
     return 0;
 }
 
+/* It fails with the first pod that lacks a request; any such pod may be the one named, so messages are not
+ * compared. */
 int step_requests(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct metric_spec metric;
     json_t *requests = json_object();
@@ -155,7 +159,9 @@ static int make_up(const struct evaluate_case *c, struct made_up *m, struct err 
     return 0;
 }
 
-/* The case itself is left as it is: what is made up lives no longer than this. */
+/* The case itself is left as it is: what is made up lives no longer than this. The ratio is asked of propose,
+ * since ours is not computed in a function of its own; pods that are all ready and measured leave it as it
+ * is. */
 int step_ratio(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct metric_spec metric = {.type = METRIC_RESOURCE,
                                  .type_text = "Resource",
@@ -234,7 +240,7 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
     return 0;
 }
 
-/* How a recorded case writes the zero of Go's time. */
+/* How a recorded case writes the zero of Go's time: 2000-01-01T00:00:00Z, as the year 1 is out of reach. */
 static const usec_t go_zero_time = 946684800 * USEC_PER_SEC;
 
 /* Values of the first list of a kind, by described object, or numbered where they describe none. */
@@ -281,6 +287,7 @@ int step_metrics_client(struct evaluate_case *c, json_t **ret_result, struct err
         json_decref(values);
         return ret;
     }
+    /* PodMetrics that hold nothing of the resource are an answer all the same, with no values in it. */
     bool none = resource ? c->world->of[INPUT_POD_METRICS].count == 0 : json_object_size(values) == 0;
     if (json_text(call, "error") || none) {
         json_decref(values);

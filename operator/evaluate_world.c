@@ -1,5 +1,9 @@
 /* The objects of an input, sorted by kind; pods, nodes and workloads are read by the same decoder as the
- * operator's watches, so that nothing is understood in two ways. */
+ * operator's watches, so that nothing is understood in two ways.
+ *
+ * A world is made in two steps. First objects are added, and their lists grow and move; then world_decode
+ * remembers their names and decodes them, after which nothing is added any more and pointers into the lists
+ * hold. The JSON belongs to the files, what was decoded to the world. */
 #include "api/types/quantity.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -30,7 +34,7 @@ const struct place *place_in(const struct place *up, const char *key, size_t ind
     return p;
 }
 
-/* The path from the document to the place, written from its end backwards. */
+/* The path from the document to the place: a place knows what it is in, so the way up is gone first. */
 static void write_path(const struct place *place, struct buf *out) {
     if (!place->up)
         return;
@@ -38,6 +42,7 @@ static void write_path(const struct place *place, struct buf *out) {
     buf_printf(out, "%s%s[%zu]", out->len && *place->key ? "." : "", place->key, place->index);
 }
 
+/* The text is formatted before err is touched, so that err's own may be among the arguments. */
 int place_error(const struct place *place, const char *field, struct err *err, const char *fmt, ...) {
     char text[ERR_TEXT_MAX];
     cleanup_buf struct buf path;
@@ -71,6 +76,8 @@ int place_wrap(const struct place *place, struct err *err) {
 
 /* ---- sorting ---- */
 
+/* By kind alone, as `kubectl get` prints them in one list; groups are not told apart. A kind that ends in
+ * List and is not here is a list of objects. */
 static const struct {
     const char *kind;
     enum input_kind input;
@@ -102,6 +109,7 @@ void world_init(struct world *world) {
     str_pool_init(&world->pool);
 }
 
+/* The pool last of what objects need: they give their strings back to it. */
 void world_done(struct world *world) {
     for (int k = 0; k < INPUT_KINDS; k++) {
         for (uint32_t i = 0; i < world->of[k].count; i++)
@@ -174,6 +182,7 @@ int world_add(struct world *world, const json_t *object, const struct place *pla
 
 /* ---- names ---- */
 
+/* A namespace has at most 63 bytes, a name 253, a kind 63: there is room to spare. */
 enum { KEY_MAX = 768 };
 
 /* The key of an object, into out; false where it is too long to be anything's. */
@@ -240,6 +249,7 @@ struct decoding {
     int ret;
 };
 
+/* For each item that is fed either this is called or on_skipped, once: at is whose turn it is. */
 static void on_object(void *arg, enum decode_event event, struct object *object) {
     struct decoding *d = arg;
 
@@ -247,7 +257,8 @@ static void on_object(void *arg, enum decode_event event, struct object *object)
     d->list->items[d->at++].decoded = object;
 }
 
-/* The path of the first quantity among requests that cannot be read, or "". */
+/* The path of the first quantity among requests that cannot be read, or "". The decoder says that there is
+ * one; on a cluster, where the apiserver lets none through, nobody would need to know which. */
 static const char *bad_request(const json_t *resources, const char *path, struct arena *arena) {
     json_t *requests = json_object_get(resources, "requests"), *value;
     const char *key;
@@ -296,7 +307,7 @@ static int feed(struct decoder *decoder, const char *text, struct err *err) {
     return decoder_feed(decoder, text, strlen(text), err);
 }
 
-/* All objects of a kind as one list. */
+/* All objects of a kind as one list, an item at a time: the text of all at once would double the memory. */
 static int feed_list(struct decoder *decoder, const struct input_list *list, struct err *err) {
     int ret = feed(decoder, "{\"items\":[", err);
 
@@ -327,6 +338,7 @@ static int decode(struct world *world, enum input_kind input, enum object_type t
     return d.ret;
 }
 
+/* All are tried, whatever was wrong before: who mends a file wants all complaints at once. */
 int world_decode(struct world *world, complain_fn *complain, void *arg) {
     int names = remember_names(world, complain, arg);
     int pods = decode(world, INPUT_POD, OBJECT_POD, complain, arg);

@@ -1,5 +1,10 @@
 /* The command `trimtab explain`: asks the operator for a policy's last decisions, directly or through the
- * apiserver's proxy, and where it cannot be asked shows what the policy's status says. */
+ * apiserver's proxy, and where it cannot be asked shows what the policy's status says.
+ *
+ * Who asks needs the right to list services and to GET through their proxy; with less, the policy itself can
+ * most often still be read. The operator's own refusal ("there is no policy ...") ends the search, for it
+ * knows; any other one only says that this way was no way. The answer is printed as it comes: it has been
+ * made where the decisions are, so an older command shows a newer operator's words. */
 #include "operator/explain.h"
 
 #include "base/mem.h"
@@ -16,6 +21,7 @@ struct arguments {
     const char *policy, *ns, *since, *output, *url, *kubeconfig, *context;
 };
 
+/* The label that the chart puts on its service, in whichever namespace it was installed. */
 static const char services_path[] = "/api/v1/services?labelSelector=app.kubernetes.io%2Fname%3Dtrimtab";
 
 /* ---- the arguments ---- */
@@ -80,6 +86,7 @@ static char *decisions_path_of(const struct arguments *a) {
                      str_or_empty(since));
 }
 
+/* Standard output stays empty of complaints: it may be read by a program. */
 static int complain(const struct err *err) {
     fprintf(stderr, "trimtab: explain: %s\n", err_text(err));
     return EXIT_REFUSED;
@@ -136,7 +143,8 @@ static void ask_service(const json_t *service, const char *path, struct asker *a
     asker_cluster(asker, full, ret_answer);
 }
 
-/* The operator's answer through one of its services; the last refusal where none gives one. */
+/* The operator's answer through one of its services; the last refusal where none gives one. There are several
+ * where it was installed more than once, each for its own namespaces. */
 static void ask_services(const struct arguments *a, struct asker *asker, struct answer *ret_answer) {
     cleanup_free char *path = decisions_path_of(a);
     json_t *services, *service;
@@ -165,6 +173,7 @@ static int print_status(const struct arguments *a, const json_t *policy) {
 
     buf_init(&out, 1 << 20);
     if (str_eq(a->output, "json")) {
+        /* O*: no status, no key. */
         json_t *o = json_pack("{s:s, s:s, s:s, s:O*}", "namespace", a->ns, "name", a->policy, "source",
                               "status", "status", json_object_get(policy, "status"));
         cleanup_free char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));

@@ -36,7 +36,9 @@ static void put_head(const json_t *status, const json_t *decision, const char *t
     buf_puts(out, "\n");
 }
 
-/* As much of the record's line as the status has. */
+/* As much of the record's line as the status has, in the same order: whoever knows the one can read the
+ * other.
+ */
 static void put_metric(const json_t *m, usec_t now, struct buf *out) {
     const json_t *proposal = json_object_get(m, "proposal");
 
