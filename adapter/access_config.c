@@ -106,5 +106,6 @@ int access_config_read(const json_t *configmap, struct access_config *ret_config
 
 void access_config_done(struct access_config *config) {
     arena_done(&config->arena);
+    /* names may be in force yet: they must never point into the arena that has gone. */
     *config = (struct access_config){.names = access_default_names};
 }

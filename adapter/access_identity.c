@@ -107,6 +107,7 @@ void identity_draft_extra_header(struct identity_draft *d, const char *rest, con
 
     for (char *p = raw; *p; p++)
         *p = (char)tolower((unsigned char)*p);
+    /* On a copy: a key that cannot be decoded to its end counts as it was, not half decoded. */
     char *decoded = arena_strdup(&d->arena, raw);
     append(&d->arena, &d->extra_end, percent_decode(decoded) ? decoded : raw, value);
 }
@@ -177,7 +178,8 @@ static const struct identity_extra *finish_extra(struct identity_draft *d) {
     return extra;
 }
 
-/* On the way of every request: without the cost of formatting. */
+/* On the way of every request: without the cost of formatting. The digits are written from the end, and a
+ * length has no more than twenty. */
 void access_key_put(struct buf *key, const char *text) {
     char digits[24];
     size_t len = text ? strlen(text) : 0, at = sizeof(digits), rest = len;

@@ -131,8 +131,8 @@ int access_token_answer(const json_t *answer, struct access_identity **ret_ident
     if (!json_is_object(status))
         return err_set(err, -EBADMSG, "the TokenReview has no status");
     if (!json_is_true(json_object_get(status, "authenticated"))) {
-        /* the apiserver says here too what was wrong with a token; only it knows, so it is not authenticated
-         */
+        /* status.error says here what was wrong with the token: that is the apiserver's verdict, no failure
+         * of ours */
         *ret_identity = NULL;
         return 0;
     }

@@ -173,7 +173,8 @@ static void write_subresource(struct buf *out, const struct apidocs_resource *r)
 }
 
 /* A resource with all its subresources, from items[0] on; returns how many entries it took. The parent of
- * metrics is not served itself: its kind is empty, as the aggregator's own conversion makes it. */
+ * metrics is not served itself: its kind is empty, as the aggregator's own conversion makes it, and not left
+ * out, for client-go 0.26.0 to 0.26.3 panics then (kubernetes/kubernetes#118361). */
 static size_t write_resource(struct buf *out, const struct apidocs_resource *items, size_t count) {
     bool sub = items->name[parent_length(items)] == '/';
     cleanup_free char *name = xstrndup(items->name, parent_length(items));

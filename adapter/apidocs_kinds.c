@@ -78,6 +78,8 @@ static const struct apidocs_schema custom_v1beta2[] = {
     {"MetricValueList", false, "Values of a metric for some objects.", value_list},
     {NULL}};
 
+/* An operationId must be unique in its document, and OpenAPI v2 has one document for all: so the version is
+ * part of it. */
 #define CUSTOM_PATHS(v)                                                                                      \
     {"/namespaces/{namespace}/metrics/{name}", "MetricValueList", "readCustomMetrics" v "ForNamespace",      \
      "a metric of a namespace"},                                                                             \
@@ -116,6 +118,7 @@ static const struct apidocs_path external_paths[] = {{"/namespaces/{namespace}/{
 
 /* ---- metrics.k8s.io ---- */
 
+/* Quantities are strings: in JSON there is no more to say of them. */
 #define USAGE                                                                                                \
     { "usage", APIDOCS_MAP, true, "What is used of cpu and memory, as quantities." }
 #define MEASURED                                                                                             \
@@ -140,6 +143,8 @@ static const struct apidocs_schema resource_v1beta1[] = {
     {"PodMetricsList", false, "What pods use.", pod_list},
     {NULL}};
 
+/* The only ones with an action: resources of the other groups are as many as there are metrics, and of no
+ * kind that a client could get by itself. */
 static const struct apidocs_path resource_paths[] = {
     {"/nodes", "NodeMetricsList", "listMetricsV1beta1NodeMetrics", "all nodes", "list", "NodeMetrics"},
     {"/nodes/{name}", "NodeMetrics", "readMetricsV1beta1NodeMetrics", "a node", "get", "NodeMetrics"},

@@ -99,7 +99,8 @@ static void write_fields(const struct openapi *o, const struct apidocs_field *fi
     buf_puts(o->out, str_eq(before, ",") ? "]" : "");
 }
 
-/* ,"x-kubernetes-group-version-kind":…, by which kubectl finds the schema of a resource. */
+/* ,"x-kubernetes-group-version-kind":…, by which kubectl finds the schema of a resource. Of a schema it is a
+ * list, as one may be of several kinds; of a path it is one. */
 static void write_kind(const struct openapi *o, const char *kind, bool list) {
     buf_printf(
         o->out,

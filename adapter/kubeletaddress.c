@@ -40,7 +40,8 @@ static int read_types(const char *const *names, struct kubelet_address *address,
     return 0;
 }
 
-/* The words are metrics-server's. */
+/* The words are metrics-server's. Of two flags that contradict each other one would be without effect, and
+ * whoever set it would believe to be safe. */
 static int check_tls(const struct kubelets_options *o, struct err *err) {
     if (o->ca_file && o->insecure_tls)
         return err_set(err, -EINVAL,

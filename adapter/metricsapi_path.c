@@ -40,6 +40,7 @@ static int check_segment(const char *what, const char *name, size_t max, struct 
     return 0;
 }
 
+/* The names of an Object's kind are not checked: they are looked up, and never written into a path. */
 static int check(const struct metrics_question *q, struct err *err) {
     int ret = check_segment("the namespace", q->ns, NAME_LEN_MAX, err);
 

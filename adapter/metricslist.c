@@ -18,6 +18,7 @@ enum { NAME_MAX_LEN = 253, ITEMS_MAX = 200 * 1000 };
 /* A namespace of 10,000 pods of four containers takes about 6 MiB; ITEMS_MAX bounds what is not in the arena,
  * the map of items. */
 static const size_t TABLE_MAX = (size_t)64 << 20;
+/* metricServerDefaultMetricWindow of HPA's metrics/client.go. */
 static const usec_t DEFAULT_WINDOW = USEC_PER_MIN;
 
 /* Where in the document the reader is. */
@@ -144,7 +145,8 @@ static int read_time(struct metricslist *p, const char *text) {
     return 1;
 }
 
-/* Seconds as a number, or a duration such as "1m0s". */
+/* Seconds as a number, or a duration such as "1m0s". 0 counts as given: DEFAULT_WINDOW is for who says
+ * nothing. */
 static int read_window(struct metricslist *p, const char *text, bool number) {
     int64_t seconds = 0;
 

@@ -139,7 +139,7 @@ static void write_custom(struct buf *out, const struct metrics_route *route,
 
 /* ---- external.metrics.k8s.io ---- */
 
-/* A scalar has no labels, not even an empty set of them. */
+/* A scalar has no labels, not even an empty set of them: the original's map is nil there, which is null. */
 static void write_metric_labels(struct buf *out, const struct metrics_value *value) {
     if (!value->labels) {
         buf_puts(out, "null");

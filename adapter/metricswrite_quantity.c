@@ -25,7 +25,8 @@ void metrics_write_memory(struct buf *out, int64_t bytes, int milli) {
     buf_puts(out, quantity_write(all, QUANTITY_BINARY_SI, text));
 }
 
-/* The fraction of a second without the zeros at its end, as Go's time.Duration has it. */
+/* The fraction of a second without the zeros at its end, as Go's time.Duration has it. unit is a power of
+ * ten, so that each step gives one digit and the last one leaves nothing. */
 static void write_fraction(struct buf *out, uint64_t value, uint64_t unit) {
     buf_printf(out, "%" PRIu64, value / unit);
     uint64_t rest = value % unit;

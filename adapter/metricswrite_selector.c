@@ -15,7 +15,8 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(const text *)a, *(const text *)b);
 }
 
-/* The terms sorted by key; those of one key stay in the order of the request. NULL ends them; free(3). */
+/* The terms sorted by key; those of one key stay in the order of the request, which qsort would not promise.
+ * NULL ends them; free(3). */
 static term_ref *sorted_terms(const struct selector *selector) {
     term_ref *terms = xcalloc(selector->count + 1, sizeof(term_ref));
 
