@@ -107,6 +107,7 @@ static int32_t allowed_down(const struct scaling_policy *policy, int32_t start) 
 int32_t behavior_limit_up(const struct scaling_rules *rules, const struct history *history, int32_t current,
                           usec_t now) {
     bool least = rules->select == SELECT_MIN;
+    /* There is a policy: the reader refuses an empty list. So these ends never come out. */
     int32_t result = least ? INT32_MAX : INT32_MIN;
 
     if (rules->select == SELECT_DISABLED)

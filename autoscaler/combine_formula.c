@@ -62,8 +62,10 @@ void combine_formula(const struct decide_input *in, const struct proposal *propo
     uint32_t needed = 0;
     int ret = formula_eval(in->spec->formula, &input, &c.result, &needed);
 
+    /* Counted beside the formula's own success: metrics that it does not need may fail, and are told. */
     count_invalid(proposals, in->spec->metric_count, &c);
     c.failed = ret < 0;
+    /* The metric that the formula could not do without, which is not always the first that failed. */
     if (ret == -ENODATA) {
         c.first_invalid = needed;
         c.failure = missing_text(in, &proposals[needed], needed, arena);

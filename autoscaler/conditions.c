@@ -2,6 +2,8 @@
 #include "autoscaler/stages.h"
 #include <string.h>
 
+/* At least as many as there are types that a decision sets: AbleToScale, ScalingActive, ScalingLimited,
+ * ScaledToZero, Fallback, Active, Conflict, Paused, Ready. slot() checks nothing. */
 enum { CONDITIONS_ADDED = 10 };
 
 void conditions_begin(struct decision *d, const struct policy_status *status, struct arena *arena) {
@@ -20,6 +22,7 @@ void conditions_begin(struct decision *d, const struct policy_status *status, st
     }
 }
 
+/* A new one has no status yet, so that the first one set is a transition. */
 static struct condition *slot(struct decision *d, const char *type) {
     for (uint32_t i = 0; i < d->condition_count; i++)
         if (strcmp(d->conditions[i].type, type) == 0)
@@ -32,6 +35,7 @@ void condition_set(struct decision *d, usec_t now, const char *type, const char 
                    const char *message) {
     struct condition *c = slot(d, type);
 
+    /* Not with the reason or the message: Kubernetes' API conventions want it so. */
     if (strcmp(c->status, status) != 0)
         c->last_transition = now;
     c->status = status;
@@ -42,6 +46,7 @@ void condition_set(struct decision *d, usec_t now, const char *type, const char 
 void condition_remove(struct decision *d, const char *type) {
     uint32_t kept = 0;
 
+    /* The others keep their order, which HPA's status shows. */
     for (uint32_t i = 0; i < d->condition_count; i++)
         if (strcmp(d->conditions[i].type, type) != 0)
             d->conditions[kept++] = d->conditions[i];

@@ -1,5 +1,12 @@
 /* The decision: runs the stages in the order of the design over what was gathered, and keeps HPA's conditions
- * and events as it goes (reconcileAutoscaler is the model). */
+ * and events as it goes (reconcileAutoscaler in pkg/controller/podautoscaler/horizontal.go is the model).
+ *
+ * Each decision takes one path through it (steps.path), which tells the record what there is to tell: the
+ * short cuts end before the metrics, PENDING and FAILED behind them, and only FALLBACK and COMPUTED come to
+ * windows, rates and bounds. Whatever the path, pause, mode, Ready and the next look come after it.
+ *
+ * The conditions Fallback, Active and ScaledToZero are more than words for people: what they say and since
+ * when is the memory of the stages behind them, which status keeps over a restart. */
 #include "autoscaler/decide.h"
 #include "autoscaler/stages.h"
 #include <inttypes.h>
@@ -184,6 +191,7 @@ static void normalize(struct decide_run *run, struct history *history, int32_t r
         l->by = "activation"; /* the floor of one is that of being awake */
     condition_set(d, in->now, "ScalingLimited", l->limited ? "True" : "False", l->reason, l->message);
     d->desired = l->replicas;
+    /* HPA does this behind the rate, and ScalingLimited says nothing of it; ours is in limit_behavior. */
     if (in->flags->hpa && d->current == 0 && d->desired < run->spec->min_replicas)
         d->desired = run->spec->min_replicas;
 }
@@ -246,12 +254,14 @@ static void compute(struct decide_run *run, struct history *history, struct poli
 
     if (selector_fails(run))
         return;
+    /* From here on currentMetrics shows the proposals; HPA's is empty where a short cut was taken. */
     d->metrics_read = true;
     if (is_pending(run->in)) {
         d->steps.path = PATH_PENDING;
         d->failed = d->keep_desired_status = true;
         return;
     }
+    /* First, since whenMissing may take fallback's number, and activation stays awake for it. */
     fallback_look(run);
     missing_apply(run);
     combine(run);
@@ -321,6 +331,7 @@ static void choose(struct decide_run *run, struct history *history, struct polic
     d->current = d->desired = in->scale.spec_replicas;
     if (has_conflict(run))
         return;
+    /* Not in conflict: what counts is the number at which the policy begins to act. */
     history_begin(history, d->current, in->now);
     if (d->current == 0 && !may_wake(run)) {
         disabled(run);
@@ -436,6 +447,7 @@ void decide_from(const struct decide_input *input, struct proposal *proposals, s
     if (input->spec->mode == MODE_PREVIEW)
         d.preview = d.desired;
     d.rescale = d.desired != d.current && input->spec->mode == MODE_ACTIVE;
+    /* In this order: the sentence names what limited the number, Ready repeats the sentence. */
     record_decision(&run);
     d.targets = record_targets(input, &d, arena);
     set_look_again(&run);

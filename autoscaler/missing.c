@@ -48,12 +48,14 @@ void fallback_look(struct decide_run *run) {
     struct fell_back *fb = &d->steps.fallback;
     usec_t now = run->in->now;
 
+    /* Of the proposals as the sources left them; missing_apply comes later and makes some valid. */
     fb->whole = none_usable(run);
     if (!run->spec->has_fallback || !(fb->whole || some_fall_back(run))) {
         condition_remove(d, "Fallback");
         return;
     }
     const struct condition *before = condition_find(d->conditions, d->condition_count, "Fallback");
+    /* The condition turned True when `after` had passed, so that it began that much earlier. */
     bool already = before && before->status[0] == 'T';
     fb->since = !before ? now : before->last_transition - (already ? f->after : 0);
     fb->in_force = already || now - fb->since >= f->after;
@@ -91,6 +93,7 @@ void missing_apply(struct decide_run *run) {
             continue;
         switch (run->spec->metrics[i].when_missing) {
         case MISSING_IGNORE:
+            /* Still not valid: combine passes over it, and status goes on to say why. */
             p->ignored = true;
             break;
         case MISSING_ZERO:

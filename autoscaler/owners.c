@@ -21,6 +21,7 @@ static bool has_controller(const struct object *o) {
 static const struct object *replicaset_of(const struct object *pod, owner_find_fn *find, void *arg) {
     const struct object *set = find(arg, pod->ns, str_or_empty(pod->owner_name));
 
+    /* Where a uid is not known the name has to do. */
     if (!set || !pod->owner_uid || !*pod->owner_uid || !*set->uid)
         return set;
     return strcmp(set->uid, pod->owner_uid) == 0 ? set : NULL;
@@ -107,6 +108,7 @@ bool owners_rollout(const struct pod *const *pods, uint32_t count) {
         const char *uid = pods[i]->meta.owner_uid;
         if (!uid || !is_active(pods[i]))
             continue;
+        /* Two ReplicaSets of one Deployment have pods at once: the old one and the new one. */
         if (first && !str_eq(uid, first))
             return true;
         first = uid;

@@ -16,6 +16,7 @@ enum pods_resource pods_resource(const struct metric_spec *metric) {
 static bool is_starting(const struct pods_query *q, const struct pod *pod, const struct pod_value *value) {
     const struct decide_flags *flags = q->in->flags;
 
+    /* The kubelet has not told of it yet. */
     if (pod->ready == CONDITION_ABSENT || pod->start_time == 0)
         return true;
     /* While it may be initialising, a whole window must have been measured since it became ready. */
@@ -31,6 +32,7 @@ enum pod_group pods_group(const struct pods_query *q, const struct pod *pod, con
         return POD_IGNORED;
     if (pod->phase == POD_PENDING)
         return POD_UNREADY;
+    /* In HPA's order: a pod that has succeeded is not special, it just has no measurement any more. */
     if (!value || !value->known)
         return POD_MISSING;
     return q->resource == PODS_CPU && is_starting(q, pod, value) ? POD_UNREADY : POD_COUNTED;
@@ -151,6 +153,7 @@ static void add_pod(const struct pods_query *q, const struct pod *pod, const str
         part->count++;
     if (group != POD_COUNTED)
         return;
+    /* Its request was found just now, or none is asked for; else the value has nothing to stand against. */
     if (lacking == s->lacking)
         s->counted.value += value->milli;
     if (value->at > 0 && (s->oldest == 0 || value->at < s->oldest))

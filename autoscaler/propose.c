@@ -1,5 +1,9 @@
 /* Propose: what one metric alone asks for. The arithmetic is that of HPA's replica calculator (int64
- * milli-units, the same doubles in the same order), so that equal inputs give equal replicas. */
+ * milli-units, the same doubles in the same order), so that equal inputs give equal replicas.
+ *
+ * Every proposal is written in full, valid or not: name, texts, quality and what TARGETS shows are needed of
+ * a metric that failed, too. Two kinds follow: propose_total.c has one number for the workload,
+ * propose_pods.c one of each pod. Where HPA's answer is a fault, `hpa` keeps it and a policy gets ours. */
 #include "autoscaler/owners.h"
 #include "autoscaler/propose_internal.h"
 #include <math.h>
@@ -41,6 +45,7 @@ int32_t propose_ceil(double x) {
 bool propose_surge(const struct propose_args *a, uint32_t pods) {
     const struct decide_input *in = a->in;
 
+    /* Owners cost a walk over the pods: asked last, and only where there are more than wanted. */
     return !a->hpa && in->pod_list && in->scale.spec_replicas > 0 &&
            pods > (uint32_t)in->scale.spec_replicas && owners_rollout(in->pod_list, in->pods);
 }
@@ -58,8 +63,10 @@ usec_t propose_changes_at(const struct decide_input *in, uint32_t i) {
     if (metric_of_pods(m->type) || s->at == 0 || age < 0)
         return 0;
     if (s->quality == QUALITY_STALE)
+        /* When the age that TARGETS shows takes its next step. */
         return s->at + (age / propose_age_step(age) + 1) * propose_age_step(age);
     if (propose_has_value(s) && m->max_age > 0)
+        /* Stale is what is older, not what is just as old. */
         return s->at + m->max_age + 1;
     return 0;
 }
@@ -84,6 +91,7 @@ void propose(const struct decide_input *in, uint32_t i, struct arena *arena, str
     };
     struct proposal p = {.label = metric_label(m, arena), .arithmetic = "", .note = "", .utilization = -1};
 
+    /* First what failures are told with. */
     p.name = propose_name(&a, p.label);
     p.failure_reason = propose_failure_reason(m->type);
     if (m->type == METRIC_UNKNOWN || m->invalid)

@@ -1,5 +1,11 @@
 /* Metrics that each pod has of its own: Resource, ContainerResource, Pods (GetResourceReplicas,
- * calcPlainMetricReplicas). */
+ * calcPlainMetricReplicas in HPA's replica_calculator.go).
+ *
+ *   pods_sum: groups and sums -> requests_fail: may it be computed at all -> propose_sums: the ratio of what
+ *   was measured, which is shown -> settle, if that is all of it, else settle_filled: a second ratio, with
+ *   something assumed of the others, which may weaken the first and not turn it round
+ *
+ * Sums have 128 bits and are cut to HPA's int64 where it would have cut them (narrow), not before. */
 #include "autoscaler/pods.h"
 #include "autoscaler/propose_internal.h"
 #include <inttypes.h>
@@ -73,6 +79,7 @@ static void fill(const struct propose_args *a, const struct pods_sums *s, double
             set->value +=
                 utilization ? s->missing.assumed : (pods_sum_t)a->metric->target.milli * s->missing.count;
     }
+    /* Down, who is not ready is left out and not filled in: the others carry the load. */
     if (s->unready.count > 0 && ratio > 1.0) {
         set->count += s->unready.count;
         set->entries += s->unready.count;
@@ -183,6 +190,7 @@ static void settle_filled(const struct propose_args *a, struct proposal *p, cons
         return;
     }
     times(a, p, m.ratio, set.count, with);
+    /* With more pods than spec (a surge) ratio and number may point different ways. */
     if ((m.ratio < 1.0 && p->replicas > spec) || (m.ratio > 1.0 && p->replicas < spec))
         stay(a, p, with,
              arena_printf(a->arena, "ceil(%.4g x %" PRIu32 ") = %" PRId32 ", the other way: %" PRId32 " stay",

@@ -1,9 +1,13 @@
-/* What a proposal says: names as in HPA's messages, why there is no value, and the TARGETS entry. */
+/* What a proposal says: names as in HPA's messages, why there is no value, and the TARGETS entry.
+ *
+ * People search the web for HPA's words and alert on its reasons: what is told of a metric keeps both, with
+ * the wrapping of its Go errors ("failed to get cpu utilization: unable to get metrics for resource cpu:
+ * ..."). Metrics of our own types have no such past, and begin with their name. */
 #include "autoscaler/propose_internal.h"
 #include <inttypes.h>
 #include <string.h>
 
-enum { LABEL_MAX = 60 };
+enum { LABEL_MAX = 60 }; /* in a column of kubectl, and within a sentence */
 
 /* ---- names ---- */
 
@@ -161,6 +165,7 @@ const char *propose_failure_reason(enum metric_type type) {
 }
 
 /* Which of the three metrics APIs a metric is asked of; NULL: of none. */
+/* Adapters that serve them are often the cause, so that a failure names the API. */
 static const char *api_of(enum metric_type type) {
     switch (type) {
     case METRIC_RESOURCE:
@@ -277,6 +282,7 @@ static const char *stale_text(const struct propose_args *a) {
         return "";
     if (s->at <= 0 || age <= 0)
         return " (stale)";
+    /* A maxAge below the step: "stale 0s" would tell nothing. */
     if (age < step)
         step = USEC_PER_SEC;
     return ARENA_JOIN(a->arena, " (stale ", clock_format_duration(age / step * step, text), ")");
@@ -294,6 +300,7 @@ void propose_write_current(const struct propose_args *a, struct proposal *p) {
         snprintf(value, sizeof(value), "%" PRId32 "%%", p->utilization);
     else if (p->has_current)
         quantity_write(p->current_milli, metric_format(m), value);
+    /* "1000m" is shown as "1", as an apiserver would; without a number the text stands as it was written. */
     if (m->target.type != TARGET_UTILIZATION && m->target.milli > 0)
         target = quantity_write_like(m->target.milli, target, canonical);
     p->current_text = ARENA_JOIN(a->arena, value, p->has_current ? stale_text(a) : "", "/", target, after);

@@ -50,6 +50,7 @@ static void propose_average(const struct propose_args *a, struct proposal *p) {
     int32_t replicas = capacity(a);
 
     p->valid = true;
+    /* Of no replicas it is infinite, or NaN where the total is 0 too: neither is within tolerance. */
     p->ratio = (double)total / ((double)target * (double)replicas);
     p->within = propose_within(&a->tolerances, p->ratio);
     p->current_milli = total;
@@ -134,6 +135,7 @@ void propose_total(const struct propose_args *a, struct proposal *p) {
         propose_average(a, p);
     else if (p->has_current)
         propose_value(a, p);
+    /* Last, since it takes back what the arithmetic has just made of a stale value. */
     if (!propose_has_value(s) || !p->has_current)
         propose_fail_source(a, p);
 }

@@ -18,6 +18,7 @@ int past_rescale_parse(const char *message, int32_t *ret_size) {
     if (!str_starts(message, prefix))
         return -EINVAL;
     size_t len = strspn(number, "0123456789");
+    /* The text goes on with "; reason: ", as HPA writes it and we do. */
     if (len == 0 || len > DIGITS_MAX || number[len] != ';')
         return -EINVAL;
     memcpy(text, number, len);
@@ -52,6 +53,7 @@ static void add_rescale(struct history *history, const struct rebuild_input *in,
 static bool lacks_last(const struct rebuild_input *in) {
     usec_t last = in->count ? in->past[in->count - 1].at : 0;
 
+    /* In status and in events times are of whole seconds. */
     return in->status->last_scale_time > last + USEC_PER_SEC;
 }
 
@@ -96,10 +98,12 @@ static void add_held(struct history *history, const struct rebuild_input *in) {
 void history_rebuild(struct history *history, const struct rebuild_input *input) {
     const struct policy_status *s = input->status;
 
+    /* Never decided: no status of ours, and no event. */
     if (s->observed_generation == 0 && input->count == 0)
         return;
     history->has_recommendations = true;
     add_past(history, input);
+    /* Not both: the present number, recommended now, would hold for a whole new window. */
     if (s->held_until)
         add_held(history, input);
     else

@@ -21,6 +21,7 @@ static int64_t to_seconds(const struct civil_time *t) {
 }
 
 static struct civil_time from_seconds(int64_t local) {
+    /* Rounded down: C's division would give the days before 1970 the wrong date. */
     int64_t days = (local >= 0 ? local : local - (DAY_SECONDS - 1)) / DAY_SECONDS;
     int64_t minute = (local - days * DAY_SECONDS) / 60;
 
@@ -69,6 +70,7 @@ static bool open_for_duration(const struct look *l, usec_t *ret_closes) {
 
     if (!last_start(l, &start))
         return false;
+    /* Real time: an hour lasts an hour, though clocks are put forward in it. */
     *ret_closes = wall_time(l, &start) + l->schedule->duration;
     return l->now < *ret_closes;
 }
@@ -79,6 +81,7 @@ static bool open_until_end(const struct look *l, usec_t *ret_closes) {
 
     if (!last_start(l, &start))
         return false;
+    /* An end in the same minute as the start belongs to the window before. */
     if (cron_last(&l->schedule->end, &l->reached, &end) && to_seconds(&start) < to_seconds(&end))
         return false;
     *ret_closes = cron_next(&l->schedule->end, &l->reached, &end) ? wall_time(l, &end) : 0;
@@ -125,6 +128,7 @@ void schedule_apply(const struct policy_spec *spec, const struct tz *const *zone
             out.changes_at = changes_at;
     }
 
+    /* A window that is open replaces spec's bound, lower or higher; several leave the most. */
     out.min_replicas = floor >= 0 ? floor : spec->min_replicas;
     out.max_replicas = ceiling >= 0 ? ceiling : spec->max_replicas;
     /* Where the two contradict, what a schedule says about the floor counts most, then about the ceiling. */

@@ -115,6 +115,7 @@ void stabilize_behavior(struct history *history, struct stabilize_windows window
     struct extreme up = find_extreme(list, raw, now, windows.up, /* largest= */ false);
     struct extreme down = find_extreme(list, raw, now, windows.down, /* largest= */ true);
     struct stabilized s = {.replicas = current, .reason = ready_reason, .message = ready_message};
+    /* HPA's choice of reason, also where the number then does not move. */
     bool rising = raw >= current;
 
     if (s.replicas < up.value)
