@@ -1,4 +1,5 @@
-/* Objects by key, with their indexes. */
+/* Objects by key, with their indexes. An entry holds the one reference that cache_put took over, and is a
+ * link in the lists of the index. A new version gets a new entry: what an entry points to never changes. */
 #include "informers/cache.h"
 
 #include "base/mem.h"
@@ -57,7 +58,8 @@ static void insert(struct cache *cache, struct index_entry *entry, struct object
     cache->bytes += entry_bytes(entry);
 }
 
-/* The new one is put in before the old one leaves, so that it finds the group to share with. */
+/* The new one is put in before the old one leaves, so that it finds the group to share with. The old object
+ * is the caller's by then, who keeps it: drop has only taken it out. */
 static void replace(struct cache *cache, struct index_entry *entry, struct object *object) {
     struct index_entry *fresh = XNEW(struct index_entry);
 
@@ -119,7 +121,8 @@ void cache_sweep(struct cache *cache, const char *ns, uint32_t epoch, cache_fn *
     }
 }
 
-/* The key is put together here as object_new does it: "namespace/name", or the name alone. */
+/* The key is put together here as object_new does it: "namespace/name", or the name alone. It has room for
+ * two texts of the decoder (DECODE_TEXT_MAX): what does not fit cannot be in the cache. */
 const struct object *cache_get(const struct cache *cache, const char *ns, const char *name) {
     char key[2 * 1024 + 2];
     int len = snprintf(key, sizeof(key), "%s%s%s", ns, *ns ? "/" : "", name);

@@ -491,8 +491,9 @@ static bool is_proto(struct decoder *d, const char *data, size_t len) {
     return d->proto;
 }
 
-/* silence counts bytes that come without any event: only within a text that does not end, which yajl keeps in
- * memory until it does. All else that is large passes through. */
+/* silence counts bytes that come without any event. So many of them come within a text that does not end,
+ * which yajl keeps in memory until it does, or within something passed over that has no brackets in it, which
+ * costs nothing but is not told apart. All else that is large passes through. */
 int decoder_feed(struct decoder *d, const char *data, size_t len, struct err *err) {
     if (is_proto(d, data, len))
         return proto_feed(&d->frames, data, len, on_frame, d, err);

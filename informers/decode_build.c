@@ -1,4 +1,6 @@
-/* From the notes of a document to the object that is cached. */
+/* From the notes of a document to the object that is cached. What cannot be right spoils the object, which is
+ * then left out and told of: a pod whose start is no time, or a number of replicas that was cut to fit, would
+ * be decided upon as if it were true. */
 #include "informers/decode_fields.h"
 
 #include "base/buf.h"
@@ -21,6 +23,7 @@ static usec_t time_of(struct notes *n, const char *text, const char *field) {
     return t;
 }
 
+/* In the order of the document: labels_equal compares in that order. */
 static struct labels *build_labels(const struct notes *n, struct str_pool *pool) {
     if (!n->labels.count)
         return NULL;
@@ -164,6 +167,7 @@ int notes_build(struct notes *n, enum object_type type, struct str_pool *pool, s
     return 0;
 }
 
+/* Terms of one key may come in either order (qsort is not stable): all of them must hold. */
 static int by_key(const void *a, const void *b) {
     const struct notes_term *s = a, *t = b;
 
@@ -201,6 +205,7 @@ static int write_term(struct buf *out, const struct notes_term *term) {
     return -EINVAL;
 }
 
+/* 64 KiB, as selector_parse takes, which reads the text later. */
 char *notes_selector(struct notes *n) {
     cleanup_buf struct buf out;
     int ret = 0;

@@ -1,4 +1,12 @@
-/* The tables of wanted fields and what is noted of each. */
+/* The tables of wanted fields and what is noted of each.
+ *
+ * A document is walked along its type's table (decode_fields), by the keys of JSON or by the numbers of
+ * protobuf; what no table names is passed over. A value that is wanted goes to its setter as text. Maps in
+ * lists (containers, conditions, owners) are noted in one place while they are open: begin empties it, end
+ * decides what is kept of it. Nothing is an object before decode_build.c makes one of the notes.
+ *
+ * For one more field: a member of struct notes, a setter, and a line in a table with the number that
+ * generated.proto has for it. */
 #include "informers/decode_fields.h"
 
 #include "api/types/quantity.h"
@@ -19,6 +27,8 @@ void notes_done(struct notes *notes) {
     free(notes->terms.items);
 }
 
+/* The vectors keep their memory, since the next object is most often as large; texts go with the arena. What
+ * is not 0 is what an absent field means: one replica, as the API defaults it, and -1 for no request. */
 void notes_reset(struct notes *notes) {
     struct notes old = *notes;
 
@@ -85,6 +95,7 @@ static void *room(struct notes *notes, void *items, uint32_t count, uint32_t *ca
     return xrealloc(items, *cap * size);
 }
 
+/* Whether vector v has room for one more. One rule for vectors of three types: hence a macro. */
 #define MORE(n, v, max)                                                                                      \
     ({                                                                                                       \
         void *room_ = room((n), (v)->items, (v)->count, &(v)->cap, sizeof(*(v)->items), (max));              \
@@ -176,6 +187,8 @@ static void add_label(struct notes *n, const char *text, size_t len) {
         n->labels.items[n->labels.count++] = (struct notes_pair){n->pair_key, notes_text(n, text, len)};
 }
 
+/* A key that comes twice in JSON: the last one counts, whole. Protobuf has no such begin; its entries come
+ * one by one. */
 static void begin_labels(struct notes *n) {
     n->labels.count = 0;
 }
@@ -268,7 +281,8 @@ static void add_term_value(struct notes *n, const char *text, size_t len) {
 
 #define LEN(a) ((uint8_t)(sizeof(a) / sizeof((a)[0])))
 #define KEY(k) .key = (k), .len = sizeof(k) - 1
-/* A key, and its number in the API's generated.proto (0: protobuf is not read). */
+/* A key, and its number in the API's generated.proto (0: protobuf is not read). No field of a message
+ * has the number 0, so that such an entry is never found there. */
 #define FIELD(k, n, t) KEY(k), .number = (n), .type = (t)
 #define STRING(k, n, f)                                                                                      \
     { FIELD(k, n, FIELD_STRING), .set = (f) }
@@ -278,6 +292,7 @@ static void add_term_value(struct notes *n, const char *text, size_t len) {
     { FIELD(k, n, FIELD_NUMBER), .set = (f) }
 #define BOOL(k, n, f)                                                                                        \
     { FIELD(k, n, FIELD_BOOL), .set = (f) }
+/* Quantities stand in maps from resource to quantity, whose entries protobuf finds by their name. */
 #define QUANTITY(k, f)                                                                                       \
     { FIELD(k, 0, FIELD_QUANTITY), .set = (f) }
 #define MAP(k, n, table)                                                                                     \
@@ -379,6 +394,7 @@ static const struct field address = {.type = FIELD_MAP,
                                      .count = LEN(address_fields),
                                      .begin = begin_entry,
                                      .end = end_address};
+/* A capital letter indeed: v1.DaemonEndpoint has it so. */
 static const struct field kubelet_endpoint[] = {NUMBER("Port", 1, set_kubelet_port)};
 static const struct field daemon_endpoints[] = {MAP("kubeletEndpoint", 1, kubelet_endpoint)};
 static const struct field node_status[] = {
@@ -409,7 +425,7 @@ static const struct field workload_spec[] = {
 };
 static const struct field workload_status[] = {NUMBER("replicas", 0, set_status_replicas)};
 
-/* Of two autoscalers on one target the older one counts. */
+/* creationTimestamp: of two autoscalers on one target the older one counts. */
 static const struct field hpa_metadata[] = {METADATA_FIELDS(annotations),
                                             STRING("creationTimestamp", 0, set_created)};
 static const struct field target_fields[] = {
@@ -429,6 +445,8 @@ static const struct field meta_root[] = {MAP("metadata", 1, metadata), STATUS_FI
 static const struct field hpa_root[] = {MAP("metadata", 0, hpa_metadata), MAP("spec", 0, hpa_spec),
                                         STATUS_FIELDS};
 
+/* Protobuf tells by its envelope that a Status comes (decode_proto.c), and has a table of its own for it; in
+ * JSON it stands where an object would, so that every root has STATUS_FIELDS too. */
 static const struct field proto_details[] = {NUMBER("retryAfterSeconds", 5, set_retry_seconds)};
 static const struct field proto_status[] = {
     STRING("message", 3, set_message),
@@ -443,6 +461,7 @@ const struct field *decode_status_fields(void) {
     return &root;
 }
 
+/* Those that are read whole need the notes for their names alone, in case they are left out. */
 const struct field *decode_fields(enum object_type type) {
     static const struct field roots[] = {
         [OBJECT_POD] = MAP("object", 0, pod_root),

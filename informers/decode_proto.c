@@ -1,4 +1,6 @@
-/* Walks protobuf by the same tables of wanted fields as JSON, with numbers in place of keys. */
+/* Walks protobuf by the same tables of wanted fields as JSON, with numbers in place of keys. Nothing is
+ * copied on the way: spans point into the frame, and setters copy what they keep. Fields may come in any
+ * order; a text or a number that comes again replaces the one before. */
 #include "informers/decode_proto.h"
 
 #include <errno.h>
@@ -65,7 +67,7 @@ static bool read_item(struct span *s, struct item *ret_item) {
     case WIRE_32:
         return read_bytes(s, 4, &ret_item->bytes);
     default:
-        return false;
+        return false; /* groups (3 and 4), which Kubernetes never had, or no wire type at all */
     }
 }
 
@@ -190,7 +192,7 @@ static bool set_item(struct notes *n, const struct field *f, const struct item *
     return set_bytes(n, f->type == FIELD_LIST ? f->in : f, item);
 }
 
-/* A message by its table. Its depth is that of the tables. */
+/* A message by its table. It recurses as deep as the tables nest, whatever was sent. */
 static bool walk(struct notes *n, const struct field *map, struct span message) {
     struct item item;
 

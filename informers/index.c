@@ -43,7 +43,8 @@ static void link_add(struct index_link *head, struct index_link *link) {
     head->prev = link;
 }
 
-/* Takes a link out; returns the head where it was the last one, else NULL. */
+/* Takes a link out; returns the head where it was the last one, else NULL: a list of one link beside its head
+ * has that head on both sides. So an entry finds the group that it leaves empty without a pointer to it. */
 static struct index_link *link_remove(struct index_link *link) {
     struct index_link *next = link->next;
 
@@ -298,7 +299,8 @@ static size_t term_cost(const struct index *index, const char *ns, const struct 
     return cost;
 }
 
-/* "app in (a, a)" must not find an object twice. */
+/* "app in (a, a)" must not find an object twice. selector_parse leaves such values out; a selector that was
+ * put together otherwise may have them. */
 static bool repeated(const struct selector_term *term, uint32_t at) {
     for (uint32_t i = 0; i < at; i++)
         if (str_eq(term->values[i], term->values[at]))

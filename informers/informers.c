@@ -1,6 +1,7 @@
 /* Resources that are followed, shared by their users. A feed is one resource as one type of object: a cache,
  * a follower for each namespace, and users. What is closed is taken apart on a later turn, so that users may
- * open and close inside their callbacks. */
+ * open and close inside their callbacks: whoever walks over feeds or users may find more of them at the next
+ * step, but never fewer. They are freed by on_later, when no callback is under way. */
 #include "informers/informers.h"
 
 #include "base/mem.h"
@@ -15,8 +16,8 @@ struct informer {
     struct informer *next;
     informer_fn *fn;
     void *arg;
-    bool told; /* what was there when it was opened */
-    bool closed;
+    bool told;   /* what was there when it was opened */
+    bool closed; /* hears nothing any more; freed by on_later */
 };
 
 struct feed {
@@ -69,7 +70,8 @@ static void notify(struct feed *feed, enum informer_change change, const struct 
             user->fn(user->arg, change, old, new_);
 }
 
-/* Objects go to the users as they arrive, before a list is whole: informer_synced tells when it is. */
+/* Objects go to the users as they arrive, before a list is whole: informer_synced tells when it is. The
+ * version before lives until they have seen it. */
 static void on_object(void *arg, struct object *object, uint32_t epoch) {
     struct feed *feed = arg;
     const struct object *old, *new_;
@@ -141,6 +143,7 @@ static struct feed *new_feed(struct informers *all, const struct resource *resou
     return feed;
 }
 
+/* Followers go first: they are what still puts objects into the cache. */
 static void free_feed(struct feed *feed) {
     for (size_t i = 0; i < feed->follower_count; i++)
         follower_free(feed->followers[i]);
@@ -184,7 +187,8 @@ static void free_closed_users(struct feed *feed) {
 }
 
 /* A feed ends with its last user: its watch is closed and its objects are let go. New users are told first,
- * since what they are told may open and close others. */
+ * since what they are told may open and close others. A feed that is opened by them stands before those that
+ * are still to come here; opening it has set the timer again. */
 static void on_later(void *arg) {
     struct informers *all = arg;
 
@@ -235,6 +239,7 @@ struct informers *informers_new(struct loop *loop, struct kube *kube,
     return all;
 }
 
+/* The pool goes last: every object of the caches has given its texts back by then. */
 void informers_free(struct informers *all) {
     if (!all)
         return;

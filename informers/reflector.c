@@ -180,7 +180,9 @@ static struct reflector_step in_list(struct reflector *r, const struct reflector
     return back_off(r, event, again && r->token ? REFLECTOR_LIST : REFLECTOR_SYNC);
 }
 
-/* What went wrong with a watch: resume from where it was, unless the kind is gone or that keeps failing. */
+/* What went wrong with a watch: resume from where it was, unless the kind is gone or that keeps failing. An
+ * error event that comes again and again may be about the version, whatever it says: three failures are
+ * enough to try without it. */
 static struct reflector_step watch_failed(struct reflector *r, const struct reflector_event *event) {
     if (is_gone(event))
         return gone(r, event);

@@ -1,4 +1,5 @@
-/* A binary heap of keys by time and arrival, with a map from key to place in the heap. */
+/* A binary heap of keys by time and arrival, with a map from key to item, which knows its place in the heap.
+ * An item is in both or in neither; its key is its own text, and so it leaves the map before it is freed. */
 #include "informers/workqueue.h"
 
 #include "base/map.h"
