@@ -390,7 +390,7 @@ static void on_later(void *arg) {
         if (!all && !f->again)
             continue;
         f->again = false;
-        f->news = refresh(f);
+        f->news |= refresh(f);
     }
     while ((f = find_news(s))) {
         f->news = false;
@@ -451,8 +451,11 @@ static struct metric_subscription *subscribe(struct metric_source *source,
     }
     sub->feed = feed_of(s, &question);
     subscribers_add(&sub->feed->users, &sub->head);
-    /* A failure is not told: who subscribes reads it at once. */
-    refresh(sub->feed);
+    /* Who subscribes reads a failure at once; those who were there are told on a later turn. */
+    if (refresh(sub->feed) && sub->head.next) {
+        sub->feed->news = true;
+        find_later(sub->feed, 0);
+    }
     return sub;
 }
 

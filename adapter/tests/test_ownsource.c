@@ -265,6 +265,28 @@ static void test_rules_that_come_and_go(void **state) {
     own_world_free(w);
 }
 
+/* Who subscribes in the turn of the change finds the failure first, and takes it from nobody. */
+static void test_one_comes_as_the_rules_go(void **state) {
+    struct own_world *w = world_new(OWN_VECTOR(SAMPLE("pod", "web-1", "3")));
+    struct follower f, g;
+
+    (void)state;
+    follow(&f, w, &depth_of_pods, 0);
+    fake_loop_run(w->loop, SEC);
+    expect(&f, QUALITY_VALUE, 0, "");
+    int told = f.told;
+    w->ruleset.registry = NULL;
+    w->ruleset.changed(w->ruleset.changed_arg);
+    follow(&g, w, &depth_of_pods, 0);
+    expect(&g, QUALITY_FAILED, 0, "no rule defines the metric depth of pods");
+    fake_loop_run(w->loop, SEC);
+    expect(&f, QUALITY_FAILED, 0, "no rule defines the metric depth of pods");
+    assert_int_equal(f.told, told + 1);
+    leave(&f);
+    leave(&g);
+    own_world_free(w);
+}
+
 static bool has_sent(const struct own_world *w, const char *query) {
     for (int i = 0; i < w->count && i < OWN_QUERIES; i++)
         if (str_eq(w->queries[i], query))
@@ -395,6 +417,7 @@ int main(void) {
         cmocka_unit_test(test_a_server_that_fails),
         cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_rules_that_come_and_go),
+        cmocka_unit_test(test_one_comes_as_the_rules_go),
         cmocka_unit_test(test_what_has_to_be_known_first),
         cmocka_unit_test(test_one_is_written_anew),
         cmocka_unit_test(test_what_cannot_be_asked),
