@@ -1,6 +1,11 @@
 /* The store: for each node one block of memory with what its last answer said, made anew with each answer out
  * of the batch that was read and the block before. Blocks of a node hardly change their size, which keeps the
- * heap in one piece. */
+ * heap in one piece.
+ *
+ * What came is a pod's or a node's only with a second point (usage_points.c); `ready` says of a block that
+ * something in it has one, and the store counts such blocks, so that readiness is known without a walk. A
+ * block is never changed once it is in the map: what was read out of it holds until the node's next answer.
+ */
 #include "adapter/usage.h"
 
 #include "adapter/usage_internal.h"
@@ -101,7 +106,9 @@ static bool begins_pod(const struct usage_batch *batch, uint32_t i) {
            strcmp(batch->rows[i]->ns, batch->rows[i - 1]->ns) != 0;
 }
 
-/* A text that is already there as the one before it is not written again. */
+/* A text that is already there as the one before it is not written again: of a namespace with many pods, and
+ * of pods with one container called alike, there is one. make_block counts by the same rule, or the texts
+ * would run over their end. */
 static const char *put_text(char **end, const char *before, const char *text) {
     if (before && strcmp(before, text) == 0)
         return before;
@@ -135,6 +142,8 @@ static struct stored_node *make_block(const struct usage_batch *batch, const cha
     return node;
 }
 
+/* Rows are sorted by namespace, pod and container, so pods and containers come out in the order that find_pod
+ * and the callers ask for. old: the block before, for the points that the new ones are measured against. */
 static void fill_pods(struct stored_node *node, const struct usage_batch *batch,
                       const struct stored_node *old, char *texts, usec_t resolution) {
     struct stored_container *containers = (struct stored_container *)&node->pods[node->pod_count];
@@ -160,6 +169,7 @@ static void fill_pods(struct stored_node *node, const struct usage_batch *batch,
     }
 }
 
+/* Adds a block to the sums, or takes it out (sign -1, which as an unsigned number wraps to the same). */
 static void count_node(struct usage_store *store, const struct stored_node *node, int sign) {
     uint32_t by = (uint32_t)sign;
 
@@ -189,7 +199,7 @@ int usage_store_take(struct usage_store *store, const char *node, const char *te
     count_node(store, new_, 1);
     if (old)
         count_node(store, old, -1);
-    map_put(&store->nodes, new_->name, new_);
+    map_put(&store->nodes, new_->name, new_); /* its key with it: the old name goes with the old block */
     free(old);
     return 0;
 }
@@ -213,6 +223,7 @@ static bool usage_of(const struct usage_points *points, const char *name, struct
     return points->has_prev && usage_points_rate(points, &ret_usage->cpu_nano);
 }
 
+/* Of a pod, the container that was measured first tells the time and the window, as with metrics-server. */
 static void set_time(struct metrics_object *object, const struct usage_points *points) {
     if (object->usage_count && object->at <= points->last.at)
         return;
@@ -220,6 +231,7 @@ static void set_time(struct metrics_object *object, const struct usage_points *p
     object->window = points->last.at - points->prev.at;
 }
 
+/* Else the pod is left out as a whole: a sum without one of its containers would look like less load. */
 static bool has_two_points(const struct stored_pod *pod) {
     for (uint32_t i = 0; i < pod->count; i++)
         if (!pod->containers[i].points.has_prev)
@@ -277,6 +289,8 @@ void usage_add(int64_t *sum, const struct metrics_usage *usage, enum usage_resou
 
 void usage_store_value(const struct usage_store *store, const struct usage_pod *pod, const char *container,
                        enum usage_resource resource, struct pod_value *ret_value) {
+    /* The same steps as usage_store_pod with no object made of them. The time is the pod's also where one
+     * container is asked for: it is that of the PodMetrics in which HPA would find it. */
     const struct stored_pod *stored = stored_pod(store, pod);
     struct metrics_object object = {0};
     struct metrics_usage usage;
@@ -314,6 +328,7 @@ void usage_store_namespaces(const struct usage_store *store, const char *node, u
     const struct stored_node *stored = map_get(&store->nodes, node);
     uint32_t count = stored ? stored->pod_count : 0, end;
 
+    /* Pods of one namespace stand side by side. */
     for (uint32_t i = 0; i < count; i = end) {
         const struct stored_pod *pods = stored->pods;
         usec_t newest = INT64_MIN;

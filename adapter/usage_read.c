@@ -1,4 +1,8 @@
-/* A kubelet's answer to /metrics/resource, gathered into one row for each container. */
+/* A kubelet's answer to /metrics/resource, gathered into one row for each container.
+ *
+ * The families come one behind the other, so what belongs to one container is spread over the text: rows are
+ * found again by key. Nothing of an answer counts before all of it has been read; the rows lie in the batch,
+ * whose memory is used again for the next answer of any node. */
 #include "adapter/usage_internal.h"
 
 #include "adapter/exposition.h"
@@ -10,6 +14,7 @@
 /* What a family says about a row. */
 enum field { FIELD_CPU, FIELD_MEMORY, FIELD_START };
 
+/* The five that metrics-server reads; what else a kubelet tells (swap, scrape_error) is passed over. */
 static const struct family {
     const char *name;
     enum field field;
@@ -59,6 +64,8 @@ static uint64_t counted(double value, double scale) {
 
 static void set_field(struct usage_row *row, enum field field, const struct exposition_sample *sample,
                       usec_t asked) {
+    /* INT64_MIN: the line has no timestamp. Others must fit as microseconds, with room for their differences.
+     */
     int64_t ms = sample->timestamp_ms;
     bool sound = ms > INT64_MIN / 2000 && ms < INT64_MAX / 2000;
 
@@ -113,6 +120,7 @@ static int take_sample(void *arg, const struct exposition_sample *sample) {
     struct usage_row *row = row_of(batch, &sample->series);
     if (row)
         set_field(row, family->field, sample, reading->asked);
+    /* Labels are whatever the node says: without a bound one kubelet could fill the memory. */
     if (batch->by_key.len > USAGE_CONTAINERS_MAX)
         return err_set(reading->err, -E2BIG, "more than %d containers", USAGE_CONTAINERS_MAX);
     return 0;
@@ -131,6 +139,7 @@ static bool same_pod(const struct usage_row *a, const struct usage_row *b) {
     return strcmp(a->pod, b->pod) == 0 && strcmp(a->ns, b->ns) == 0;
 }
 
+/* A 0 is one that was not told, as with metrics-server: what runs has used some cpu and some memory. */
 bool usage_row_complete(const struct usage_row *row) {
     return row->point.cpu > 0 && row->memory > 0;
 }
@@ -149,6 +158,8 @@ static void drop_incomplete(struct usage_batch *batch) {
     batch->count = kept;
 }
 
+/* The order is that of the store's blocks, and brings the containers of a pod together for drop_incomplete.
+ */
 static void sort_rows(struct usage_batch *batch) {
     struct map_iter it = {0};
     void *row;
@@ -164,7 +175,7 @@ static void sort_rows(struct usage_batch *batch) {
 int usage_batch_read(struct usage_batch *batch, const char *text, size_t len, usec_t asked, struct err *err) {
     struct reading reading = {.batch = batch, .asked = asked, .err = err};
 
-    map_done(&batch->by_key);
+    map_done(&batch->by_key); /* before the arena: its keys lie there */
     arena_reset(&batch->arena);
     batch->node = (struct usage_row){0};
     batch->count = 0;

@@ -1,4 +1,5 @@
-/* Metrics of cpu and memory, and the refusal of all others. */
+/* Metrics of cpu and memory, and the refusal of all others. A refusal is made once, when the subscription is,
+ * and told with every reading: such a metric has no value and never will. */
 #include "adapter/usage_wanted.h"
 
 #include "base/mem.h"

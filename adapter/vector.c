@@ -1,5 +1,10 @@
 /* The samples lie in one array, that of a part in its whole's, their texts in an arena, and each pair of
- * labels that is looked up by has an open-addressing table of sample numbers. */
+ * labels that is looked up by has an open-addressing table of sample numbers.
+ *
+ * A vector is filled (vector_word, vector_add), sealed, perhaps grouped, and from then on only read and
+ * parted. It is counted: each part holds its whole, so that the cache may drop the whole while a namespace's
+ * part is still in use. Indexes are made when they are first asked for, also of one that is const: they are
+ * no part of what it says, and there is one thread. */
 #include "adapter/vector.h"
 
 #include "base/arena.h"
@@ -93,7 +98,7 @@ void vector_add(struct vector *vector, const struct vector_sample *sample) {
         memcpy(labels, sample->labels, n * sizeof(*labels));
     }
     store->samples[vector->count] = *sample;
-    store->samples[vector->count++].labels = labels;
+    store->samples[vector->count++].labels = labels; /* the caller's array is its own */
 }
 
 void vector_seal(struct vector *vector, usec_t fetched) {
@@ -107,6 +112,7 @@ void vector_seal(struct vector *vector, usec_t fetched) {
     vector->fetched = fetched;
 }
 
+/* By text: what is interned here need not be the same pointer as in the question that vector_part asks. */
 static struct vector_group *group_of(struct vector_store *store, const char *value) {
     struct vector_group *group = map_get(&store->groups, value);
 
@@ -129,7 +135,7 @@ void vector_group(struct vector *vector, const char *label) {
 
     for (uint32_t i = 0; i < vector->count; i++) {
         const char *value = str_or_empty(vector_label(&vector->samples[i], label));
-        if (!group || group->value != value) /* texts are interned */
+        if (!group || group->value != value) /* texts are interned; neighbours are often of one group */
             group = group_of(store, value);
         group->count++;
         of[i] = group;
@@ -149,7 +155,7 @@ void vector_group(struct vector *vector, const char *label) {
 
 struct vector *vector_part(struct vector *grouped, const char *value) {
     const struct vector_group *group = map_get(&grouped->store->groups, value);
-    struct vector *part = vector_new();
+    struct vector *part = vector_new(); /* for its counter and its indexes; it owns no samples */
 
     part->fetched = grouped->fetched;
     part->count = group ? group->count : 0;
@@ -166,7 +172,8 @@ const char *vector_label(const struct vector_sample *sample, const char *name) {
     return NULL;
 }
 
-/* Values of labels come from whoever is scraped. */
+/* Values of labels come from whoever is scraped, so the hash is the keyed one. The factor keeps the same two
+ * texts in the other order apart. */
 static uint32_t hash_of(const char *ns, const char *value) {
     return map_hash(value, strlen(value)) + (ns ? 31U * map_hash(ns, strlen(ns)) : 0);
 }
@@ -203,6 +210,7 @@ static struct vector_index *index_new(const struct vector *v, const char *ns_lab
     struct vector_index *index = ARENA_NEW(&v->store->arena, struct vector_index);
     uint32_t cap = 16;
 
+    /* Half of the slots stay free at least: searches are short, and there is one to end each. */
     while (cap < 2 * v->count)
         cap *= 2;
     index->mask = cap - 1;
@@ -234,6 +242,8 @@ const struct vector_sample *vector_find(const struct vector *vector, const char 
     return vector_find2(vector, NULL, NULL, label, value);
 }
 
+/* An index has two to four slots a sample: three are counted, whether it has been made or not, so that the
+ * cache's sums do not change behind its back. */
 size_t vector_size(const struct vector *vector) {
     const struct vector_store *store = vector->store;
 

@@ -1,5 +1,11 @@
 /* Reads a query as Prometheus would, as far as it is made of what is known here, and proves on the way that
- * each element of its result comes from the series of one object. */
+ * each element of its result comes from the series of one object.
+ *
+ * One pass does it all: a recursive descent over the text, which returns for each expression what is known of
+ * it (struct widen_value) and, as it goes, copies the text to out without the matchers that may go. There is
+ * no way back: whatever is not understood, or cannot be proven, ends the pass with false, the copy is thrown
+ * away, and the query is tried again less wide, or sent as it is. So a rule that is missing here costs a
+ * query and never a wrong value; why each rule is needed: docs/decisions/017-what-is-widened.md. */
 #include "adapter/widen_internal.h"
 
 #include "base/str.h"
@@ -30,7 +36,8 @@ static const struct binary binaries[] = {
 };
 
 /* Functions whose every element comes from one of their argument's, by arguments: r a range, v a vector, n a
- * number. Only required ones must be there. */
+ * number. Only required ones must be there. Not among them: what makes an element of nothing (absent,
+ * vector), of all elements (scalar), or gives one other labels (label_replace, label_join). */
 static const struct function {
     const char *name, *arguments;
     size_t required;
@@ -97,6 +104,7 @@ static const struct function {
     {"year", "v", 1},
 };
 
+/* Those whose result for a group depends on that group's series alone, and has no labels but the group's. */
 static const char *const aggregations[] = {"sum",    "avg",    "min",   "max", "count",
                                            "stddev", "stdvar", "group", NULL};
 /* Words of the language that are no names here: other aggregations, and what cannot begin an expression. */
@@ -113,6 +121,7 @@ static bool is_one_of(const char *const *words, const char *word) {
 
 static bool take_expression(struct widener *w, int precedence, struct widen_value *ret_value);
 
+/* The next operator, where it binds tightly enough; a looser one is left to whoever called the caller. */
 static const struct binary *take_binary(struct widener *w, int precedence) {
     for (size_t i = 0; i < sizeof(binaries) / sizeof(binaries[0]); i++) {
         const struct binary *o = &binaries[i];
@@ -134,6 +143,7 @@ static bool meet(const struct widen_value *a, const struct widen_value *b) {
 
 /* left becomes what the operator makes of both. */
 static bool combine(const struct binary *o, struct widen_value *left, const struct widen_value *right) {
+    /* With a number on one side the other side is what counts; of two vectors both have the same shape. */
     struct widen_value result = left->shape == SHAPE_NUMBER ? *right : *left;
     bool number = left->shape == SHAPE_NUMBER || right->shape == SHAPE_NUMBER;
 
@@ -148,6 +158,8 @@ static bool combine(const struct binary *o, struct widen_value *left, const stru
     return result.shape == SHAPE_NUMBER || result.distinct;
 }
 
+/* Up to the closing bracket. Of all arguments one at most is not a number, and what is known of it is known
+ * of the result. */
 static bool take_arguments(struct widener *w, const struct function *f, struct widen_value *ret_value) {
     size_t n = 0;
     bool comma = false;
@@ -171,6 +183,7 @@ static bool drop_le(const struct widener *w, struct widen_value *value) {
     struct widen_set *set = &value->labels;
     uint32_t kept = 0;
 
+    /* An object's name in le would be lost with it. */
     if (strcmp(w->labels->object, "le") == 0 || (w->labels->ns && strcmp(w->labels->ns, "le") == 0))
         return false;
     if (value->shape == SHAPE_SERIES)
@@ -224,6 +237,8 @@ static bool take_aggregation(struct widener *w, struct widen_value *ret_value) {
     struct widen_set by;
     struct widen_value over;
 
+    /* Groups are distinct by their nature, also over what is not: this is what makes a selector without a
+     * name usable at all. */
     if (!take_by_and_over(w, &by, &over) || over.range || over.shape == SHAPE_NUMBER)
         return false;
     if (!widen_set_has(&by, w->labels->object) || widen_set_has(&by, "__name__"))
@@ -304,6 +319,8 @@ static bool widen(const char *query, const struct widen_labels *labels, bool nam
                         .out = out};
     struct widen_value value;
 
+    /* Series by themselves are not enough: two of one object would be two elements, of which the narrow
+     * query's answer and the wide one's need not name the same. */
     arena_init(&arena, 4096);
     buf_reset(out);
     if (!take_expression(&w, PREC_OR, &value) || value.shape != SHAPE_OBJECTS || value.range)

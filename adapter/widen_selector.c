@@ -1,4 +1,8 @@
-/* Selectors and what may stand behind them, and lists of labels: where text is left out and put in. */
+/* Selectors and what may stand behind them, and lists of labels: where text is left out and put in.
+ *
+ * The text is copied to out in one pass from front to back: w->copied is how far, and each cut or insertion
+ * must lie behind the one before it. What was written cannot be taken back; whoever fails returns false, and
+ * the whole copy goes. */
 #include "adapter/widen_internal.h"
 
 #include "base/str.h"
@@ -28,6 +32,7 @@ bool widen_take(struct widener *w, const char *token) {
     return promql_take(&w->in, token);
 }
 
+/* A keyword ends where a name would: "by" is not the beginning of by_zone. */
 bool widen_take_keyword(struct widener *w, const char *word) {
     size_t len = strlen(word);
 
@@ -141,10 +146,12 @@ static bool leave_out(struct selector *s, const char *label, const char *value, 
         m->out = asks_for_names(m, value) && (regex_too || !m->regex);
         out += m->out;
     }
+    /* With the value known the request's own matcher is known by it, and others may stand beside it. */
     return out && (value || positive == 1);
 }
 
-/* A selector must ask for something that is not empty; this is certain. */
+/* A selector must ask for something that is not empty, or Prometheus refuses the query. With a name it does;
+ * of the matchers that stay only = and != are believed, as what an expression matches is not looked into. */
 static bool stays_selective(const struct selector *s, const char *name) {
     for (uint32_t i = 0; i < s->count && !name; i++) {
         const struct matcher *m = &s->matchers[i];
@@ -154,6 +161,7 @@ static bool stays_selective(const struct selector *s, const char *name) {
     return name;
 }
 
+/* Whether all its series have the same name; then no two of them differ in the name alone. */
 static bool has_one_name(const struct selector *s, const char *name) {
     for (uint32_t i = 0; i < s->count && !name; i++) {
         const struct matcher *m = &s->matchers[i];
@@ -190,6 +198,7 @@ bool widen_selector(struct widener *w, const char *name, struct widen_value *ret
         return false;
     if (!leave_out(&s, l->object, l->object_value, true))
         return false;
+    /* A request names one namespace, so what stands in an expression is the template's own. */
     if (w->namespaces && !leave_out(&s, l->ns, l->ns_value, false))
         return false;
     if (!stays_selective(&s, name))
@@ -205,6 +214,7 @@ static bool take_range(struct widener *w, struct widen_value *value) {
     promql_skip(&w->in);
     if (value->shape == SHAPE_NUMBER || value->range || !take_duration(w))
         return false;
+    /* Of [1h:5m] the step may be missing; of [5m] nothing may. */
     bool subquery = widen_take(w, ":");
     promql_skip(&w->in);
     if (subquery && *w->in.at != ']' && !take_duration(w))
@@ -265,6 +275,8 @@ bool widen_set_equal(const struct widen_set *a, const struct widen_set *b) {
     return a->count == b->count;
 }
 
+/* The namespace that is put in is not in ret_set: sets are compared as the template wrote them, and every one
+ * of them has the namespace then. */
 bool widen_by(struct widener *w, struct widen_set *ret_set) {
     const char *end = NULL;
 

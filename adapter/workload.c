@@ -1,5 +1,11 @@
 /* Counting pods and nodes: a counter for each different selector of a namespace, kept by the informers'
- * changes; those whose number has moved are told once, at the end of the turn. */
+ * changes; those whose number has moved are told once, at the end of the turn.
+ *
+ * An informer is open while its kind has a counter, and a counter lives while it has a subscription. Until
+ * the first list is whole (synced) nothing is counted; then every counter is counted once from the cache, and
+ * from there on by differences, so that a change of one pod costs a look at the selectors of its namespace
+ * and nothing else. A counter is in the map of its key, in its space and, while it waits to be told, in the
+ * list of those that changed; counter_drop takes it out of all three. */
 #include "adapter/workload.h"
 
 #include "adapter/subscribers.h"
@@ -79,6 +85,7 @@ static void mark(struct counter *c) {
     w->changed = c;
 }
 
+/* Leaves c->changed as it is: the counter goes, and is told nothing any more. */
 static void unmark(struct counter *c) {
     struct counter **at = &c->kind->source->changed;
 
@@ -104,6 +111,7 @@ static void on_object(void *arg, enum informer_change change, const struct objec
     }
 }
 
+/* By counts once more: the selector is the cache's to judge, but not which pods are finished. */
 static void count_one(void *arg, const struct object *object) {
     struct counter *c = arg;
 
@@ -137,10 +145,11 @@ static void look(struct followed *kind) {
     const char *error = err->code ? err_text(err) : "";
 
     if (!str_eq(kind->error, error)) {
-        if (!kind->error[0])
+        if (!kind->error[0]) /* since the first one: another reason begins no new wait */
             kind->since = clock_wall();
         free(kind->error);
         kind->error = xstrdup(error);
+        /* Once there are numbers an error does not change them; they only grow old (age). */
         if (!kind->synced)
             all_changed(kind, false);
     }
@@ -162,6 +171,8 @@ static void on_turn(void *arg) {
     for (size_t i = 0; i < KINDS; i++)
         if (w->kinds[i].informer)
             look(&w->kinds[i]);
+    /* A subscriber may end its own or any other subscription meanwhile, and so drop counters, also this one,
+     * whose memory then waits for us. */
     while (w->changed) {
         struct counter *c = w->changed;
         w->changed = c->next_changed;
@@ -205,6 +216,8 @@ static int counter_of(struct workload_source *w, const struct metric_request *re
     struct followed *kind = &w->kinds[request->metric->workload];
     const char *ns = kind->resource->namespaced ? request->ns : "";
     const char *selector = str_or_empty(request->metric->selector);
+    /* Selectors are compared as they are written: two that mean the same are counted twice, and no harm done.
+     */
     cleanup_free char *key = xasprintf("%s\n%s\n%s", kind->resource->plural, ns, selector);
 
     *ret_counter = map_get(&w->counters, key);
@@ -265,6 +278,7 @@ static struct metric_subscription *subscribe(struct metric_source *source,
         sub->why = xstrdup(err.text);
         return sub;
     }
+    /* Never told inside this call: where there is a number already, at the end of the turn. */
     subscribers_add(&sub->counter->users, &sub->head);
     if (sub->counter->kind->synced)
         mark(sub->counter);
@@ -293,6 +307,7 @@ static void age(struct metric_subscription *sub, usec_t now, struct sample *ret_
     ret_sample->at = kind->error[0] ? kind->since : now;
     if (sub->max_age <= 0 || now - ret_sample->at <= sub->max_age)
         return;
+    /* The sample borrows the text until the next reading. */
     free(sub->stale);
     sub->stale =
         xasprintf("%s have not been followed since %s, longer than maxAge %s: %s", kind->resource->plural,
