@@ -1,4 +1,6 @@
-/* Runs a formula. */
+/* Runs a formula: step by step over a stack of numbers. Jumps come from if() alone and lead forward, so that
+ * a run takes no more steps than there are. It allocates nothing, and fails only by a metric that is missing
+ * or a number that is not finite. */
 #include "api/types/formula_code.h"
 
 #include <errno.h>
@@ -113,6 +115,7 @@ int formula_eval(const struct formula *formula, const struct formula_input *in, 
             continue;
         }
         int ret = compute(step, in, &s);
+        /* only a step that names a metric ends so */
         if (ret == -ENODATA)
             *ret_metric = step->arg;
         if (ret < 0)

@@ -1,4 +1,5 @@
-/* The words that the API uses for the enumerations of api/types. */
+/* The words that the API uses for the enumerations of api/types. They stand in specs, in status and in
+ * records, so that none of them may change. */
 #include "api/types/policy.h"
 #include "api/types/sample.h"
 

@@ -1,4 +1,8 @@
-/* Cached objects: made in one block where that is possible, shared by counting, freed with the last user. */
+/* Cached objects: made in one block where that is possible, shared by counting, freed with the last user.
+ *
+ * Three things are counted, each for itself: objects, label sets and containers, and the texts of the pool.
+ * An object holds one reference of all that it points to and gives them back when it goes, in whatever order
+ * the others go. The counts are plain numbers: objects never leave the loop's thread. */
 #include "api/types/object.h"
 
 #include "api/types/policy.h"
@@ -80,7 +84,8 @@ const char *labels_get(const struct labels *labels, const char *key) {
     return NULL;
 }
 
-/* Every type begins with a struct object, so that one pointer fits all. */
+/* Every type begins with a struct object, so that one pointer fits all. The block of object_new begins with
+ * it as well: free of that pointer frees the texts behind it. */
 static size_t type_size(enum object_type type) {
     switch (type) {
     case OBJECT_POD:
@@ -206,6 +211,7 @@ static void node_done(const struct node *node) {
     str_release(node->meta.pool, node->metrics_path);
 }
 
+/* What a policy's spec and status say lives in its arena; nothing of it is in the pool. */
 static void policy_done(struct policy_object *policy) {
     arena_done(&policy->arena);
     json_decref(policy->status_json);
@@ -253,6 +259,7 @@ const struct object *object_ref(const struct object *o) {
     return o;
 }
 
+/* The type's own part first, which takes the pool from meta. */
 static void object_free(struct object *o) {
     type_done(o);
     labels_unref(o->labels, o->pool);

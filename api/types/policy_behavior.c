@@ -77,7 +77,8 @@ static int read_tolerance(struct reader *r, const json_t *rules, const struct pa
     return 0;
 }
 
-/* scaleUp or scaleDown; ret has the defaults already, of which only what is given is replaced. */
+/* scaleUp or scaleDown; ret has the defaults already, of which only what is given is replaced. An hour for
+ * the window, as half an hour for a policy's period above, is what HPA's validation allows. */
 static int read_rules(struct reader *r, const json_t *behavior, const struct path *path,
                       struct scaling_rules *ret) {
     static const char *const selects[] = {"Max", "Min", "Disabled"};

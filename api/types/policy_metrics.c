@@ -106,6 +106,7 @@ static int read_source(struct reader *r, const json_t *source, const struct path
 
 /* type, as the word and as written. A policy's is one of ours; HPA fails a metric of any other alone. */
 static int read_type(struct reader *r, const json_t *item, const struct path *path, struct metric_spec *m) {
+    /* In the order of enum metric_type, as the keys in read_metric; HPA's come first. */
     static const char *const types[] = {"Resource", "ContainerResource", "Pods",    "Object",
                                         "External", "Prometheus",        "Workload"};
     struct read_words words = {types, r->hpa ? METRIC_EXTERNAL + 1 : METRIC_UNKNOWN};

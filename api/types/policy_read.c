@@ -1,4 +1,6 @@
-/* Reading members of a policy's spec, with errors that name the field and say what to change. */
+/* Reading members of a policy's spec, with errors that name the field and say what to change. What is absent
+ * leaves the caller's value, which is the default, unless it is required; what is there is right or an error.
+ * A path is a chain of elements on the callers' stacks, which costs nothing as long as all is well. */
 #include "api/types/policy_read.h"
 #include "api/types/quantity.h"
 #include <errno.h>
@@ -159,7 +161,8 @@ bool read_has(const json_t *object, const char *key) {
     return member(object, key) != NULL;
 }
 
-/* A number as a quantity's text: the shortest that reads back as the same number. */
+/* A number as a quantity's text: the shortest that reads back as the same number. 15 digits always survive
+ * the way through a double (DBL_DIG), and 17 always tell two of them apart. */
 static const char *number_text(struct arena *arena, const json_t *number) {
     char text[32];
 

@@ -23,10 +23,12 @@ static int read_end(struct reader *r, const json_t *item, const struct path *pat
         return read_error(r, path, NULL, "set exactly one of end and duration");
     if (read_has(item, "end"))
         return read_cron(r, item, path, "end", &ret->end);
+    /* From the grain of cron up to a month of 31 days. */
     return read_duration(r, item, path, "duration", (struct read_range){USEC_PER_MIN, 744 * USEC_PER_HOUR},
                          &ret->duration);
 }
 
+/* Held against each other alone. The spec's own limits do not bound them: a window is there to move those. */
 static int read_bounds(struct reader *r, const json_t *item, const struct path *path,
                        struct policy_schedule *ret) {
     const struct read_range range = {0, INT32_MAX};

@@ -112,6 +112,7 @@ static int read_parts(struct reader *r, const json_t *spec, policy_part_fn *cons
     return 0;
 }
 
+/* In this order: what is held against another part is read behind it. */
 int policy_read_spec(const json_t *spec, struct arena *arena, struct policy_spec *ret_spec, struct err *err) {
     static policy_part_fn *const parts[] = {
         read_target_ref,

@@ -1,4 +1,6 @@
-/* MetricSource and ClusterMetricSource: spec, read with errors that say what to change. */
+/* MetricSource and ClusterMetricSource: spec, read with errors that say what to change. Whoever may write a
+ * MetricSource need not have the right to read Secrets, and their names become parts of paths that are asked
+ * for with our rights: so names are held against the alphabet of the API, not merely escaped. */
 #include "api/types/promsource.h"
 
 #include "api/types/document.h"
@@ -6,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* As in the definition's schema, which a stored object may be older than. */
 static const usec_t SHORTEST = 100 * USEC_PER_MSEC;
 static const usec_t TIMEOUT_MAX = 5 * USEC_PER_MIN;
 static const usec_t INTERVAL_MAX = USEC_PER_HOUR;
@@ -84,6 +87,7 @@ static int read_bool(struct reader *r, const json_t *object, const struct path *
     return 0;
 }
 
+/* After the url, whose scheme it is held against. */
 static int read_tls(struct reader *r, const json_t *spec, const struct path *up, struct promsource_spec *s) {
     const struct path path = {up, "tls", 0};
     const struct path ca = {&path, "caSecret", 0}, cert = {&path, "certSecret", 0};
@@ -135,6 +139,7 @@ static int read_header(struct reader *r, const json_t *way, const struct path *p
     return e;
 }
 
+/* One way alone: which of two the server would look at is not ours to guess. */
 static int read_auth(struct reader *r, const json_t *spec, const struct path *up, struct promsource_spec *s) {
     static const struct {
         const char *name, *key; /* default key of the Secret */

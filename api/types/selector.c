@@ -1,9 +1,13 @@
-/* Label selectors in their text form: a recursive descent over the grammar of apimachinery's labels.Parse. */
+/* Label selectors in their text form: a recursive descent over the grammar of apimachinery's labels.Parse.
+ * What that takes is taken here, and what it refuses is refused: a selector that means one thing here and
+ * another in the API server would count other pods than the workload's. */
 #include "api/types/selector.h"
 #include "base/str.h"
 #include <errno.h>
 #include <string.h>
 
+/* The lengths of names and prefixes are apimachinery's (IsQualifiedName). The text has no bound there; ours
+ * is far above what fits a URL. */
 enum { SELECTOR_TEXT_MAX = 65536, LABEL_NAME_MAX = 63, LABEL_PREFIX_MAX = 253 };
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_COMMA, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_NOT, TOKEN_OP };
@@ -133,7 +137,8 @@ static void add_value(struct selector_term *term, const char *value) {
     term->values[term->count++] = value;
 }
 
-/* How many values the list at the parser's place can have at most. */
+/* How many values the list at the parser's place can have at most: one more than commas, up to its end. The
+ * arena cannot grow what it has given. */
 static size_t values_max(const struct parser *p) {
     size_t n = 2;
 
@@ -191,7 +196,7 @@ static int parse_order(struct parser *p, struct selector_term *term) {
     term->values = ARENA_ARRAY(p->arena, const char *, 1);
     term->count = 1;
     next_token(p);
-    struct parser at_value = *p;
+    struct parser at_value = *p; /* for the error, which is to point at the value and not behind it */
     if (p->token != TOKEN_WORD)
         return expected(p, "a whole number");
     int ret = take_value(p, &term->values[0]);
@@ -230,6 +235,7 @@ static int parse_term(struct parser *p, struct selector_term *term) {
     return parse_operator(p, term);
 }
 
+/* Commas within lists are counted too: that is more room than is needed, and never less. */
 static size_t terms_max(const char *text) {
     size_t n = 1;
 
@@ -263,6 +269,7 @@ int selector_parse(const char *text, struct arena *arena, struct selector *ret_s
     return 0;
 }
 
+/* A label that is no whole number is neither more nor less, as in Requirement.Matches. */
 static bool order_matches(const struct selector_term *term, const char *value) {
     int64_t is, bound;
 

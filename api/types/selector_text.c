@@ -1,11 +1,13 @@
 /* A LabelSelector object (matchLabels, matchExpressions) as the text form of a selector, in the order that
- * apimachinery prints it: terms by key, values sorted. */
+ * apimachinery prints it: terms by key, values sorted. So equal selectors have equal texts, however they were
+ * written. */
 #include "api/types/selector.h"
 #include "base/buf.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Terms are sorted by insertion, which is quadratic: hence a bound, where the API has none. */
 enum { TERMS_MAX = 256, VALUES_MAX = 256, TEXT_MAX = 65536 };
 
 /* One term, written out, with the key it is sorted by. */

@@ -1,4 +1,6 @@
-/* YAML trees by libyaml. */
+/* YAML trees by libyaml. Nodes live as long as the document and are never copied; an alias is the very node
+ * that it stands for, so that a text of a few lines cannot grow while it is loaded. Of equal keys the first
+ * counts: libyaml does not refuse them. */
 #include "api/types/yaml_doc.h"
 
 #include "base/str.h"
@@ -31,7 +33,7 @@ int yaml_doc_parse(const char *path, const char *text, size_t len, struct yaml_d
     if (yaml_parser_load(&parser, &ret_doc->document)) {
         ret_doc->path = path;
         ret_doc->loaded = true;
-    } else {
+    } else { /* the half-read document has been freed by libyaml: loaded stays false */
         ret = err_set(err, -EINVAL, "%s:%zu: not YAML: %s", path, problem_line(&parser, text),
                       parser.problem ? parser.problem : "unreadable");
     }
@@ -49,6 +51,7 @@ yaml_node_t *yaml_doc_root(struct yaml_doc *doc) {
     return yaml_document_get_root_node(&doc->document);
 }
 
+/* The words of YAML 1.2's core schema (10.3.2). In quotes they are texts. */
 bool yaml_is_null(const yaml_node_t *node) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
 
@@ -72,6 +75,7 @@ yaml_node_t *yaml_get(struct yaml_doc *doc, yaml_node_t *map, const char *key) {
     return NULL;
 }
 
+/* libyaml's vectors end at top, which is one past the last; end is what was allocated. */
 bool yaml_pair(struct yaml_doc *doc, yaml_node_t *map, size_t i, yaml_node_t **ret_key,
                yaml_node_t **ret_value) {
     if (!map || map->type != YAML_MAPPING_NODE)
