@@ -129,11 +129,12 @@ static const char *reason(const struct err *err) {
     return err->code == -ETIMEDOUT ? "no answer in time" : err_text(err);
 }
 
-/* Nobody there: not asked again for 1 s, 2 s, … 30 s. One that answers too slowly is there. */
+/* Nobody there: not asked again for 1 s, 2 s and so on up to 30 s. One that answers too slowly or too much is
+ * there, and others are answered: one request must not keep them from it. */
 static void note_down(struct remote *r, const struct http_reply *reply, usec_t took) {
     r->stats.failures++;
     snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s", reason(&reply->err));
-    if (reply->err.code == -ETIMEDOUT && took >= TIMEOUT)
+    if (reply->err.code == -E2BIG || (reply->err.code == -ETIMEDOUT && took >= TIMEOUT))
         return;
     r->stats.up = false;
     r->down_until = loop_now(r->loop) + backoff_next(&r->backoff, 0);

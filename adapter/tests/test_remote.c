@@ -400,6 +400,19 @@ static void test_slow(void **state) {
     assert_int_equal(get(w, METRIC, NULL)->status, 200);
 }
 
+/* Nor is one that answers too much: whoever asks for that would take the remote from all others. */
+static void test_too_large(void **state) {
+    struct world *w = *state;
+
+    start(w, (struct remote_options){0});
+    w->metric = (struct fake_reply){0};
+    err_set(&w->metric.err, -E2BIG, "the answer is larger than 8388608 bytes");
+    assert_int_equal(get(w, METRIC, NULL)->err.code, -E2BIG);
+    assert_true(stats(w).up);
+    w->metric = (struct fake_reply){.status = 200, .body = "values"};
+    assert_int_equal(get(w, METRIC, NULL)->status, 200);
+}
+
 static void on_done_free(void *arg, const struct remote_answer *answer, const struct err *err) {
     struct world *w = arg;
 
@@ -447,6 +460,7 @@ int main(void) {
         TEST(test_bad_options),
         TEST(test_cancel_and_bounds),
         TEST(test_slow),
+        TEST(test_too_large),
         TEST(test_freed_inside),
         TEST(test_loops),
     };
