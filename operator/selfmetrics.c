@@ -1,4 +1,11 @@
-/* The operator's own metrics, by Prometheus' naming conventions. */
+/* The operator's own metrics, by Prometheus' naming conventions: seconds and bytes, counters that end in
+ * _total.
+ *
+ * Nothing is kept here. Each part counts for itself and is asked when somebody scrapes, so that metrics that
+ * nobody reads cost nothing, and a scrape is a walk over numbers that are there.
+ *
+ * The text format wants all samples of a family in one group, behind its HELP and TYPE. Where there are
+ * several things with the same families (informers, sources) each family walks over all of them. */
 #include "operator/selfmetrics_internal.h"
 
 #include <inttypes.h>
@@ -8,6 +15,8 @@ void selfmetrics_head(struct buf *b, const char *name, const char *type, const c
     buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* 17 digits bring a double back as it was. Counters are whole numbers of 64 bits, which a double holds up
+ * to 2^53: more than any of them reaches. */
 void selfmetrics_number(struct buf *b, const char *name, const char *type, const char *help, double value) {
     selfmetrics_head(b, name, type, help);
     buf_printf(b, "%s %.17g\n", name, value);
@@ -18,6 +27,7 @@ void selfmetrics_histogram(struct buf *b, const struct selfmetrics_histogram *hi
     const char *comma = *h->labels ? "," : "", *open = *h->labels ? "{" : "", *close = *h->labels ? "}" : "";
     uint64_t sum = 0;
 
+    /* Prometheus' buckets hold what is in the smaller ones, too; ours are counted apart. */
     for (int i = 0; i < h->buckets; i++) {
         sum += h->counts[i];
         if (i < h->buckets - 1)
@@ -29,6 +39,7 @@ void selfmetrics_histogram(struct buf *b, const struct selfmetrics_histogram *hi
                h->name, open, h->labels, close, sum);
 }
 
+/* verbs in the order of enum kube_verb, watches behind them, as in kube_stats. */
 static void write_requests(const struct kube_stats *s, struct buf *b) {
     static const char *const verbs[] = {"get", "create", "patch", "apply", "delete", "watch"};
     static const char *const name = "trimtab_kube_request_duration_seconds";
@@ -113,6 +124,7 @@ static void write_informer(void *arg, const struct resource *resource, const str
 
 static const char failing[] = "trimtab_informer_failing";
 
+/* No counter, as it is to be seen how long it lasts: an alert is on 1 for some minutes. */
 static void write_failing(void *arg, const struct resource *resource, const struct informer *informer) {
     write_sample(arg, failing, resource, informer_error(informer)->code != 0);
 }
@@ -138,6 +150,7 @@ static void write_informers(const struct informers *informers, struct buf *b) {
     informers_each(informers, write_failing, b);
 }
 
+/* The owner is a label of a sample that is always 1; that of the owner before ends with it. */
 static void write_apiservice(void *arg, const struct apiservice_state *state) {
     static const char *const owners[] = {[APISERVICE_UNKNOWN] = "unknown",
                                          [APISERVICE_NOBODY] = "nobody",
@@ -171,12 +184,16 @@ void selfmetrics_write(const struct health *health, struct buf *body) {
     write_informers(health->informers, body);
     write_requests(kube_stats(health->kube), body);
     write_metricsapi(health->metricsapi, body);
+    /* What is off has no families at all: a 0 would look like something that is on and idle. */
     if (health->serving->apiservices)
         write_apiservices(health->serving->apiservices, body);
     selfmetrics_write_serving(health->serving, body);
+    /* It begins anew with each scrape. Of two who scrape each sees a part; their maximum is right. */
     selfmetrics_number(body, "trimtab_loop_lag_seconds", "gauge",
                        "Longest turn of the loop since the last scrape.",
                        (double)loop_take_lag(health->loop) / (double)USEC_PER_SEC);
+    /* Without the large blocks that malloc takes from the kernel one by one (hblkhd): they come and go with
+     * long answers. */
     selfmetrics_number(body, "trimtab_heap_bytes", "gauge", "Bytes of the heap in use.",
                        (double)mallinfo2().uordblks);
 }

@@ -1,4 +1,8 @@
-/* Own metrics of the metrics side: sources, cache, rules, kubelets, and the APIs that serve it all. */
+/* Own metrics of the metrics side: sources, cache, rules, kubelets, and the APIs that serve it all. Times are
+ * counted in microseconds (usec_t) and told in seconds; only sums of latencies are kept as seconds already.
+ *
+ * Every label here has few values, whatever the load: a server, a section, an API, a class of answers.
+ * Metrics, namespaces and users of requests are none; /decisions and the log tell of those. */
 #include "operator/selfmetrics_internal.h"
 
 #include <inttypes.h>
@@ -37,6 +41,8 @@ static double source_latency(const struct promclient_stats *s) {
     return s->latency_sum;
 }
 
+/* The server of --prometheus-url has no name, and no namespace: both labels are then "". Names are those
+ * of objects, which need no escapes. */
 static void write_source(void *arg, const char *ns, const char *name, const struct promclient_stats *stats,
                          uint32_t policies) {
     const struct source_writer *w = arg;
@@ -99,6 +105,8 @@ static void write_cache(const struct querycache *cache, struct buf *b) {
                        "Age of the oldest answer that is kept fresh.", seconds(s.oldest));
 }
 
+/* Two things may be wrong with rules: those in force may not be whole (trimtab_rules_failing), and newer
+ * ones may have been refused (trimtab_rules_current, below). */
 static void write_ruleset(const struct ruleset *ruleset, struct buf *b) {
     struct ruleset_stats s;
 
@@ -163,6 +171,8 @@ static void write_kubelets(const struct kubelets *kubelets, struct buf *b) {
 
 /* ---- the APIs ---- */
 
+/* Classes from 2xx on: there are no answers of class 1. All of them are written from the start, at 0:
+ * rate() does not see a counter that begins with 1. */
 static void write_served(const struct metricsserver *server, struct buf *b) {
     static const char *const name = "trimtab_api_request_duration_seconds";
     const struct metricsserver_stats *s = metricsserver_stats(server);
@@ -252,11 +262,13 @@ void selfmetrics_write_serving(const struct serving *serving, struct buf *b) {
         write_kubelets(s->kubelets, b);
     if (s->remote)
         write_remote(s->remote, b);
+    /* With --secure-port 0 nothing is served, and from here on there is nothing to count. */
     if (!s->server)
         return;
     write_served(s->metricsserver, b);
     write_connections(s->server, b);
     write_access(s->access, b);
+    /* A timestamp and not what is left: an alert subtracts time(), and it is right between scrapes too. */
     selfmetrics_number(b, "trimtab_certificate_not_after_timestamp_seconds", "gauge",
                        "When the serving certificate ends.", seconds(servingcert_not_after(s->cert)));
 }

@@ -1,4 +1,17 @@
-/* Builds the metrics side from the options, in the order in which its parts need one another. */
+/* Builds the metrics side from the options, in the order in which its parts need one another.
+ *
+ * It has two halves with the autoscaler between them. serving_start makes where metrics come from, which the
+ * autoscaler subscribes to; serving_listen makes the secure port, whose health tells of the autoscaler. The
+ * end is the same in reverse: serving_close, autoscaler_free, serving_stop. That is the only reason for two
+ * functions each.
+ *
+ *   sources -> cache -> rules (ownmetrics, resourcerules) --.
+ *   kubelets ------------------------------------------------+-> preferred -> autoscaler
+ *   the cluster's metrics APIs (other adapters) -------------'
+ *
+ * The metrics APIs are served from the same parts, but never from the cluster's: a request for what we do not
+ * have would come back to us through the aggregator. For those there is the remote adapter, which is asked
+ * directly. */
 #include "operator/serving.h"
 
 #include "base/str.h"
@@ -11,6 +24,7 @@ static const usec_t LOOK = USEC_PER_SEC;
 
 /* ---- where metrics come from ---- */
 
+/* The options' texts are copied by sources_new, so the arena may go. */
 static int start_sources(struct serving *s, struct err *err) {
     const struct options *o = s->options;
     cleanup_arena struct arena arena;
@@ -30,6 +44,8 @@ static int start_sources(struct serving *s, struct err *err) {
     return ret < 0 ? err_wrap(err, "--prometheus-url and what belongs to it") : 0;
 }
 
+/* All but the following is made without any rules as well: the APIs are served then, empty, as an HPA that
+ * asks shall be told "no such metric" and not "no such API". */
 static int start_rules(struct serving *s, struct err *err) {
     const struct options *o = s->options;
 
@@ -69,6 +85,7 @@ static int start_remote(struct serving *s, struct err *err) {
                                            .key_file = o->remote_key_file,
                                            .ourselves = s->world.config};
 
+    /* Only requests to the secure port are passed on: policies ask other adapters through the apiserver. */
     if (!o->remote_adapter || o->secure_port == 0)
         return 0;
     int ret = remote_new(s->world.loop, s->world.http, s->world.kube, &options, &s->remote, err);
@@ -101,10 +118,14 @@ static int start_kubelets(struct serving *s, struct err *err) {
 
 /* ---- ours before the cluster's ---- */
 
+/* The only two that kubelets and resourceRules know. A Resource metric may have any
+ * name; the others are asked of the cluster. */
 static bool is_usage(const struct metric_spec *metric) {
     return str_eq(metric->metric, "cpu") || str_eq(metric->metric, "memory");
 }
 
+/* These three are asked at each subscription and each reconsideration, for every metric of every policy:
+ * they only look at what is in memory. */
 static bool serves_resource(void *arg, const struct metric_spec *metric, const char *ns) {
     const struct serving *s = arg;
 
@@ -136,6 +157,9 @@ static void check_first_rules(struct serving *s) {
         loop_stop(s->world.loop);
 }
 
+/* Told last: ownmetrics and resourcerules have subscribed to the ruleset before start_preferred did, and
+ * so know the new rules when they are asked what they serve. resource is
+ * not asked: it chooses by the kubelets alone, and usage, which may stand behind it, for itself. */
 static void on_rules(void *arg) {
     struct serving *s = arg;
 
@@ -219,7 +243,7 @@ static int start_access(struct serving *s, struct err *err) {
     return ret;
 }
 
-/* "NAMESPACE/NAME" into its halves, in the options' arena; NULL stays NULL. */
+/* "NAMESPACE/NAME" into its halves, in the arena; NULL leaves both as they are. */
 static int split_name(const char *flag, const char *text, struct arena *arena, const char **ret_ns,
                       const char **ret_name, struct err *err) {
     const char *slash = text ? strchr(text, '/') : NULL;
@@ -248,6 +272,8 @@ static void follow_apiservices(struct serving *s, const struct servingcert_optio
         s->apiservices = apiservices_new(s->world.loop, s->world.kube, &options);
 }
 
+/* What it is started with is copied by those who need it, so the arena goes at the end. The APIServices
+ * come first: the certificate tells them whom to trust as soon as it has one. */
 static int start_certificate(struct serving *s, struct err *err) {
     const struct options *o = s->options;
     struct servingcert_options options = {
@@ -362,6 +388,7 @@ static void warn_of(struct buf *out, const char *what, const struct err *err) {
         buf_printf(out, "warning: %s: %s\n", what, err_text(err));
 }
 
+/* One that we do not expect to have is the business of whoever has it. */
 static void warn_of_apiservice(void *arg, const struct apiservice_state *state) {
     if (state->expected && state->err->code)
         buf_printf(arg, "warning: %s\n", err_text(state->err));
@@ -383,7 +410,8 @@ void serving_warnings(const struct serving *serving, struct buf *out) {
         apiservices_each(serving->apiservices, warn_of_apiservice, out);
 }
 
-/* In the reverse order of the start; every part takes NULL. */
+/* In the reverse order of the start; every part takes NULL. The server goes before access and metricsserver:
+ * those who still wait for an answer are ended with it, in both. */
 void serving_close(struct serving *serving) {
     struct serving *s = serving;
 
@@ -394,6 +422,8 @@ void serving_close(struct serving *serving) {
     metricsserver_free(steal_ptr(&s->metricsserver));
 }
 
+/* Every subscription has ended with the autoscaler. What chooses goes before what is chosen from, what
+ * asks before the cache, and the cache before the servers that its answers are of. */
 void serving_stop(struct serving *serving) {
     struct serving *s = serving;
 

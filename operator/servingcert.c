@@ -1,6 +1,12 @@
 /* Which certificate the metrics APIs serve with. The administrator's files are read again when they change.
  * Without them one of our own serves from the start, so that health answers whatever the apiserver does;
- * where there is a Secret, what it holds takes its place as soon as it could be read. */
+ * where there is a Secret, what it holds takes its place as soon as it could be read.
+ *
+ * Ours are `now` and, for some seconds, `next`. With a Secret certsecret.c renews them, whichever replica
+ * comes first, and tells us of each (shared); else, in memory or a folder, we do it ourselves (renew_alone).
+ * Either way the change goes through change_to: the APIServices are told the new authority beside the old
+ * one, then we serve what it has signed. The other order would be seconds in which the apiserver trusts
+ * nobody. */
 #include "operator/servingcert.h"
 
 #include "api/client/file.h"
@@ -59,6 +65,7 @@ static void put_in_force(struct servingcert *c, struct owncert *cert) {
     c->not_after = owncert_not_after(&c->now);
 }
 
+/* The timer of an older next may still ring after it has been taken: then there is none. */
 static void take_turn(void *arg) {
     struct servingcert *c = arg;
     if (c->next.ca_pem)
@@ -103,7 +110,8 @@ static int write_in(const struct servingcert *c, const char *name, const char *t
     cleanup_free char *path = path_in(c, name);
     cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t len = strlen(text);
-    /* The mode above is that of a new file only. */
+    /* The mode above is that of a new file only. Half a file is no harm: load() finds it out at the next
+     * start. */
     if (fd < 0 || fchmod(fd, 0600) < 0 || write(fd, text, len) != (ssize_t)len)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
     return 0;
@@ -222,7 +230,7 @@ static char *dup_or_null(const char *text) {
 static int begin(struct servingcert *c, struct kube *kube, const struct servingcert_options *options,
                  struct err *err) {
     if (c->cert_file.path) {
-        if (c->apiservices)
+        if (c->apiservices) /* who signed the files is not ours to say */
             apiservices_set_ca(c->apiservices, NULL);
         struct err why = {0};
         return use_files(c, true, &why) < 0 ? err_set(err, -EINVAL, "%s", err_text(&why)) : 0;
