@@ -1,8 +1,9 @@
 /* The workload of the demo: a small HTTP server that takes a fixed time for each request and counts them for
  * Prometheus.
  *
- *   /         a short text, after the delay          /healthz   200 while it accepts work, 503 once it was
- * told to end /metrics  http_requests_total{path,code} and http_requests_in_flight in Prometheus' text form
+ *   /         a short text, after the delay
+ *   /healthz  200 while it accepts work, 503 once it was told to end
+ *   /metrics  http_requests_total{path,code} and http_requests_in_flight in Prometheus' text form
  *
  * The delay makes a client with N connections offer N / delay requests a second, whatever the machine can do.
  * A connection is closed after some requests, so that clients spread over new pods. At SIGTERM it goes on
@@ -26,6 +27,8 @@ enum path { PATH_ROOT, PATH_HEALTHZ, PATH_METRICS, PATH_OTHER, PATH_COUNT };
 
 static const char *const path_names[PATH_COUNT] = {"/", "/healthz", "/metrics", "other"};
 
+/* A connection is a thread that mostly sleeps: of glibc's 8 MiB of stack each, a thousand clients would
+ * ask for 8 GiB of addresses. */
 enum { TEXT_MAX = 2048, THREAD_STACK = 128 * 1024 };
 
 struct options {
@@ -37,6 +40,7 @@ struct options {
     unsigned reuse_port;
 };
 
+/* Every connection is a thread of its own, so what they share is atomic. */
 struct server {
     struct options options;
     atomic_uint_fast64_t requests[PATH_COUNT];
@@ -139,7 +143,8 @@ static unsigned make_body(struct server *server, enum path path, char *out, size
     return MHD_HTTP_NOT_FOUND;
 }
 
-/* Counts the requests of one connection in its socket context. True when this one is its last. */
+/* Counts the requests of one connection in its socket context. True when this one is its last, also where
+ * there was no memory for the count. */
 static bool is_last_of_connection(struct server *server, struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -177,7 +182,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         *context = server;
         return MHD_YES;
     }
-    if (*upload_size > 0) {
+    if (*upload_size > 0) { /* a body is of no interest, but must be taken for the request to end */
         *upload_size = 0;
         return MHD_YES;
     }
@@ -253,6 +258,8 @@ static int read_options(struct options *options, int argc, char **argv) {
     return got == 'h' ? 1 : 3;
 }
 
+/* The port for scrapes is not shared: with --reuse-port the kernel would give a scrape to any of the
+ * processes, and the counters would jump between them. */
 static int serve(struct server *server, const sigset_t *signals) {
     struct MHD_Daemon *main_daemon, *metrics_daemon = NULL;
     int sig, status = EXIT_FAILURE;
@@ -284,6 +291,7 @@ int main(int argc, char **argv) {
     if (rc)
         return rc - 1;
     signal(SIGPIPE, SIG_IGN);
+    /* Blocked before there are threads, which inherit it: only sigwait in serve takes them. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
