@@ -23,7 +23,7 @@ const char *asker_namespace(const struct asker *asker);
 struct answer {
     struct buf body;    /* of a 2xx */
     struct err err;     /* why there is none; code 0: there is */
-    bool from_operator; /* the operator itself says no, in err: nobody else knows better */
+    bool from_operator; /* the operator itself says no, in err */
 };
 void answer_done(struct answer *answer);
 

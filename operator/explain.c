@@ -2,9 +2,9 @@
  * apiserver's proxy, and where it cannot be asked shows what the policy's status says.
  *
  * Who asks needs the right to list services and to GET through their proxy; with less, the policy itself can
- * most often still be read. The operator's own refusal ("there is no policy ...") ends the search, for it
- * knows; any other one only says that this way was no way. The answer is printed as it comes: it has been
- * made where the decisions are, so an older command shows a newer operator's words. */
+ * most often still be read. Where an operator itself says no ("there is no policy ...") that is the answer,
+ * for it knows; any other refusal only says that this way was no way. The answer is printed as it comes: it
+ * has been made where the decisions are, so an older command shows a newer operator's words. */
 #include "operator/explain.h"
 
 #include "base/mem.h"
@@ -143,8 +143,9 @@ static void ask_service(const json_t *service, const char *path, struct asker *a
     asker_cluster(asker, full, ret_answer);
 }
 
-/* The operator's answer through one of its services; the last refusal where none gives one. There are several
- * where it was installed more than once, each for its own namespaces. */
+/* The operator's answer through one of its services. There are several where it was installed more than once,
+ * each for its own namespaces: one that does not know the policy does not end the search. Where none has it
+ * an operator's refusal counts more than what only says that another could not be asked. */
 static void ask_services(const struct arguments *a, struct asker *asker, struct answer *ret_answer) {
     cleanup_free char *path = decisions_path_of(a);
     json_t *services, *service;
@@ -156,9 +157,15 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
         return;
     err_set(&ret_answer->err, -ENOENT, "no service has the label app.kubernetes.io/name=trimtab");
     json_array_foreach(json_object_get(services, "items"), i, service) {
+        struct answer answer;
+        ask_service(service, path, asker, &answer);
+        if (answer.err.code && !answer.from_operator && ret_answer->from_operator) {
+            answer_done(&answer);
+            continue;
+        }
         answer_done(ret_answer);
-        ask_service(service, path, asker, ret_answer);
-        if (!ret_answer->err.code || ret_answer->from_operator)
+        *ret_answer = answer;
+        if (!answer.err.code)
             break;
     }
     json_decref(services);

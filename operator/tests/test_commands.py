@@ -20,15 +20,16 @@ def run(*arguments, stdin="", **env):
 
 
 class Server:
-    """Answers everything with the same."""
+    """Answers everything with the same, but for the paths (a part of them) that have an answer of their own."""
 
-    def __init__(self, status, body):
+    def __init__(self, status, body, **paths):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):  # pylint: disable=invalid-name
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
+                code, text = next((answer for part, answer in paths.items() if part in self.path), (status, body))
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(text)
 
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass
@@ -43,6 +44,13 @@ class Server:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+def kubeconfig(url):
+    cluster = {"name": "c", "cluster": {"server": url}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    user = {"name": "u", "user": {"token": "t"}}
+    return json.dumps({"current-context": "c", "clusters": [cluster], "contexts": [context], "users": [user]})
 
 
 class Commands(unittest.TestCase):
@@ -124,14 +132,31 @@ class Commands(unittest.TestCase):
     def test_explain_takes_a_large_answer(self):
         """A list as long as the message says that answers may be, and longer than kube.h takes by itself."""
         with Server(200, b'{"items": []' + b" " * 5 * 1024 * 1024 + b"}") as url, tempfile.NamedTemporaryFile("w") as config:
-            cluster = {"name": "c", "cluster": {"server": url}}
-            context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-            user = {"name": "u", "user": {"token": "t"}}
-            json.dump({"current-context": "c", "clusters": [cluster], "contexts": [context], "users": [user]}, config)
+            config.write(kubeconfig(url))
             config.flush()
             code, _, said = run("explain", "web", KUBECONFIG=config.name)
             self.assertEqual(code, 0, said)
             self.assertIn("no service has the label", said)
+
+    def test_explain_asks_every_operator(self):
+        """Of two that were installed for their own namespaces only one knows the policy, and it may be the second."""
+        services = {"items": [{"metadata": {"namespace": name, "name": "trimtab"}} for name in ("one", "two", "down")]}
+        answers = {
+            "namespaces/one/": (404, b"there is no policy default/web, or its namespace is not followed\n"),
+            "namespaces/two/": (200, b"the answer\n"),
+            "namespaces/down/": (503, b"no endpoints\n"),
+        }
+        with tempfile.NamedTemporaryFile("w") as config:
+            with Server(200, json.dumps(services).encode(), **answers) as url:
+                config.write(kubeconfig(url))
+                config.flush()
+                self.assertEqual(run("explain", "web", KUBECONFIG=config.name), (0, "the answer\n", ""))
+        answers["namespaces/two/"] = answers["namespaces/one/"]
+        with tempfile.NamedTemporaryFile("w") as config:
+            with Server(200, json.dumps(services).encode(), **answers) as url:
+                config.write(kubeconfig(url))
+                config.flush()
+                self.refuses(1, "there is no policy default/web", "explain", "web", KUBECONFIG=config.name)
 
     def test_rules_reads_standard_input(self):
         """Whoever says no, the file and its line are named as everywhere else."""
