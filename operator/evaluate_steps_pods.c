@@ -240,7 +240,7 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
     return 0;
 }
 
-/* How a recorded case writes the zero of Go's time: 2000-01-01T00:00:00Z, as the year 1 is out of reach. */
+/* How a recorded case writes the zero of Go's time: 2000-01-01T00:00:00Z. */
 static const usec_t go_zero_time = 946684800 * USEC_PER_SEC;
 
 /* Values of the first list of a kind, by described object, or numbered where they describe none. */
