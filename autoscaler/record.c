@@ -1,5 +1,9 @@
 /* Record: what a person reads about a decision: one word, what held the number back, one sentence, and the
- * TARGETS column. */
+ * TARGETS column.
+ *
+ * All of it is made at the end, from the steps that the stages have left: only then it is known which of them
+ * the number comes from. The word answers "why this number", limited_by "what would have to give way"; both
+ * look from the last stage back, with the pause before all others. */
 #include "autoscaler/stages.h"
 #include <inttypes.h>
 #include <math.h>
@@ -40,6 +44,7 @@ const char *record_number(int64_t milli, struct arena *arena) {
     int digits = size >= 100 ? 1 : size >= 1 ? 2 : 3;
 
     snprintf(text, sizeof(text), "%.*f", digits, value);
+    /* There is always a point: digits is 1 at least. */
     for (size_t n = strlen(text); text[n - 1] == '0' || text[n - 1] == '.';) {
         bool point = text[--n] == '.';
         text[n] = '\0';
@@ -113,6 +118,7 @@ static enum decision_reason reason_of_computed(const struct decide_run *run) {
 }
 
 static enum decision_reason reason_of(const struct decide_run *run) {
+    /* Both ways it is the reason wherever there is a decision that it could stop, though it stopped none. */
     bool moved = run->out->desired != run->out->steps.before_pause;
     bool both = run->out->steps.paused && run->in->spec->pause.direction == PAUSE_BOTH;
 
@@ -422,6 +428,7 @@ static const char *rescale_reason(const struct decide_run *run) {
         return "fallback: no metric has a usable value";
     if (steps->path == PATH_COMPUTED)
         return run->in->flags->hpa ? hpa_reason(run) : computed_reason(run);
+    /* HPA's own words for its short cuts are kept where it was spec's bound. */
     if (moved_bound(run, above))
         return arena_printf(run->arena, "schedule %s", steps->scheduled.names);
     return above ? "Current number of replicas above Spec.MaxReplicas"
@@ -447,6 +454,7 @@ static const char *target_entry(const struct decide_input *in, const struct deci
     const struct metric_spec *m = &in->spec->metrics[i];
     bool resource = m->type == METRIC_RESOURCE || m->type == METRIC_CONTAINER_RESOURCE;
 
+    /* As kubectl get hpa: resources by name, others by their place unless they were given one. */
     if (resource || (m->name && in->spec->metric_count > 1))
         return ARENA_JOIN(arena, d->proposals[i].label, ": ", d->proposals[i].current_text);
     return d->proposals[i].current_text;

@@ -1,5 +1,9 @@
 /* A record as JSON: the numbers with their units in the names, and beside them the words of the text. The
- * order of the fields is fixed, and the same record gives the same bytes. */
+ * order of the fields is fixed, and the same record gives the same bytes.
+ *
+ * As a rule a field is there if and only if it means something: no 0 for "none" and no "" for "not told", so
+ * that a program can ask whether it is there. The words are those of record_stages, which print shows as
+ * well. */
 #include "autoscaler/record_fields.h"
 #include "autoscaler/status.h"
 #include "base/str.h"
@@ -20,6 +24,7 @@ static void set_text(json_t *object, const char *key, const char *text) {
 static json_t *number_json(double value) {
     if (!isfinite(value))
         return json_null();
+    /* Below 2^53 every whole number is a double of its own. */
     if (value == floor(value) && fabs(value) < 1e15)
         return json_integer((json_int_t)value);
     return json_real(value);
@@ -135,6 +140,7 @@ static void set_combine(json_t *o, const struct record *r) {
         set(o, "formula", text_json(r->formula));
     if (r->combined.by_formula && !r->combined.failed)
         set(o, "result", number_json(r->combined.result));
+    /* best may be a metric that packing left out. */
     if (!r->combined.failed && r->combined.best < r->metric_count)
         set(o, "metric", text_json(r->metrics[r->combined.best].label));
 }
@@ -180,6 +186,7 @@ static void set_rate(json_t *o, const struct record *r) {
     if (r->limit.rule_count || r->limit.select == SELECT_DISABLED)
         set(o, "selectPolicy", json_string(selects[r->limit.select]));
     set(o, "policies", rules);
+    /* Where no rate applied there is nothing that could have been used. */
     if (r->limit.allowed >= 0 && r->limit.used >= 0)
         set(o, "used", json_integer(r->limit.used));
     if (r->limit.allowed >= 0)

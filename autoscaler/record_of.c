@@ -1,5 +1,8 @@
 /* Record of a decision: takes out of it, and of what it was made from, what a reader needs. Pods, the pods'
- * samples and the history are gone by the time a write has been answered, so nothing is taken from those. */
+ * samples and the history are gone by the time a write has been answered, so nothing is taken from those.
+ *
+ * Every text is there, "" for none: packing, JSON and print ask for no NULL. What a stage did not do stays
+ * 0, and the path says that it did not. */
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
@@ -44,6 +47,7 @@ static struct record_metric metric_of(const struct decide_input *in, const struc
 static struct combined combined_of(const struct decision *d) {
     struct combined c = d->steps.combined;
 
+    /* Activation has set the failure aside to wake the workload; it is the formula's all the same. */
     if (c.failure) {
         c.failed = true;
         c.replicas = 0;
@@ -54,6 +58,7 @@ static struct combined combined_of(const struct decision *d) {
         return c;
     c.failed = true;
     c.replicas = 0;
+    /* The maximum as combine_max had found it before activation put its 0 there. */
     for (uint32_t i = 0; !c.by_formula && i < d->proposal_count; i++) {
         const struct proposal *p = &d->proposals[i];
         if (!p->valid || p->ignored)
@@ -104,6 +109,7 @@ static struct record_limit limit_of(const struct decide_input *in, const struct 
         .replicas = d->steps.limited.replicas,
         .by = str_or_empty(d->steps.limited.by),
         .allowed = d->steps.limited.allowed,
+        /* Without behavior nobody counts past changes: -1 is "not counted", 0 would be "none". */
         .used = in->spec->has_behavior ? d->steps.limited.used : -1,
         .behavior = in->spec->has_behavior,
         .changes_at = d->steps.limited.changes_at,
@@ -161,6 +167,7 @@ static void take_outcome(const struct decision *d, struct record *r) {
 /* Short cuts decide without metrics: then those say nothing about the decision. */
 static void take_metrics(const struct decide_input *in, const struct decision *d, struct arena *arena,
                          struct record *r) {
+    /* Packing may leave some out; the reader is told how many there were. */
     r->metric_total = d->proposal_count;
     if (!d->metrics_read)
         return; /* none of them was asked */

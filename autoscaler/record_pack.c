@@ -10,7 +10,7 @@
 /* Sixteen decisions are kept of each policy (recordlog.h): of a thousand policies, 16,000 records, which as
  * structs with their texts would be most of the process. */
 enum {
-    TEXTS_MAX = 64,  /* that can be referred to */
+    TEXTS_MAX = 64,  /* that can be referred to; looked through one after the other for each text */
     TEXT_MAX = 1024, /* longer ones are cut, and shorter than this where the record is too long */
     TEXT_LEAST = 16, /* below this metrics are left out instead */
     METRICS_MAX = 64,
@@ -126,6 +126,7 @@ static uint32_t code_word(struct codec *c, uint32_t value, uint32_t count) {
 
 /* A time, relative to the record's own: mostly seconds away, where 1970 is far. 0 stays "none". */
 static void code_time(struct codec *c, usec_t base, usec_t *at) {
+    /* One more than the distance, so that the record's own time is not "none". */
     int64_t distance = *at == 0 ? 0 : *at - base + 1;
 
     if (c->out && *at != 0 && distance == 0)

@@ -1,4 +1,8 @@
-/* A record in lines, one a stage, in columns that a person can run down with the eye. */
+/* A record in lines, one a stage, in columns that a person can run down with the eye.
+ *
+ * A head with the outcome, the metrics with what each asks for, the stages in their order, and the sentence
+ * last: one reads from the measurement to the number. Widths are counted in characters and bounded, for a
+ * query may be longer than a terminal. */
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include "base/str.h"
@@ -193,6 +197,7 @@ static void print_head(const struct record *r, const char *name, usec_t now, str
     buf_printf(out, "%s  %s/%s  ", name, r->kind, r->name);
     print_change(r, out);
     buf_printf(out, " at %s", record_time(r->at, now, arena));
+    /* A clock that was set back since leaves the age out: it would be a guess. */
     if (now >= r->at && now)
         buf_printf(out, " (%s ago)", record_duration((now - r->at) / 100000 * 100000, arena));
     if (r->reason != REASON_NONE)

@@ -1,5 +1,10 @@
 /* The stages of a record in words, and the number that each was given and gave. Only here is told what came
- * after what; text and JSON both show this. */
+ * after what; text and JSON both show this.
+ *
+ * A chain carries the number: the first stage that brings one up begins it (combine, or fallback in its
+ * place), each further one is given it and hands it on, and what differs was changed there. Stages that the
+ * decision did not come to leave no entry. A record may have been cut by packing: whatever index it holds is
+ * checked against the metrics that are left. */
 #include "autoscaler/record_fields.h"
 #include "autoscaler/stages.h"
 #include <inttypes.h>
@@ -242,6 +247,7 @@ static const char *window_text(const struct chain *c) {
     const struct record_stabilize *s = &c->record->stabilize;
     bool up = c->number > c->record->current;
 
+    /* Neither direction: either window may have brought it there. */
     if (c->number == c->record->current && s->up_known)
         return arena_printf(c->arena, "windows scaleUp %s, scaleDown %s", record_duration(s->up, c->arena),
                             record_duration(s->down, c->arena));
@@ -331,6 +337,7 @@ static const char *rate_text(const struct chain *c, bool up) {
 
 /* The limit stage of a decision knows rate and bounds together; here they are told apart. */
 static void rate(struct chain *c) {
+    /* By the number that came out of the window, as limit_behavior does. */
     bool up = c->number > c->record->current;
     int32_t out = after_rate(c, up);
     const char *wait = out != c->number ? until_text(c, c->record->limit.changes_at) : "";

@@ -1,4 +1,9 @@
-/* The memory of a policy's last decisions. */
+/* The memory of a policy's last decisions.
+ *
+ * Invariants: the slots in use are the first `count` and in order of time, the newest last; only that one is
+ * ever added to, so that a decision which comes up again after another one has a slot of its own. A slot's
+ * memory stays with it when it is given up, and only grows: a log that is full allocates no more, unless a
+ * record is longer than any that the slot has held. */
 #include "autoscaler/recordlog.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -6,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOLDS_MAX = RECORDLOG_SLOTS / 2, ROUND = 32 };
+enum {
+    HOLDS_MAX = RECORDLOG_SLOTS / 2, /* decisions that changed nothing, while changes want their slots */
+    ROUND = 32                       /* bytes */
+};
 
 /* One decision, or several that came to the same: then the last of them. */
 struct kept {
@@ -38,6 +46,7 @@ static void mix_text(uint64_t *key, const char *text) {
 static uint64_t key_of(const struct decision *d) {
     uint64_t key = UINT64_C(0xcbf29ce484222325);
 
+    /* No times and no values: they differ each time, and would make every decision a new one. */
     mix(&key, (uint64_t)d->steps.path << 32 | (uint64_t)d->reason);
     mix(&key, (uint64_t)(uint32_t)d->current << 32 | (uint32_t)d->desired);
     mix(&key, (uint64_t)d->rescale | (uint64_t)d->failed << 1 | (uint64_t)d->steps.paused << 2);
@@ -64,6 +73,7 @@ static uint32_t victim(const struct recordlog *log) {
         holds++;
         oldest_hold = i;
     }
+    /* With no more holds than that the oldest of all goes, whatever it is. */
     return holds > HOLDS_MAX ? oldest_hold : 0;
 }
 

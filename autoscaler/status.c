@@ -1,4 +1,9 @@
-/* The status document: HPA's fields, and ours beside them. */
+/* The status document: HPA's fields, and ours beside them.
+ *
+ * Built whole each time; what of it is sent is status_compare's and merge_diff's matter. Not all of it is for
+ * people: the operator reads back after a restart when stabilization lets go (decision.heldUntil), what was
+ * decided last, and the transitions of conditions. Whatever comes from outside goes through text_json, since
+ * one text that is not UTF-8 would make jansson refuse the document. */
 #include "autoscaler/status.h"
 #include "api/types/quantity.h"
 #include "autoscaler/stages.h"
@@ -29,6 +34,7 @@ static json_t *conditions_json(const struct decision *d) {
         json_t *item = json_object();
         json_object_set_new(item, "type", text_json(c->type));
         json_object_set_new(item, "status", text_json(c->status));
+        /* HPA's API lets a condition be without, and the status of before may have such. */
         if (c->last_transition)
             json_object_set_new(item, "lastTransitionTime", time_json(c->last_transition));
         json_object_set_new(item, "reason", text_json(c->reason));
@@ -191,8 +197,10 @@ static json_t *metrics_json(const struct decide_input *in, const struct decision
 static usec_t held_until(const struct decision *d) {
     const struct stabilized *s = &d->steps.stabilized;
 
+    /* Where stabilization did not change the number nothing is held. */
     if (!s->window || !s->changes_at)
         return 0;
+    /* Rounded up: a time of whole seconds must not let go too early. */
     return (s->changes_at + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
 }
 
@@ -214,6 +222,7 @@ json_t *status_build(const struct decide_input *input, const struct decision *de
                      usec_t last_scale_time) {
     const struct decision *d = decision;
     const struct object_reference *target = &input->spec->target;
+    /* HPA's way: while metrics fail the number that was wanted last stays. */
     int32_t desired = d->keep_desired_status ? input->status->desired_replicas : d->desired;
     json_t *status = json_object();
 

@@ -1,4 +1,10 @@
-/* Whether a person would see a difference between two statuses, and how pressing it is. */
+/* Whether a person would see a difference between two statuses, and how pressing it is.
+ *
+ * Three questions, the cheapest first, since nearly every decision of a quiet cluster ends here: is the
+ * digest still that of what is stored, has a value moved (status_moved), and only then, document against
+ * document, what differs (status_compare). The digest must take in whatever status_compare takes for more
+ * than a number: a field that is shown and forgotten here would be written late, or never. Fields are told
+ * apart by name at any depth, so that a new one is STATUS_STATE until it is put into a list. */
 #include "autoscaler/status.h"
 #include <math.h>
 #include <string.h>
@@ -59,6 +65,7 @@ static enum status_difference compare_objects(const json_t *a, const json_t *b) 
     json_object_foreach((json_t *)(uintptr_t)b, key, value) worst =
         larger(worst, compare_member(key, json_object_get(a, key), value));
     json_object_foreach((json_t *)(uintptr_t)a, key, value) {
+        /* What is gone is a difference as well; what is in both was looked at above. */
         if (!json_object_get(b, key))
             worst = larger(worst, compare_member(key, value, NULL));
     }
@@ -72,6 +79,7 @@ static enum status_difference compare(const json_t *a, const json_t *b) {
         return compare_objects(a, b);
     if (!json_is_array(a) || !json_is_array(b))
         return json_equal(a, b) ? STATUS_SAME : STATUS_STATE;
+    /* Conditions and metrics keep their order, so that entries are compared in pairs. */
     if (json_array_size(a) != json_array_size(b))
         return STATUS_STATE;
     for (size_t i = 0; i < json_array_size(b); i++)
@@ -100,6 +108,7 @@ void status_shown(const struct decision *decision, int64_t *ret_shown) {
 bool status_moved(const int64_t *shown, const struct decide_input *input, const struct decision *decision) {
     for (uint32_t i = 0; i < decision->proposal_count; i++) {
         const struct proposal *p = &decision->proposals[i];
+        /* Without a value there is nothing to measure: the documents are compared. */
         if (!shown || !p->valid || !p->has_current)
             return true;
         double moved = fabs((double)shown_value(p) - (double)shown[i]);
@@ -170,5 +179,6 @@ uint64_t status_digest(const struct decide_input *input, const struct decision *
     for (uint32_t i = 0; i < decision->proposal_count; i++)
         add_metric(&digest, &input->samples[i], &decision->proposals[i]);
     add_conditions(&digest, decision);
+    /* 0 is the entry's "not known". */
     return digest ? digest : 1;
 }
