@@ -19,14 +19,15 @@ static uint32_t decode(const char *s, size_t len) {
     return c;
 }
 
-/* Go asks tables of Unicode for what can be printed, and they change from release to release. These ranges
- * are what will not change in them. */
+/* Go asks tables of Unicode for what can be printed, and they change from release to release. In these ranges
+ * strconv.IsPrint holds of no character; those it does not hold of elsewhere are written as they are. */
 static bool is_visible(uint32_t c) {
     static const struct {
         uint32_t from, to;
-    } unseen[] = {{0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680},   {0x180e, 0x180e},
-                  {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},   {0xe000, 0xf8ff},
-                  {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x10ffff}};
+    } unseen[] = {{0x00, 0x1f},     {0x7f, 0xa0},       {0xad, 0xad},       {0x1680, 0x1680},
+                  {0x180e, 0x180e}, {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},
+                  {0x3000, 0x3000}, {0xe000, 0xf8ff},   {0xfeff, 0xfeff},   {0xfff0, 0xfffb},
+                  {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xe01f0, 0x10ffff}};
 
     for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
         if (c >= unseen[i].from && c <= unseen[i].to)

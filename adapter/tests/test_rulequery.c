@@ -204,6 +204,7 @@ static void quotes_as_go(void **state) {
         {"\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xe2\x82\xac\xf0\x9f\x98\x80\""},
         {"\xc2\xa0\xe2\x80\xa8", "\"\\u00a0\\u2028\""},
         {"\xf3\xa0\x80\x81", "\"\\U000e0001\""},
+        {"\xf3\xa0\x84\x80", "\"\xf3\xa0\x84\x80\""}, /* a variation selector is a mark */
         {"\xc3", "\"\\xc3\""},
         {"\xed\xa0\x80", "\"\\xed\\xa0\\x80\""},
     };
