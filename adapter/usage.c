@@ -4,8 +4,8 @@
  *
  * What came is a pod's or a node's only with a second point (usage_points.c); `ready` says of a block that
  * something in it has one, and the store counts such blocks, so that readiness is known without a walk. A
- * block is never changed once it is in the map: what was read out of it holds until the node's next answer.
- */
+ * block is never changed once it is in the map: what was read out of it holds until the node's next answer,
+ * or its end. */
 #include "adapter/usage.h"
 
 #include "adapter/usage_internal.h"

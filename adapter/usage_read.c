@@ -14,7 +14,8 @@
 /* What a family says about a row. */
 enum field { FIELD_CPU, FIELD_MEMORY, FIELD_START };
 
-/* The five that metrics-server reads; what else a kubelet tells (swap, scrape_error) is passed over. */
+/* The five that metrics-server reads; what else a kubelet tells (of swap, or of its own failures) is passed
+ * over. */
 static const struct family {
     const char *name;
     enum field field;

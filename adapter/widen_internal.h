@@ -49,7 +49,7 @@ struct widener {
 void widen_cut(struct widener *w, const char *from, const char *to);
 void widen_insert(struct widener *w, const char *at, const char *before, const char *text);
 
-/* Blanks, then the token, if it stands there and is not the beginning of a longer one. */
+/* Blanks, then the token, if it stands there; longer ones that begin like it are to be asked for first. */
 bool widen_take(struct widener *w, const char *token);
 /* Blanks, then the word, in letters of any size. */
 bool widen_take_keyword(struct widener *w, const char *word);

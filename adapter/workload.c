@@ -2,7 +2,7 @@
  * changes; those whose number has moved are told once, at the end of the turn.
  *
  * An informer is open while its kind has a counter, and a counter lives while it has a subscription. Until
- * the first list is whole (synced) nothing is counted; then every counter is counted once from the cache, and
+ * the first list is whole (synced) nothing is counted; then each is counted once from the cache, and
  * from there on by differences, so that a change of one pod costs a look at the selectors of its namespace
  * and nothing else. A counter is in the map of its key, in its space and, while it waits to be told, in the
  * list of those that changed; counter_drop takes it out of all three. */
