@@ -10,6 +10,7 @@ uint64_t allocations(void) {
     return counted;
 }
 
+/* The sanitizers bring a malloc of their own, which must not be taken from them. */
 #ifndef __SANITIZE_ADDRESS__
 /* glibc's own names for what it would have called. */
 void *__libc_malloc(size_t size);

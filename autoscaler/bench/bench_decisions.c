@@ -38,6 +38,7 @@ static void decide_one(struct bench *b, struct bench_policy *p, bool keeping) {
 
     bench_gather(&b->gather, p, b->now, &in);
     b->gathering += clock_mono() - begun;
+    /* Gathering may allocate where a selector or a list grows; deciding may not. */
     uint64_t before = allocations();
     decide(&in, &p->history, &b->gather.arena, &d);
     b->allocated += allocations() - before;
@@ -53,6 +54,7 @@ struct times {
 };
 
 static struct times decide_all(struct bench *b, bool keeping) {
+    /* HPA's period, so that windows hold what they hold in a cluster. */
     b->now += 15 * USEC_PER_SEC;
     bench_world_measure(&b->world, b->now, unrest);
     clock_t begun = clock();
@@ -85,6 +87,8 @@ static void print(const struct bench *b, const struct times *times, uint32_t rou
 }
 
 static void run(struct bench *b, struct times *times, uint32_t rounds) {
+    /* The first brings the conditions, which stay; the second finds arenas and lists at their size.
+     * */
     for (int i = 0; i < WARM_UP; i++)
         decide_all(b, /* keeping= */ true);
     b->decisions = b->rescales = b->failed = b->arena_bytes = b->arena_most = b->allocated = 0;

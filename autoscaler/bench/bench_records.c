@@ -77,6 +77,8 @@ static void print(struct bench *b, size_t before, size_t after) {
 static void fill(struct bench *b) {
     for (int round = 0; round < ROUNDS_MAX && !all_full(b); round++) {
         b->now += 15 * USEC_PER_SEC;
+        /* The worst there is: every load moves each time, so that records differ in as much as they can.
+         * */
         bench_world_measure(&b->world, b->now, /* unrest= */ 1);
         for (uint32_t i = 0; i < b->world.policy_count; i++)
             decide_and_keep(b, i);
@@ -90,6 +92,7 @@ int main(int argc, char **argv) {
     bench_world_init(&b.world, policies, pods);
     bench_gather_init(&b.gather, &b.world);
     b.now = b.world.start;
+    /* Only what follows is the logs': the world stands already. */
     size_t before = heap();
     b.logs = xcalloc(policies, sizeof(struct recordlog *));
     fill(&b);

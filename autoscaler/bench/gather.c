@@ -1,4 +1,7 @@
-/* Gathering what a decision starts from. */
+/* Gathering what a decision starts from.
+ *
+ * The same steps as in the shell (reconcile.c), which cannot be called from here: it wants a loop and a
+ * cluster. Whoever changes one looks at the other, or the bench measures what nobody does. */
 #include "autoscaler/bench/gather.h"
 
 #include "autoscaler/owners.h"
@@ -26,6 +29,7 @@ void bench_gather_done(struct bench_gather *g) {
 static void take_pod(void *arg, const struct object *object) {
     struct bench_gather *g = arg;
 
+    /* Room for pods_each was taken; a selector picks the pods of one policy. */
     g->pods[g->pod_count++] = (const struct pod *)object;
 }
 
@@ -59,6 +63,7 @@ static void gather_samples(struct bench_gather *g, const struct bench_policy *p,
     struct pod_value *values = ARENA_ARRAY(&g->arena, struct pod_value, in->pods + 1);
     struct pod_values *joined = ARENA_NEW(&g->arena, struct pod_values);
 
+    /* A copy, as the source's read_pods makes one. */
     memcpy(values, p->usage, in->pods * sizeof(*values));
     *joined = (struct pod_values){.of_pods = values};
     samples[0] = (struct sample){

@@ -1,4 +1,11 @@
-/* Making the cluster of the benches. */
+/* Making the cluster of the benches.
+ *
+ * As a usual one is made: a hundred workloads a namespace, each a Deployment with one ReplicaSet, pods of an
+ * app and a sidecar with labels that the selectors have to tell apart, a metric of the pods and one of
+ * Prometheus. Objects go into the caches as the informers would put them there, texts interned in one pool,
+ * and policies are read from JSON.
+ *
+ * The random numbers are the bench's own and begin with the same seed: two runs measure the same. */
 #include "autoscaler/bench/world.h"
 
 #include "autoscaler/stages.h"
@@ -21,6 +28,7 @@ struct names {
     char set[NAME_MAX_LENGTH], set_uid[NAME_MAX_LENGTH];
 };
 
+/* Marsaglia's xorshift with 64 bits; the upper bits are taken, which are the better ones. */
 static uint32_t pick(struct bench_world *w, uint32_t n) {
     w->random ^= w->random << 13;
     w->random ^= w->random >> 7;
@@ -55,6 +63,7 @@ static void label(struct bench_world *w, struct object *o, const struct names *n
         o->labels->items[i] = (struct label){intern(w, pairs[i][0]), intern(w, pairs[i][1])};
 }
 
+/* The cache takes the reference; nobody follows changes here. */
 static void keep(struct cache *cache, struct object *o) {
     const struct object *old = NULL, *new_ = NULL;
 
@@ -70,6 +79,7 @@ static void make_replicaset(struct bench_world *w, const struct names *n) {
     keep(w->replicasets, o);
 }
 
+/* An hour old and ready ever since: HPA's rules for starting pods let it count. */
 static void make_pod(struct bench_world *w, const struct names *n, uint32_t i) {
     char name[2 * NAME_MAX_LENGTH], uid[2 * NAME_MAX_LENGTH];
     snprintf(name, sizeof(name), "%s-%05u", n->set, i);
@@ -83,6 +93,7 @@ static void make_pod(struct bench_world *w, const struct names *n, uint32_t i) {
     pod->ready = CONDITION_TRUE;
     pod->start_time = w->start - USEC_PER_HOUR;
     pod->ready_transition = pod->start_time + 10 * USEC_PER_SEC;
+    /* No request of the pod as a whole, so that its containers are added up. */
     pod->pod_cpu_milli = pod->pod_memory_milli = -1;
     pod->container_count = 2;
     pod->containers = pod_containers_new(2);
@@ -132,6 +143,8 @@ static void make_policy(struct bench_world *w, uint32_t i) {
     make_replicaset(w, &n);
     for (uint32_t k = 0; k < w->pods_each; k++)
         make_pod(w, &n, k);
+    /* The window is full from the start, as after five minutes of deciding: it is walked in every
+     * decision. */
     p->history.has_recommendations = true;
     for (int k = REMEMBERED; k > 0; k--)
         history_put(&p->history.recommendations, -1,
@@ -169,6 +182,7 @@ void bench_world_done(struct bench_world *w) {
 
 /* Each pod wanders around the load of its policy. */
 void bench_world_measure(struct bench_world *w, usec_t now, double unrest) {
+    /* Both containers' usage at which the policy has just what it wants. */
     const int64_t wanted = (CPU_REQUEST + CPU_REQUEST / 10) * CPU_TARGET / 100;
 
     for (uint32_t i = 0; i < w->policy_count; i++) {
