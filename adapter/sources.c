@@ -21,6 +21,21 @@ static const usec_t TICK_UNSETTLED = 200 * USEC_PER_MSEC;
 
 /* ---- names ---- */
 
+/* What there is, is known, and name is not among it. Without a namespace a MetricSource is not looked for. */
+static void not_there(const struct sources *sources, const char *ns, const char *name, struct err *err) {
+    const char *kind = *ns ? "MetricSource" : "ClusterMetricSource", *slash = *ns ? "/" : "";
+
+    if (sources->kinds[KIND_NAMESPACED].missing && sources->kinds[KIND_CLUSTER].missing)
+        err_set(err, -ENOENT, "%s %s%s%s: this cluster does not know the kind %s: install its definition",
+                kind, ns, slash, name, kind);
+    else if (*ns)
+        err_set(err, -ENOENT,
+                "MetricSource %s/%s: not found, nor a ClusterMetricSource %s: create one, or correct source",
+                ns, name, name);
+    else
+        err_set(err, -ENOENT, "ClusterMetricSource %s: not found: create one, or correct source", name);
+}
+
 /* Why a name means nothing; -EAGAIN while that is not known. */
 static void nothing_found(const struct sources *sources, const char *ns, const char *name, struct err *err) {
     for (int i = 0; i < KIND_COUNT; i++) {
@@ -33,15 +48,8 @@ static void nothing_found(const struct sources *sources, const char *ns, const c
     }
     if (!sources->kinds[KIND_NAMESPACED].settled || !sources->kinds[KIND_CLUSTER].settled)
         err_set(err, -EAGAIN, "the servers are being listed");
-    else if (sources->kinds[KIND_NAMESPACED].missing && sources->kinds[KIND_CLUSTER].missing)
-        err_set(
-            err, -ENOENT,
-            "MetricSource %s/%s: this cluster does not know the kind MetricSource: install its definition",
-            ns, name);
     else
-        err_set(err, -ENOENT,
-                "MetricSource %s/%s: not found, nor a ClusterMetricSource %s: create one, or correct source",
-                ns, name, name);
+        not_there(sources, ns, name, err);
 }
 
 /* A namespace's own server hides that of the cluster with the same name, also while it cannot be used: what a

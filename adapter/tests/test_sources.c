@@ -235,6 +235,8 @@ static void test_every_kind_of_credential(void **state) {
 }
 
 static void test_a_cluster_without_the_kinds(void **state) {
+    struct err err = {0};
+
     (void)state;
     c.no_kinds = true;
     cluster_begin("http://s7");
@@ -244,6 +246,9 @@ static void test_a_cluster_without_the_kinds(void **state) {
     cluster_expect(f, 7);
     cluster_expect_failed(g, "MetricSource shop/mimir: this cluster does not know the kind MetricSource: "
                              "install its definition");
+    assert_null(sources_client(c.sources, /* ns= */ NULL, "mimir", &err));
+    assert_string_equal(err.text, "ClusterMetricSource mimir: this cluster does not know the kind "
+                                  "ClusterMetricSource: install its definition");
     c.no_kinds = false;
     cluster_run(2 * SEC);
     cluster_expect_failed(g, NOT_FOUND("shop", "mimir"));
@@ -298,6 +303,9 @@ static void test_listeners_hear_before_a_client_goes(void **state) {
 
     assert_null(sources_client(c.sources, "shop", "mimir", &err));
     assert_string_equal(err.text, NOT_FOUND("shop", "mimir"));
+    /* rules name none of a namespace */
+    assert_null(sources_client(c.sources, /* ns= */ NULL, "mimir", &err));
+    assert_string_equal(err.text, "ClusterMetricSource mimir: not found: create one, or correct source");
     cluster_put("shop", "mimir", s1);
     held = sources_client(c.sources, "shop", "mimir", &err);
     assert_non_null(held);
