@@ -409,10 +409,20 @@ static void ask_server(struct ownmetrics_call *call) {
     keep_names(call);
 }
 
+/* A path may name the resource otherwise, "namespace" say. */
+static bool is_about_namespace(const struct ownmetrics *own, const struct metrics_route *route) {
+    const struct cluster_resource *r = NULL;
+
+    if (route->ns || !route->resource)
+        return false;
+    r = cluster_resource_find(ruleset_resources(own->world.ruleset), NULL, route->resource);
+    return r && !*r->group && str_eq(r->plural, "namespaces");
+}
+
 /* What lies outside of namespaces belongs to all of them, but for a namespace itself. */
 static bool is_allowed(const struct ownmetrics *own, const struct metrics_route *route) {
     const char *const *allowed = own->world.namespaces;
-    const char *ns = !route->ns && str_eq(route->resource, "namespaces") ? route->name : route->ns;
+    const char *ns = allowed && is_about_namespace(own, route) ? route->name : route->ns;
 
     while (allowed && *allowed && !str_eq(*allowed, ns))
         allowed++;

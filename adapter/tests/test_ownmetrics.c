@@ -398,6 +398,11 @@ static void test_only_some_namespaces(void **state) {
     expect(&a, 404, "the server could not find the metric depth for pods");
     get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/metrics/depth");
     expect(&a, 404, "the server could not find the metric depth for namespaces");
+    /* The same in other words. */
+    get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespace/default/depth");
+    expect(&a, 404, "the server could not find the metric depth for namespace");
+    get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces./default/depth");
+    expect(&a, 404, "the server could not find the metric depth for namespaces.");
     get(&a, w, "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/backlog");
     expect(&a, 404, "the server could not find the metric backlog for namespaces");
     get(&a, w, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/%2A/metrics/depth");
