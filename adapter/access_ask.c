@@ -330,11 +330,13 @@ static struct access_check *ask_with_token(struct access *a, const char *token, 
         return ask_as(a, identity, action, done, arg);
     }
     struct access_check *check = check_new(a, action, done, arg);
-    if (known) {
+    /* What is not UTF-8 is nobody's token: the apiserver need not be asked. */
+    json_t *question = known ? NULL : access_token_question(token, len);
+    if (!question) {
         finish_unauthenticated(check);
         return NULL;
     }
-    return await(check, REVIEW_TOKEN, key, access_token_question(token, len)) ? check : NULL;
+    return await(check, REVIEW_TOKEN, key, question) ? check : NULL;
 }
 
 struct access_check *access_ask(struct access *a, const struct https_request *request,

@@ -282,6 +282,9 @@ static void test_token_answers(void **state) {
                         "the apiserver could not be asked whose token this is: connection refused");
     assert_int_equal(stats(w).access_reviews, 0);
     assert_int_equal(stats(w).cache_hits, 2); /* both refusals */
+    uint64_t asked = stats(w).token_reviews;
+    assert_int_equal(VERDICT(w, NULL, "Authorization: Bearer \xff"), ACCESS_UNAUTHENTICATED);
+    assert_int_equal(stats(w).token_reviews, asked);
 }
 
 static void test_subject_answers(void **state) {
