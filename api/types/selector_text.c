@@ -60,7 +60,12 @@ static int write_values(const json_t *list, struct arena *arena, const char **re
     return 0;
 }
 
-/* One of matchExpressions, as labels.Requirement's String writes it. */
+static bool asks_for_key(const char *op) {
+    return strcmp(op, "Exists") == 0 || strcmp(op, "DoesNotExist") == 0;
+}
+
+/* One of matchExpressions, as labels.Requirement's String writes it. What labels.NewRequirement refuses is
+ * refused: HPA fails the metric of such a selector. */
 static int write_expression(const json_t *item, struct arena *arena, struct terms *terms, struct err *err) {
     const char *key = json_string_value(json_object_get(item, "key"));
     const char *op = json_string_value(json_object_get(item, "operator"));
@@ -69,6 +74,8 @@ static int write_expression(const json_t *item, struct arena *arena, struct term
 
     if (!key || !op)
         return err_set(err, -EINVAL, "matchExpressions needs key and operator");
+    if (asks_for_key(op) && json_array_size(json_object_get(item, "values")) > 0)
+        return err_set(err, -EINVAL, "Exists and DoesNotExist take no values");
     if (strcmp(op, "Exists") == 0) {
         text = arena_strdup(arena, key);
     } else if (strcmp(op, "DoesNotExist") == 0) {
