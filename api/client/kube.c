@@ -1,9 +1,10 @@
 /* Requests to the apiserver: each is a small state machine (wait for credentials, send, perhaps once more,
  * deliver) that never calls back inside the call that started it.
  *
- * A call is in one place at a time, and that place alone calls it: in auth's list (waiter), at the HTTP
- * client (http), or at its timer, which either tries again or, where failure is set, delivers that. Every way
- * out goes through deliver or kube_cancel, and each of them takes it out of the client's list first. */
+ * A call is in one place at a time, and that place alone calls it: in auth's list (waiter, and the timer for
+ * its deadline), at the HTTP client (http), or at its timer, which either tries again or, where failure is
+ * set, delivers that. Every way out goes through deliver or kube_cancel, and each of them takes it out of the
+ * client's list first. */
 #include "api/client/kube.h"
 
 #include "api/client/kube_internal.h"
@@ -34,7 +35,8 @@ struct kube_call {
     bool refused_once; /* a 401 was answered with new credentials already */
     struct identity *identity;
     struct http_call *http;
-    struct loop_timer *timer; /* a pause before the next attempt, or a failure to be delivered */
+    struct loop_timer *timer; /* a pause before the next attempt, the deadline of a wait, or a failure to be
+                                 delivered */
     struct auth_waiter waiter;
     struct err failure; /* code 0: none */
 };
@@ -249,11 +251,16 @@ static void on_credentials(void *arg) {
     attempt(arg);
 }
 
-/* Failures of its own come by the timer: the owner may not have kept what kube_start returns yet. */
+/* Failures of its own come by the timer: the owner may not have kept what kube_start returns yet. Whoever
+ * waits for credentials is woken by auth or by the deadline; here it stands in neither of the two any more.
+ */
 static void attempt(struct kube_call *call) {
     struct kube *kube = call->kube;
 
     identity_unref(steal_ptr(&call->identity));
+    auth_unwait(&call->waiter);
+    if (call->timer)
+        loop_timer_cancel(call->timer);
     if (loop_now(kube->loop) >= call->deadline) {
         err_set(&call->failure, -ETIMEDOUT, "no credentials within the request's time");
         later(call, 0);
@@ -265,6 +272,7 @@ static void attempt(struct kube_call *call) {
         call->waiter.fn = on_credentials;
         call->waiter.arg = call;
         auth_wait(kube->auth, &call->waiter);
+        later(call, call->deadline - loop_now(kube->loop));
     } else if (r < 0) {
         err_wrap(&call->failure, "%s: credentials", str_or_empty(kube->config->source));
         later(call, 0);

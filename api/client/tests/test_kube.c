@@ -309,6 +309,23 @@ static void test_streamed_protobuf(void **state) {
     assert_int_equal(o.reply.err.code, 0);
 }
 
+/* A plugin that hangs costs a request no more than its own time. */
+static void test_slow_plugin(void **state) {
+    static const char *const args[] = {"5", NULL};
+    struct fixture *f = *state;
+    cleanup_outcome struct outcome o = {0};
+    usec_t start = clock_mono();
+
+    f->config->token = NULL;
+    f->config->exec = (struct kubeconfig_exec){
+        .command = "sleep", .args = args, .api_version = "client.authentication.k8s.io/v1"};
+    again(f);
+    run(f, (struct kube_request){.verb = KUBE_GET, .path = "/x", .timeout = 50 * USEC_PER_MSEC}, &o);
+    assert_int_equal(o.reply.err.code, -ETIMEDOUT);
+    assert_true(clock_mono() - start < 3 * USEC_PER_SEC);
+    assert_int_equal(o.calls, 1);
+}
+
 static void test_retry_after(void **state) {
     struct fixture *f = *state;
     const struct fake_reply busy = {.status = 429, .retry_after = USEC_PER_MSEC};
@@ -500,6 +517,7 @@ int main(void) {
         TEST(test_oversized),
         TEST(test_streamed_body),
         TEST(test_streamed_protobuf),
+        TEST(test_slow_plugin),
         TEST(test_retry_after),
         TEST(test_lends_credentials),
         TEST(test_401_with_rotated_token),
