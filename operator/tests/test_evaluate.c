@@ -219,6 +219,24 @@ static void test_name_that_is_not_utf8(void **state) {
     end(&x);
 }
 
+/* Unquoted, as a person writes it: no double's last digits make it a thousandth more. */
+static void test_value_that_is_a_number(void **state) {
+    struct fixture x;
+
+    (void)state;
+    begin(&x);
+    add_file(&x, "in",
+             "{\"level\": \"quantity\", \"objects\": [], \"input\": {\"milli\": 0.1}}"
+             "{\"level\": \"quantity\", \"objects\": [], \"input\": {\"milli\": 1234567.891}}"
+             "{\"level\": \"quantity\", \"objects\": [], \"input\": {\"milli\": -3}}");
+    run(&x);
+    json_t *want =
+        json_pack("[{s:s}, {s:s}, {s:s}]", "quantity", "100m", "quantity", "1234567891m", "quantity", "-3");
+    assert_json_has(want, x.e.results);
+    json_decref(want);
+    end(&x);
+}
+
 static void test_check_names_the_difference(void **state) {
     struct fixture x;
 
@@ -326,6 +344,7 @@ int main(void) {
         cmocka_unit_test(test_name_that_is_not_utf8),      cmocka_unit_test(test_check_names_the_difference),
         cmocka_unit_test(test_page_shows_what_is_printed), cmocka_unit_test(test_usage),
         cmocka_unit_test(test_check_of_nothing),           cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_value_that_is_a_number),
     };
     int failed = run_folders();
 
