@@ -297,15 +297,22 @@ static const char *skip_string(const char *text) {
     return *text ? text + 1 : text;
 }
 
+/* The end of the string or comment that begins at text; text itself where none does. */
+static const char *skip_verbatim(const char *text) {
+    if (*text == '#')
+        return text + strcspn(text, "\n");
+    return *text && strchr("\"'`", *text) ? skip_string(text) : text;
+}
+
 void own_query_tidy(struct buf *query) {
-    /* In place: nothing becomes longer. Strings are stepped over, since their commas are the query's. */
+    /* In place: nothing becomes longer. What is in strings and comments stays as it is. */
     char *out = query->data;
     char last = '\0'; /* that is no blank */
 
     for (const char *at = query->data; *at;) {
-        if (*at == '"' || *at == '\'' || *at == '`') {
-            const char *end = skip_string(at);
-            last = *at;
+        const char *end = skip_verbatim(at);
+        if (end > at) {
+            last = *at == '#' ? last : *at;
             memmove(out, at, (size_t)(end - at));
             out += end - at;
             at = end;
