@@ -56,7 +56,15 @@ struct parts {
     size_t count;
 };
 
-/* A slash at the end is allowed, as the original's router has it. */
+static bool is_utf8(const char *text) {
+    for (size_t len; *text; text += len)
+        if (!(len = str_utf8(text)))
+            return false;
+    return true;
+}
+
+/* A slash at the end is allowed, as the original's router has it. What is not UTF-8 names nothing in a
+ * cluster, and rights to it cannot even be asked for: JSON has no place for it. */
 static int split(const char *path, size_t len, struct arena *arena, struct parts *ret_parts,
                  struct err *err) {
     while (len && path[len - 1] == '/')
@@ -69,6 +77,8 @@ static int split(const char *path, size_t len, struct arena *arena, struct parts
                          &ret_parts->items[ret_parts->count++], err);
         if (ret < 0)
             return ret;
+        if (!is_utf8(ret_parts->items[ret_parts->count - 1]))
+            return err_set(err, -EINVAL, "the path is not UTF-8");
         at += part + 1;
     }
     return 0;

@@ -65,6 +65,8 @@ static const struct bad {
     {CUSTOM "namespaces//pods/web-1/hits", -ENOENT, "no path"},
     {CUSTOM "nodes/a%0/load", -EINVAL, "percent-encoding at \"%0\""},
     {CUSTOM "nodes/a%00/load", -EINVAL, "percent-encoding"},
+    {CUSTOM "nodes/a%ff/load", -EINVAL, "the path is not UTF-8"},
+    {EXTERNAL "namespaces/shop/%ed%a0%80", -EINVAL, "the path is not UTF-8"},
     {CUSTOM "nodes/*/load?labelSelector=app%3D%3D%3D", -EINVAL, "labelSelector: "},
     {CUSTOM "nodes/*/load?metricLabelSelector=x%3E1", -EINVAL, "metricLabelSelector: "},
     {EXTERNAL "backlog", -ENOENT, "no path of an external metric"},
