@@ -194,11 +194,16 @@ static void combine(struct chain *c) {
 /* ---- activation and schedule ---- */
 
 /* It makes a number only where a formula failed to. */
-static void awake(struct chain *c, const struct record_metric *m) {
-    const char *text = arena_printf(c->arena, "%s is above %s: awake", m->label,
-                                    record_number(m->activation_milli, c->arena));
+static void awake(struct chain *c) {
+    const struct record *r = c->record;
+    const struct record_metric *m =
+        r->activation.metric < r->metric_count ? &r->metrics[r->activation.metric] : NULL;
+    const char *text = "a metric that is not kept is above its activation: awake";
 
-    if (c->record->combined.failed && c->record->path == PATH_COMPUTED)
+    if (m)
+        text = arena_printf(c->arena, "%s is above %s: awake", m->label,
+                            record_number(m->activation_milli, c->arena));
+    if (r->combined.failed && r->path == PATH_COMPUTED)
         step(c, STAGE_ACTIVATION, "activation", text, 1);
     else
         words(c, STAGE_ACTIVATION, "activation", text);
@@ -206,12 +211,11 @@ static void awake(struct chain *c, const struct record_metric *m) {
 
 static void activation(struct chain *c) {
     const struct record_activation *a = &c->record->activation;
-    const struct record *r = c->record;
 
     if (!a->used)
         return;
-    if (a->active && a->metric < r->metric_count)
-        awake(c, &r->metrics[a->metric]);
+    if (a->active)
+        awake(c);
     else if (a->asleep)
         step(c, STAGE_ACTIVATION, "activation",
              arena_printf(c->arena, "no metric above its activation since %s: asleep",

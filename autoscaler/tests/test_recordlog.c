@@ -242,6 +242,30 @@ static void long_texts_are_cut(void **state) {
     world_done(&w);
 }
 
+/* The metric that keeps the workload awake may be among those that are left out. */
+static void active_metric_is_cut(void **state) {
+    struct world w;
+
+    (void)state;
+    world_init(&w, METRICS);
+    w.spec.min_replicas = 0;
+    w.spec.activation.given = true;
+    w.metrics[METRICS - 1].has_activation = true;
+    for (uint32_t i = 0; i < METRICS; i++)
+        w.proposals[i].note = arena_printf(&w.arena, "%" PRIu32 " of those with a note", i);
+    run(&w);
+    unsigned char packed[RECORD_PACKED_MAX];
+    const struct record *kept;
+    size_t len = record_pack(record_of(&w.in, &w.decision, &w.arena), packed);
+    assert_int_equal(record_unpack(packed, len, &w.arena, &kept), 0);
+    json_t *o = record_json(kept), *activation = json_object_get(json_object_get(o, "stages"), "activation");
+    assert_true(json_integer_value(json_object_get(o, "metricsNotKept")) > 0);
+    assert_string_equal(json_string_value(json_object_get(activation, "text")),
+                        "a metric that is not kept is above its activation: awake");
+    json_decref(o);
+    world_done(&w);
+}
+
 /* ---- what is kept ---- */
 
 static void decide_at(struct world *w, struct recordlog **log, int second, int32_t replicas,
@@ -318,13 +342,10 @@ static void the_oldest_changes_go(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_a_change),
-        cmocka_unit_test(prints_what_was_limited),
-        cmocka_unit_test(json_marks_what_changed),
-        cmocka_unit_test(stays_small),
-        cmocka_unit_test(long_texts_are_cut),
-        cmocka_unit_test(the_same_is_counted),
-        cmocka_unit_test(changes_stay),
+        cmocka_unit_test(prints_a_change),         cmocka_unit_test(prints_what_was_limited),
+        cmocka_unit_test(json_marks_what_changed), cmocka_unit_test(stays_small),
+        cmocka_unit_test(long_texts_are_cut),      cmocka_unit_test(active_metric_is_cut),
+        cmocka_unit_test(the_same_is_counted),     cmocka_unit_test(changes_stay),
         cmocka_unit_test(the_oldest_changes_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
