@@ -87,8 +87,7 @@ static void print(const struct bench *b, const struct times *times, uint32_t rou
 }
 
 static void run(struct bench *b, struct times *times, uint32_t rounds) {
-    /* The first brings the conditions, which stay; the second finds arenas and lists at their size.
-     * */
+    /* The first brings the conditions, which stay; the second finds everything at its size. */
     for (int i = 0; i < WARM_UP; i++)
         decide_all(b, /* keeping= */ true);
     b->decisions = b->rescales = b->failed = b->arena_bytes = b->arena_most = b->allocated = 0;

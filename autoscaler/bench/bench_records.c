@@ -77,8 +77,7 @@ static void print(struct bench *b, size_t before, size_t after) {
 static void fill(struct bench *b) {
     for (int round = 0; round < ROUNDS_MAX && !all_full(b); round++) {
         b->now += 15 * USEC_PER_SEC;
-        /* The worst there is: every load moves each time, so that records differ in as much as they can.
-         * */
+        /* The worst case: every load moves each time, and no two records are alike. */
         bench_world_measure(&b->world, b->now, /* unrest= */ 1);
         for (uint32_t i = 0; i < b->world.policy_count; i++)
             decide_and_keep(b, i);

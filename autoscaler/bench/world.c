@@ -143,8 +143,7 @@ static void make_policy(struct bench_world *w, uint32_t i) {
     make_replicaset(w, &n);
     for (uint32_t k = 0; k < w->pods_each; k++)
         make_pod(w, &n, k);
-    /* The window is full from the start, as after five minutes of deciding: it is walked in every
-     * decision. */
+    /* Full from the start, as after five minutes of deciding: every decision walks the window. */
     p->history.has_recommendations = true;
     for (int k = REMEMBERED; k > 0; k--)
         history_put(&p->history.recommendations, -1,
