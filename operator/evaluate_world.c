@@ -192,9 +192,10 @@ static bool write_key(char *out, const char *kind, const char *ns, const char *n
     return n > 0 && n < KEY_MAX;
 }
 
-/* What is counted may be there once: a file given twice would double the pods. */
+/* What is counted may be there once: a file given twice would double the pods, and with PodMetrics of pods
+ * that are not given themselves, weigh one of them twice. */
 static bool is_counted(enum input_kind kind) {
-    return kind == INPUT_POD || kind == INPUT_NODE || kind == INPUT_WORKLOAD;
+    return kind == INPUT_POD || kind == INPUT_NODE || kind == INPUT_WORKLOAD || kind == INPUT_POD_METRICS;
 }
 
 /* -EEXIST where an object of the same kind and name is there already. Lists of metrics have no name. */
