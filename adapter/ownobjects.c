@@ -223,11 +223,13 @@ int own_objects_list(struct own_objects *objects, const struct own_wanted *wante
         return ret;
     if (write_key(objects, ns, wanted) < 0)
         return err_set(err, -E2BIG, "the selector is too long");
-    /* All of them rather than the oldest: who still asks pays for sorting his list once more. */
-    if (f->changed || f->lists.len >= LISTS_MAX)
+    if (f->changed)
         forget_lists(f);
     struct list *list = map_get(&f->lists, objects->key.data);
     if (!list) {
+        /* All of them rather than the oldest: who still asks pays for sorting his list once more. */
+        if (f->lists.len >= LISTS_MAX)
+            forget_lists(f);
         list = new_list(objects, f, ns, wanted->labels);
         map_put(&f->lists, list->key, list);
     }

@@ -2,12 +2,14 @@
  * where something is missing. */
 #include "adapter/tests/own_world.h"
 
+#include "adapter/ownobjects.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -381,6 +383,29 @@ static void test_refusals(void **state) {
     own_world_free(w);
 }
 
+/* As many lists as are kept are kept, and not one less. */
+static void test_as_many_selectors_as_there_may_be(void **state) {
+    struct own_world *w = world_new(NULL);
+    struct own_objects *objects = own_objects_new(w->loop, &w->discovery, &w->informers);
+    static const struct selector all;
+    struct own_names names;
+    uint64_t first = 0;
+    struct err err = {0};
+
+    (void)state;
+    for (int i = 0; i <= 256; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "n=%d", i % 256);
+        const struct own_wanted wanted = {cluster_resource_find(w->ruleset.resources, NULL, "pods"), "shop",
+                                          &all, text};
+        assert_int_equal(own_objects_list(objects, &wanted, &names, &err), 0);
+        first = i == 0 ? names.serial : first;
+    }
+    assert_int_equal(names.serial, first);
+    own_objects_free(objects);
+    own_world_free(w);
+}
+
 static void test_only_some_namespaces(void **state) {
     static const char *const shop[] = {"queue", "shop", NULL};
     struct own_world *w = world_new(OWN_VECTOR(POD("web-1", "7")));
@@ -515,6 +540,7 @@ int main(void) {
         cmocka_unit_test(test_an_unknown_metric_is_looked_for),
         cmocka_unit_test(test_no_list_of_series_yet),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_as_many_selectors_as_there_may_be),
         cmocka_unit_test(test_only_some_namespaces),
         cmocka_unit_test(test_a_server_that_goes),
         cmocka_unit_test(test_rules_that_change),
