@@ -65,8 +65,12 @@ static bool set_label(const struct flag *flag, void *at, const char *value) {
     return true;
 }
 
+/* "NAME" or "RESOURCE/NAME"; a name that is empty would be that of every series that a rule drops. */
 static bool set_metric(const struct flag *flag, void *at, const char *value) {
-    return *value != '\0' && flag_text(flag, at, value);
+    const char *slash = strchr(value, '/');
+    const char *name = slash ? slash + 1 : value;
+
+    return *name && slash != value && flag_text(flag, at, value);
 }
 
 /* "a,b,c" */

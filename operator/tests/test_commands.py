@@ -85,6 +85,9 @@ class Commands(unittest.TestCase):
             ("--namespace: the name of one namespace is expected, not \"a/b\"", "explain", "web", "-n", "a/b"),
             ("--namespace: the name of one namespace is expected, not \"\"", "explain", "web", "-n", ""),
             ("--since: a duration such as 10m or a time such as", "explain", "web", "--since", "0s"),
+            ("--metric: NAME is expected, not \"\"", "rules", "-f-", "--metric="),
+            ("--metric: NAME is expected, not \"pods/\"", "rules", "-f-", "--metric", "pods/"),
+            ("--metric: NAME is expected, not \"/up\"", "rules", "-f-", "--metric", "/up"),
             ("--operator: its scheme must be http or https", "explain", "web", "--operator", "ftp://x"),
         ):
             with self.subTest(arguments):
