@@ -36,6 +36,7 @@ static void trust(struct access *a) {
         if (str_eq(pem, a->trusted[i]))
             continue;
         if (httpsserver_set_authority(a->server, (enum https_ca)i, pem, &err) < 0) {
+            /* not noted in trusted: the next change, of whichever authority, tries this text again */
             log_warn(a->files[i].path ? a->files[i].path : subject, "refused, the last one stays: %s",
                      err_text(&err));
             continue;

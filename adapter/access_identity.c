@@ -216,6 +216,7 @@ struct access_identity *identity_draft_finish(struct identity_draft *d) {
         identity_draft_done(d);
         return NULL;
     }
+    /* finish_groups may add a group, so the key is made of what both have put together. */
     struct access_identity *identity = ARENA_NEW(&d->arena, struct access_identity);
     identity->refs = 1;
     identity->is = (struct identity){

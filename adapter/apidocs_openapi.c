@@ -216,6 +216,8 @@ void apidocs_write_openapi_index(const struct apidocs *docs, struct buf *out) {
     cleanup_buf struct buf text;
     const char *before = "{\"paths\":{";
 
+    /* Each is written for its hash alone, every time: clients that keep documents ask for this index rarely.
+     */
     buf_init(&text, 1 << 20);
     for (const struct apidocs_version *v = apidocs_served(docs, apidocs_versions); v;
          v = apidocs_served(docs, v + 1)) {

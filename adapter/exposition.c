@@ -159,6 +159,7 @@ static int take_label(struct reader *r) {
         return err_set(r->err, -E2BIG, "more than %d labels", EXPOSITION_LABELS_MAX);
     if (!take_name(r, false, &label.name))
         return wrong(r, "expected the name of a label");
+    /* The name stands apart from the labels: here it would be a second one. */
     if (strcmp(label.name, "__name__") == 0)
         return wrong(r, "the label __name__ is reserved");
     skip_blanks(r);

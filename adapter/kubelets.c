@@ -92,6 +92,7 @@ static void kubelet_remove(struct kubelets *all, const char *name) {
 
     if (!kubelet)
         return;
+    /* A scrape under way is of the plan's count: it is taken out before it is cancelled. */
     plan_remove(&all->plan, &kubelet->planned);
     usage_store_forget(all->usage, name);
     kubelet_free(kubelet);
@@ -135,6 +136,7 @@ static struct informer *follow(struct kubelets *all, const char *kind, enum obje
 static void on_discovery(void *arg) {
     struct kubelets *all = arg;
 
+    /* Once open they stay: a round that fails, or misses v1, changes nothing about nodes and pods. */
     if (!all->node_informer)
         all->node_informer = follow(all, "Node", OBJECT_NODE, on_node);
     if (!all->pod_informer)

@@ -42,6 +42,7 @@ static struct followed *follow(struct kubelets *all, const char *ns) {
     return followed;
 }
 
+/* To be called wherever one of its reasons to be there may have gone. */
 static void drop_unused(struct kubelets *all, struct followed *followed) {
     if (followed->users.first || followed->telling)
         return;

@@ -87,6 +87,7 @@ static void read_sample(struct metric_source *source, struct metric_subscription
     const struct metrics_fetch *f = sub->fetch;
 
     (void)source;
+    /* What cannot be asked for never can: the specification of a subscription does not change. */
     if (!f) {
         *ret_sample = (struct sample){.quality = QUALITY_FAILED, .message = sub->why, .warning = ""};
         return;

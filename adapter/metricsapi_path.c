@@ -134,6 +134,8 @@ int metrics_question_path(const struct metrics_question *q, const char *version,
 
     buf_printf(path, "/apis/%s/%s/namespaces", metrics_groups[q->group].name, version);
     put_segment(path, q->ns);
+    /* HPA adds the selector of its own pods. Without it one answer is good for all policies of the namespace,
+     * each of which looks for its pods by their names. */
     if (q->type == METRIC_RESOURCE || q->type == METRIC_PODS)
         buf_puts(path, q->type == METRIC_RESOURCE ? "/pods" : "/pods/*");
     else if (q->type == METRIC_OBJECT)

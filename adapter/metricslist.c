@@ -111,6 +111,7 @@ static int too_many(struct metricslist *p) {
     return jsonfeed_fail(&p->feed, -E2BIG, "the answer has too many elements");
 }
 
+/* HPA's sums wrap round: a load past the end would be a negative one, and scale down. */
 static int64_t add_saturating(int64_t a, int64_t b) {
     int64_t sum;
 
@@ -294,6 +295,7 @@ static int on_leave(void *arg, int place) {
 static int on_key(void *arg, const char *name, size_t len) {
     struct metricslist *p = arg;
 
+    /* A container may have any number of usages, and none of them opens anything. */
     if (p->table->arena.used > TABLE_MAX)
         return too_many(p);
     if (p->feed.place != AT_USAGE)

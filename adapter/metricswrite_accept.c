@@ -68,6 +68,7 @@ static struct clause read_clause(struct span text) {
         struct span value = part, name;
         if (!next_part(&value, '=', &name) || !value.text)
             continue;
+        /* no such separator: only the blanks around it go */
         next_part(&value, '\0', &value);
         if (is(name, "g"))
             c.group = value;
