@@ -74,7 +74,8 @@ static void on_written(void *arg, const struct kube_reply *reply) {
     /* With EEXIST another replica was faster: that will be seen, or has been. */
     if (reply->err.code == 0 || (reply->err.code == -EEXIST && item->seen_meanwhile))
         settle(item);
-    if (reply->err.code == 0 || reply->err.code == -EEXIST)
+    /* Whose it is now counts more than why we could not write what is not ours any more. */
+    if (reply->err.code == 0 || reply->err.code == -EEXIST || item->owner == APISERVICE_OTHER)
         return;
     item->err = reply->err;
     err_wrap(&item->err, "APIService %s", item->name);

@@ -195,6 +195,20 @@ static void failures_are_told_and_tried_again(void **state) {
     assert_bundle(w, CUSTOM2, "the CA");
 }
 
+/* A write that fails when the APIService is no longer ours: whose it is counts, and nothing is tried again.
+ */
+static void a_failure_hides_no_owner(void **state) {
+    struct world *w = *state;
+    fake_loop_run(w->loop, SEC);
+    w->kube.refuse = 2;
+    put(w, "monitoring", "prometheus-adapter", "b2xk");
+    fake_loop_run(w->loop, USEC_PER_MSEC);
+    apiservices_set_ca(w->services, "the CA"); /* answered after that has been seen */
+    fake_loop_run(w->loop, SEC);
+    assert_string_equal(error_of(w)->text,
+                        "APIService v1beta1.custom.metrics.k8s.io points at monitoring/prometheus-adapter");
+}
+
 /* What is wrong stays told while it is tried again, until that succeeds. */
 static void a_failure_stays_told(void **state) {
     struct world *w = *state;
@@ -321,6 +335,7 @@ int main(void) {
         T(those_of_others_are_left_alone),
         T(an_administrators_bundle_stays),
         T(failures_are_told_and_tried_again),
+        T(a_failure_hides_no_owner),
         T(a_failure_stays_told),
         T(each_is_there_once),
         T(what_cannot_be_read_is_told),
