@@ -338,8 +338,10 @@ static void fill_reply(struct http_call *call, struct http_reply *reply) {
     libcurl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
     reply->status = reply_status(call);
     reply->content_type = str_or_empty(type);
-    /* curl reads both forms; a day at most, as net/retry_after.h has it for the others. */
-    reply->retry_after = (retry_after > 86400 ? 86400 : retry_after) * USEC_PER_SEC;
+    /* curl reads both forms, and makes of a date that is past a number below 0. A day at most, as
+     * net/retry_after.h has it for the others. */
+    if (retry_after > 0)
+        reply->retry_after = (retry_after > 86400 ? 86400 : retry_after) * USEC_PER_SEC;
     reply->body = call->body.data;
     reply->body_len = call->body.len;
 }
