@@ -312,7 +312,8 @@ void own_query_tidy(struct buf *query) {
     for (const char *at = query->data; *at;) {
         const char *end = skip_verbatim(at);
         if (end > at) {
-            last = *at == '#' ? last : *at;
+            if (*at != '#')
+                last = *at;
             memmove(out, at, (size_t)(end - at));
             out += end - at;
             at = end;
