@@ -379,6 +379,11 @@ static int find_series(struct session *s, struct err *err) {
 
 /* ---- answers ---- */
 
+/* The pods of all namespaces are asked for namespace by namespace: the names of all belong into no query. */
+static bool is_of_all_pods(const struct metrics_route *route) {
+    return route->api == ROUTE_RESOURCE && !route->ns && str_eq(route->resource, "pods");
+}
+
 /* The objects behind "*": as given, of the cluster, or a placeholder. */
 static int find_names(struct session *s, struct rules_request *request, struct err *err) {
     const struct metrics_route *route = request->route;
@@ -390,7 +395,7 @@ static int find_names(struct session *s, struct rules_request *request, struct e
     if (s->a->names) {
         request->names = s->a->names;
         request->name_count = s->a->name_count;
-    } else if (!route->name && resource && wants_cluster(s->a)) {
+    } else if (!route->name && resource && wants_cluster(s->a) && !is_of_all_pods(route)) {
         return rules_ask_names(s->asker, resource, request, &s->a->arena, err);
     }
     return 0;

@@ -4,6 +4,7 @@
 import http.server
 import json
 import os
+import pathlib
 import subprocess
 import tempfile
 import threading
@@ -170,6 +171,26 @@ class Commands(unittest.TestCase):
         code, out, _ = run("rules", "-f-", "-o", "yaml", stdin=rules)
         self.assertEqual(code, 0)
         self.assertIn('seriesQuery: "a"\n', out)
+
+    def test_rules_asks_for_the_pods_of_one_namespace(self):
+        """The query is about one: the names of all pods of the cluster do not belong into it."""
+        labels = "resources: {template: <<.Resource>>}, containerLabel: c"
+        query = f"{{containerQuery: 'a{{<<.LabelMatchers>>}}', nodeQuery: b, {labels}}}"
+        rules = f"resourceRules: {{cpu: {query}, memory: {query}, window: 1m}}\n"
+        pods = json.dumps({"metadata": {}, "items": [{"metadata": {"name": name}} for name in ("web-0", "web-1")]})
+        wanted = {
+            "namespaces/shop/pods": 'a{namespace="shop",pod=~"web-0|web-1"}\n',
+            "pods": 'a{namespace="<namespace>",pod=~"<name>|…"}\n',
+        }
+        with Server(200, pods.encode()) as url, tempfile.TemporaryDirectory() as folder:
+            config, more = pathlib.Path(folder, "config"), pathlib.Path(folder, "more.json")
+            config.write_text(kubeconfig(url))
+            more.write_text('{"resources": []}')
+            for path, want in wanted.items():
+                cluster = ("--kubeconfig", config, "--resources", more)
+                asked = ("--request", f"/apis/metrics.k8s.io/v1beta1/{path}")
+                code, out, said = run("rules", "-f-", *cluster, *asked, stdin=rules)
+                self.assertEqual((code, out), (0, want * 2), said)
 
 
 if __name__ == "__main__":
