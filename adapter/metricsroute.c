@@ -24,7 +24,15 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Decoded text in the arena; in a query a plus is a blank. */
+static bool is_utf8(const char *text) {
+    for (size_t len; *text; text += len)
+        if (!(len = str_utf8(text)))
+            return false;
+    return true;
+}
+
+/* Decoded text in the arena; in a query a plus is a blank. A part of a path that is not UTF-8 names nothing
+ * in a cluster, and rights to it cannot even be asked for: JSON has no place for it. */
 static int decode(const char *text, size_t len, bool query, struct arena *arena, const char **ret_text,
                   struct err *err) {
     char *out = arena_strndup(arena, text, len);
@@ -45,6 +53,8 @@ static int decode(const char *text, size_t len, bool query, struct arena *arena,
         i += 2;
     }
     out[n] = '\0';
+    if (!query && !is_utf8(out))
+        return err_set(err, -EINVAL, "the path is not UTF-8");
     *ret_text = out;
     return 0;
 }
@@ -56,15 +66,7 @@ struct parts {
     size_t count;
 };
 
-static bool is_utf8(const char *text) {
-    for (size_t len; *text; text += len)
-        if (!(len = str_utf8(text)))
-            return false;
-    return true;
-}
-
-/* A slash at the end is allowed, as the original's router has it. What is not UTF-8 names nothing in a
- * cluster, and rights to it cannot even be asked for: JSON has no place for it. */
+/* A slash at the end is allowed, as the original's router has it. */
 static int split(const char *path, size_t len, struct arena *arena, struct parts *ret_parts,
                  struct err *err) {
     while (len && path[len - 1] == '/')
@@ -77,8 +79,6 @@ static int split(const char *path, size_t len, struct arena *arena, struct parts
                          &ret_parts->items[ret_parts->count++], err);
         if (ret < 0)
             return ret;
-        if (!is_utf8(ret_parts->items[ret_parts->count - 1]))
-            return err_set(err, -EINVAL, "the path is not UTF-8");
         at += part + 1;
     }
     return 0;
