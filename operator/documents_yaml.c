@@ -34,6 +34,7 @@ static json_t *refuse(struct converter *c, const yaml_node_t *at, const char *wh
     return NULL;
 }
 
+/* Exactly as written: "nULL" is a text. */
 static bool one_of(const char *text, const char *const *words, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (str_eq(text, words[i]))
@@ -194,7 +195,8 @@ static json_t *convert_document(struct converter *c) {
     return convert(c, root, 0);
 }
 
-/* The next document of the stream: 1, 0 at its end, or -EINVAL. */
+/* The next document of the stream: 1, 0 at its end, or -EINVAL. An empty one has a root (an empty scalar) all
+ * the same; only the end of the stream has none. */
 static int next_document(yaml_parser_t *parser, yaml_document_t *ret_document, const char *name,
                          struct err *err) {
     if (!yaml_parser_load(parser, ret_document))
@@ -299,7 +301,9 @@ static size_t line_of(yaml_document_t *document, const char *path) {
     return s.line;
 }
 
-/* The trees of a file, with the places of their nodes. */
+/* The trees of a file, with the places of their nodes, in the order of file->documents. They take a multiple
+ * of the text's memory, and stay until the file is done: where there is one complaint there are often more.
+ */
 struct documents_lines {
     yaml_document_t *documents;
     size_t count;

@@ -96,7 +96,9 @@ static int item_window(const struct metric_item *item, bool of_pod, usec_t *ret_
                        of_pod ? "a duration is expected, such as 30s" : "seconds are expected, such as 30");
 }
 
-/* As HPA's client: all containers, or the named one; one that lacks the resource makes the pod unmeasured. */
+/* As HPA's client: all containers, or the named one; one that lacks the resource makes the pod unmeasured. A
+ * quantity that cannot be read is refused also where the pod would not count: it is the file that is wrong.
+ */
 int pod_metrics_usage(const struct metric_item *item, const struct usage_wanted *wanted, struct arena *arena,
                       struct pod_value *ret_value, struct err *err) {
     const json_t *containers = json_object_get(item->json, "containers"), *container;
@@ -186,7 +188,8 @@ static void take_recorded(struct gathering *g, struct recorded_answers *answers)
     }
 }
 
-/* The labels of a JSON map; a selector that cannot be read matches nothing. */
+/* The labels of a JSON map; a selector that cannot be read matches nothing. They are matched by the code that
+ * matches pods, so they are put into its form, in the arena, without a pool. */
 static bool labels_match(const struct gathering *g, const char *selector_text, json_t *map) {
     size_t size = json_object_size(map) * sizeof(struct label);
     struct labels *labels = arena_alloc(g->c->arena, sizeof(*labels) + size);
@@ -209,7 +212,8 @@ static bool in_namespace(const struct gathering *g, const json_t *names) {
     return !ns || !*g->c->ns || str_eq(ns, g->c->ns);
 }
 
-/* v1beta1 has metricName, v1beta2 metric with a name and the selector it was asked for by. */
+/* v1beta1 has metricName, v1beta2 metric with a name and the selector it was asked for by. A list that names
+ * no selector answers whichever selector a metric has: v1beta1 cannot name one. */
 static bool custom_matches(const struct gathering *g, const json_t *item) {
     const json_t *described = json_object_get(item, "describedObject");
     const json_t *metric = json_object_get(item, "metric"), *by = json_object_get(metric, "selector");

@@ -46,6 +46,7 @@ static int read_duration(struct evaluate_case *c, const char *key, usec_t given,
     return 0;
 }
 
+/* HPA's recorder writes it as text; a person may write a number. */
 static int read_tolerance(struct evaluate_case *c, double given, struct err *err) {
     const json_t *value = json_path2(c->recorded, "flags", "tolerance");
     const char *text = json_string_value(value);
@@ -96,6 +97,7 @@ static int read_flags(struct evaluate_case *c, const struct evaluate_options *o,
     return ret < 0 ? ret : read_gates(c, err);
 }
 
+/* The case's own digits below the second count: edges of windows are tested with them. */
 static int read_now(struct evaluate_case *c, const struct evaluate_options *o, struct err *err) {
     const json_t *value = json_object_get(c->recorded, "now");
     const char *text = json_string_value(value);

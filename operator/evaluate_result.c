@@ -88,6 +88,7 @@ static json_t *proposals_json(const struct evaluate_case *c) {
 
 /* ---- the status ---- */
 
+/* observedGeneration is the object's generation: the decision was made from the spec beside it. */
 static json_t *new_status(const struct evaluate_case *c) {
     const json_t *generation = json_path2(c->subject->json, "metadata", "generation");
     bool scaled = c->write.tried && !c->write.failed;

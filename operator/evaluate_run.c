@@ -20,6 +20,7 @@ struct run {
     struct err first;   /* complaint about the world being made: then nothing is decided in it */
 };
 
+/* One line each, as a compiler's: they go where no result goes, so that both can be read by programs. */
 static void complain(void *arg, const struct err *err) {
     struct run *run = arg;
 
@@ -49,6 +50,7 @@ static void add_invalid(struct evaluation *e, const char *name, const struct err
         e->results, json_pack("{s:o, s:o}", "name", text_json(name), "invalid", text_json(err_text(err))));
 }
 
+/* A case without expect is said aloud: a check that passes it over in silence would show nothing. */
 static void check(struct evaluation *e, const struct evaluate_case *c, const json_t *result) {
     if (!json_is_object(json_object_get(c->recorded, "expect"))) {
         e->without_expect++;
@@ -154,7 +156,9 @@ static void run_recorded(struct run *run, const json_t *recorded, const struct p
 
 /* ---- plain objects ---- */
 
-/* Looks at every document of a file, also within lists of cases, in order. */
+/* Looks at every document of a file, also within lists of cases, in order. Each visit makes its places anew,
+ * in the run's arena: what is in a world keeps pointers to them. A negative result ends the visit of the
+ * file. */
 typedef int visit_fn(void *arg, const json_t *document, const struct place *place);
 
 static int visit_list(struct run *run, const json_t *list, const struct place *up, const char *key,
@@ -170,6 +174,8 @@ static int visit_list(struct run *run, const json_t *list, const struct place *u
     return 0;
 }
 
+/* Three forms: a document, a list of them, and recorded cases under "vectors". A YAML document with nothing
+ * in it (a "---" too many) is no mistake. */
 static int visit_file(struct run *run, struct document_file *file, visit_fn *visit, void *arg) {
     const json_t *document;
     size_t i;
@@ -216,6 +222,7 @@ struct contents {
     bool subject, recorded, malformed;
 };
 
+/* Whatever is no object is complained of here, once: the later visits pass it over. */
 static int note_contents(void *arg, const json_t *document, const struct place *place) {
     struct contents *c = arg;
     struct err err;
@@ -320,6 +327,7 @@ void evaluate_files(struct evaluation *e, struct document_file *files, size_t co
         visit_file(&run, &files[i], note_contents, &contents[i]);
         any |= contents[i].subject;
     }
+    /* In the order of the files, so that results stand as they were asked for. */
     for (size_t i = 0; i < count; i++) {
         visit_file(&run, &files[i], run_if_recorded, &run);
         if (contents[i].subject)

@@ -160,6 +160,7 @@ static int step_metric(struct evaluate_case *c, json_t **ret_result, struct err 
     return 0;
 }
 
+/* As a status shows it: memory in powers of two. */
 static int step_quantity(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     bool memory = str_eq(step_text(c, "resource"), "memory");
     char text[QUANTITY_TEXT_MAX];
@@ -174,6 +175,7 @@ static int step_quantity(struct evaluate_case *c, json_t **ret_result, struct er
 
 /* ---- which step ---- */
 
+/* By level. Those that are not of_policy may not look at the case's spec: it may be empty. */
 static const struct {
     const char *level;
     step_fn *run;

@@ -25,6 +25,8 @@ static void take_all_pods(struct evaluate_case *c) {
     c->in.pod_list = pods;
 }
 
+/* What is measured matters to how pods are grouped: only for cpu are their conditions looked at. Cases
+ * without a resource are about a metric of pods. */
 static void set_metric(const struct evaluate_case *c, struct metric_spec *ret_metric) {
     const char *resource = step_text(c, "resource"), *container = step_text(c, "container");
 
@@ -67,6 +69,7 @@ static json_t *names_json(struct names *names) {
     return list;
 }
 
+/* A pod that the metrics do not name has no known value, and is grouped for that. */
 int step_group_pods(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     static const char *const fields[] = {
         [POD_UNREADY] = "unreadyPods", [POD_MISSING] = "missingPods", [POD_IGNORED] = "ignoredPods"};
@@ -128,7 +131,8 @@ struct made_up {
     uint32_t count;
 };
 
-/* A pod for each metric that has a request. */
+/* A pod for each metric that has a request: what has none is in neither sum of HPA's function. As all are
+ * summed up, which pod a number belongs to makes no difference. */
 static int make_up(const struct evaluate_case *c, struct made_up *m, struct err *err) {
     json_t *metrics = json_object_get(json_object_get(c->recorded, "input"), "metrics"), *value;
     const json_t *requests = step_input(c, "requests");
@@ -219,7 +223,7 @@ static json_t *value_json(const struct pod_value *v) {
                      step_milli_json(v->milli), "window", go_duration_json(v->window));
 }
 
-/* Values of PodMetrics, by pod. */
+/* Values of PodMetrics, by pod. first is the time that HPA hands on with them, and only logs. */
 static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *first, struct err *err) {
     const struct input_list *list = &c->world->of[INPUT_POD_METRICS];
     struct usage_wanted wanted = {

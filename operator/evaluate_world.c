@@ -131,7 +131,7 @@ static void put(struct input_list *list, struct input_object object) {
 }
 
 /* One step of adding: how deep in lists it is, and the kind of the elements of a typed list (PodList: Pod),
- * which do not say their own. */
+ * which do not say their own: the apiserver leaves it out there, kubectl's plain List has it. */
 struct adding {
     struct world *world;
     const char *element_kind;
@@ -198,7 +198,8 @@ static bool is_counted(enum input_kind kind) {
     return kind == INPUT_POD || kind == INPUT_NODE || kind == INPUT_WORKLOAD || kind == INPUT_POD_METRICS;
 }
 
-/* -EEXIST where an object of the same kind and name is there already. Lists of metrics have no name. */
+/* -EEXIST where an object of the same kind and name is there already. Lists of metrics have no name. The name
+ * is that of the JSON: it is looked up before anything has been decoded. */
 static int remember_name(struct world *world, struct input_object *o) {
     const json_t *metadata = json_object_get(o->json, "metadata");
     const char *name = json_text(metadata, "name");
@@ -323,7 +324,8 @@ static int feed_list(struct decoder *decoder, const struct input_list *list, str
     return ret < 0 ? ret : decoder_finish(decoder, err);
 }
 
-/* One decoder for all objects of a kind. What it cannot go on after spoils the object it stopped at. */
+/* One decoder for all objects of a kind. What it cannot go on after spoils the object it stopped at; those
+ * behind it stay undecoded, which nobody sees, as nothing is decided in a world that was complained of. */
 static int decode(struct world *world, enum input_kind input, enum object_type type, complain_fn *complain,
                   void *arg) {
     struct decoding d = {.list = &world->of[input], .complain = complain, .arg = arg};
