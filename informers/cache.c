@@ -116,7 +116,7 @@ void cache_sweep(struct cache *cache, const char *ns, uint32_t epoch, cache_fn *
             continue;
         map_remove(&cache->entries, key); /* first: the key is the object's */
         const struct object *old = drop(cache, entry);
-        fn(arg, old);
+        fn(arg, old); /* behind it all: whoever looks now finds the object gone */
         object_unref(old);
     }
 }

@@ -269,7 +269,7 @@ static int take_frames(const char *data, size_t len, proto_frame_fn *fn, void *a
 
     while (ret == 0 && len - at >= 4) {
         size_t frame = frame_len(data + at);
-        if (frame > DECODE_FRAME_MAX - 4)
+        if (frame > DECODE_FRAME_MAX - 4) /* with its length before it, it has to fit into pending */
             return err_set(err, -E2BIG, "an event of %zu bytes, or an answer that is not protobuf", frame);
         if (len - at - 4 < frame)
             break;
@@ -300,7 +300,7 @@ int proto_feed(struct buf *pending, const char *data, size_t len, proto_frame_fn
             ret = take_frames(pending->data, pending->len, fn, arg, &used, err);
         buf_consume(pending, used);
         if (ret == 0 && !pending->len)
-            return proto_feed(pending, data, len, fn, arg, err);
+            return proto_feed(pending, data, len, fn, arg, err); /* goes no deeper: nothing is pending */
     }
     return ret;
 }

@@ -167,7 +167,8 @@ static int on_watch_data(void *arg, const char *data, size_t len, bool last, str
 }
 
 /* Every watch is ended by the API server sooner or later (after its --min-request-timeout): that is in order,
- * and no failure to wait for. */
+ * and no failure to wait for. So is a connection that just broke, as with a server that restarts: whether it
+ * is back, the next handshake tells. A peer that fell silent has been waited for long enough. */
 static void on_watch_end(void *arg, const struct ws_end *end) {
     struct follower *f = arg;
 

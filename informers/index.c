@@ -182,6 +182,7 @@ static size_t group_bytes(const struct group *g) {
     return sizeof(*g) + (g->labels ? g->labels->count : 0) * sizeof(uint32_t) + labels;
 }
 
+/* The first object's own labels become the group's; those that come later give theirs up for them. */
 static struct group *new_group(struct index *index, const struct object *o, uint32_t hash) {
     uint32_t count = o->labels ? o->labels->count : 0;
     struct group *g = xcalloc(1, sizeof(*g) + count * sizeof(uint32_t));

@@ -158,6 +158,7 @@ static void free_feed(struct feed *feed) {
     free(feed);
 }
 
+/* The user may close itself half-way. */
 static void tell_one(void *arg, const struct object *object) {
     const struct informer *user = arg;
 
@@ -329,6 +330,7 @@ void informer_each(const struct informer *informer, informer_each_fn *fn, void *
     cache_each(informer->feed->cache, fn, arg);
 }
 
+/* One that is closed is still in the list until on_later, but no handle of anybody's any more. */
 static const struct informer *first_open(const struct feed *feed) {
     const struct informer *user = feed->users;
 

@@ -212,6 +212,7 @@ void auth_free(struct auth *auth) {
     free(auth);
 }
 
+/* expires is wall time, as the plugin has written it; got_at is the loop's, which nobody sets. */
 static bool credential_is_good(const struct auth *auth) {
     const struct exec_credential *cred = &auth->credential;
 

@@ -221,7 +221,8 @@ int discovery_table_read_root(struct discovery_table *table, enum discovery_half
     return 0;
 }
 
-/* The scale subresource of plural is an item of its own: "deployments/scale". */
+/* The scale subresource of plural is an item of its own: "deployments/scale". Looked for once for each
+ * resource: a group has some dozens at most, and only older servers are read so. */
 static bool lists_scale(const json_t *resources, const char *plural) {
     const json_t *item;
     size_t i, len = strlen(plural);

@@ -309,6 +309,8 @@ static int spawn(struct exec_plugin *p, int out_fd, int err_fd) {
     return -r;
 }
 
+/* Only our end does not block: the plugin's is its stdout, which it may rely on. Both are closed on exec;
+ * what is dup'ed onto the plugin's own descriptors is not. */
 static int outlet_open(struct outlet *o, int *ret_far_end) {
     int ends[2];
 

@@ -18,6 +18,7 @@ enum { OBJECT_MAX = 3 * 1024 * 1024, EVENT_MAX = OBJECT_MAX + 1024 };
 
 #define BACKOFF_MIN USEC_PER_SEC
 #define BACKOFF_MAX USEC_PER_MIN
+/* Where it cannot be watched; each time the watch is tried again, too, for rights may have come. */
 #define POLL (30 * USEC_PER_SEC)
 /* A watch that has lasted so long shows that all is well: what failed before does not count any more. */
 #define LASTING (10 * USEC_PER_SEC)

@@ -1,5 +1,6 @@
 /* Reads a formula: by recursive descent, one function a rule of the grammar, straight into the code that runs
- * it. */
+ * it: an operator's step goes behind those of its operands, which have been read by then, so that no tree is
+ * needed. The first error ends it all; nothing is undone, and what the parser holds counts no more. */
 #include "api/types/formula_code.h"
 
 #include "base/mem.h"
@@ -287,7 +288,7 @@ static int parse_name(struct parser *f) {
     f->p += len;
     if (take(f, "("))
         return parse_call(f, name, len);
-    f->p = name;
+    f->p = name; /* what follows reads the name itself, and its errors point there */
     return name_is(name, len, "replicas") ? parse_replicas(f, len) : parse_metric(f, OP_PROPOSAL);
 }
 

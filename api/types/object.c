@@ -123,6 +123,7 @@ struct object *object_new(enum object_type type, struct str_pool *pool, const st
     const char *uid = str_or_empty(names->uid), *version = str_or_empty(names->resource_version);
     size_t ns_len = strlen(ns), name_len = strlen(name), uid_len = strlen(uid), version_len = strlen(version);
     size_t size = type_size(type);
+    /* 4: the NULs of name, uid and version, and the slash, which takes the place of the namespace's NUL */
     struct object *o = xcalloc(1, size + ns_len + name_len + uid_len + version_len + 4);
     char *at = (char *)o + size;
 

@@ -42,7 +42,7 @@ static int32_t status_proposed(const json_t *status) {
 }
 
 /* Their order is kept: HPA's status has each type where it first appeared. More than anybody could have
- * written are none. */
+ * written are none. An entry without a type is overwritten by the next. */
 static void read_conditions(const json_t *list, struct arena *arena, struct policy_status *ret_status) {
     enum { CONDITIONS_MAX = 64 };
     size_t count = json_array_size(list), i;

@@ -16,7 +16,7 @@ static int read_policy(struct reader *r, const json_t *item, const struct path *
 
     if (!json_is_object(item))
         return read_error(r, path, NULL, "must be an object");
-    *ret = (struct scaling_policy){0};
+    *ret = (struct scaling_policy){0}; /* 0 is "not given": no bound below allows it */
     e = read_word(r, item, path, "type", (struct read_words){types, 2}, &type);
     if (e == 0)
         e = read_int(r, item, path, "value", (struct read_range){1, INT32_MAX}, &ret->value);

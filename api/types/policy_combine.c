@@ -107,7 +107,7 @@ int policy_read_activation(struct reader *r, const json_t *spec, const struct pa
 /* Parsed here, so that a wrong one is a wrong spec, told with its position, and not a decision that fails. */
 int policy_read_formula(struct reader *r, const json_t *spec, const struct path *up,
                         struct policy_spec *ret) {
-    const char *names[POLICY_METRICS_MAX] = {0};
+    const char *names[POLICY_METRICS_MAX] = {0}; /* policy_read_metrics has refused more */
     struct err why = {0};
     int e = read_string(r, spec, up, "formula", &ret->formula_text);
 

@@ -26,6 +26,7 @@ static bool made_of(const char *text, const char *allowed, size_t max) {
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
+/* A subdomain of RFC 1123, but for the dots and dashes within: what is wrong there leads nowhere. */
 static bool is_object_name(const char *text) {
     return made_of(text, LOWER DIGITS "-.", NAME_MAX_LENGTH) && text[0] != '-' && text[0] != '.' &&
            text[strlen(text) - 1] != '-' && text[strlen(text) - 1] != '.';
@@ -51,8 +52,8 @@ static bool is_printable(const char *text) {
 
 /* ---- Secrets ---- */
 
-/* The Secret in the member path->name of parent; key NULL: it has no member key. *ret_secret holds the
- * default key before. */
+/* The Secret in the member path->name of parent; has_key false: which of its keys are used is fixed.
+ * *ret_secret holds the default key before. */
 static int read_secret(struct reader *r, const json_t *parent, const struct path *path, bool has_key,
                        struct promsource_secret *ret_secret) {
     const json_t *secret = NULL;

@@ -30,7 +30,8 @@ static bool is_special(char c) {
     return c != '\0' && strchr("=!(),><", c) != NULL;
 }
 
-/* How long the token at s is, and which it is. */
+/* How long the token at s is, and which it is. A word is all up to the next blank or operator, whether a
+ * label may look so or not: then the error can show it whole. */
 static size_t scan_token(const char *s, enum token *ret_token) {
     size_t len = 1;
 
@@ -96,7 +97,8 @@ static bool is_lower(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* A DNS subdomain: lower case labels of letters, digits and '-', joined by dots. */
+/* A DNS subdomain: lower case labels of letters, digits and '-', joined by dots. A single label may be as
+ * long as the whole, as in apimachinery (IsDNS1123Subdomain), though not in DNS. */
 static bool is_prefix(const char *s, size_t len) {
     char before = '.';
 

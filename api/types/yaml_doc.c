@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the text is before characters are read tells no line, but a byte. */
+/* What the text is before characters are read tells no line, but a byte. libyaml counts lines from 0. */
 static size_t problem_line(const yaml_parser_t *parser, const char *text) {
     size_t line = 1;
 
