@@ -165,6 +165,7 @@ static int character_escape(const char **p, struct buf *out) {
     unsigned n = **p == 'u' ? 4 : 8;
     uint32_t c;
 
+    /* RFC 3629, section 3, knows nothing above 10FFFF, and no surrogates. */
     if (hex_digits(*p + 1, n, &c) < 0 || c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
         return -EINVAL;
     *p += 1 + n;
@@ -255,6 +256,7 @@ static int number(struct lexer *l) {
     return ret;
 }
 
+/* Counted here and not by the parser, as Go does, so that ")" is named where it stands. */
 static int paren(struct lexer *l) {
     bool opens = *l->p == '(';
 
@@ -324,7 +326,8 @@ static int action_token(struct lexer *l) {
     }
 }
 
-/* From behind the opening to the end of the action. */
+/* From behind the opening to the end of the action. The end is looked for where a token could begin, so a
+ * ">>" within quotes is none. */
 static int action(struct lexer *l, const char *open) {
     bool trim;
 

@@ -74,6 +74,7 @@ static int format_list(const struct template_field *list, char verb, struct buf 
     return ret < 0 ? ret : buf_puts(out, "]");
 }
 
+/* In the order of the keys, which is that of pairs: fmt sorts maps, so that the same map is the same text. */
 static int format_map(const struct template_field *map, char verb, struct buf *out) {
     int ret = buf_puts(out, "map[");
 
@@ -111,7 +112,7 @@ int value_print(const struct value *v, struct buf *out) {
     return v->kind == VALUE_NONE ? buf_puts(out, "<no value>") : template_format_value(v, 'v', out);
 }
 
-/* What is left over behind the last verb: "%!(EXTRA string=x, int=1)". */
+/* What is left over behind the last verb: "%!(EXTRA string=x, int=1)". nil has no type to be named. */
 static int format_extra(const struct value *values, uint32_t count, struct buf *out) {
     int ret = buf_puts(out, "%!(EXTRA ");
 

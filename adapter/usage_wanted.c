@@ -28,7 +28,7 @@ void usage_wanted_done(struct usage_wanted *wanted) {
 
 bool usage_wanted_begin(const struct usage_wanted *wanted, const char *origin, struct sample *ret_sample) {
     *ret_sample = (struct sample){.quality = QUALITY_PENDING, .message = "", .warning = "", .origin = origin};
-    if (!wanted->why)
+    if (!wanted->why) /* the caller fills in the rest */
         return true;
     ret_sample->quality = QUALITY_FAILED;
     ret_sample->message = wanted->why;

@@ -101,6 +101,7 @@ void vector_add(struct vector *vector, const struct vector_sample *sample) {
     store->samples[vector->count++].labels = labels; /* the caller's array is its own */
 }
 
+/* The words themselves stay, in the arena; only the table that finds them again goes. */
 void vector_seal(struct vector *vector, usec_t fetched) {
     struct vector_store *store = vector->store;
 

@@ -57,7 +57,8 @@ static long fraction(const char **p) {
     return v;
 }
 
-/* "Z" or "+01:30" in seconds east of UTC; false where it is malformed. */
+/* "Z" or "+01:30" in seconds east of UTC; false where it is malformed. T and Z may be small letters (RFC
+ * 3339, 5.6). */
 static bool offset(const char **p, long *ret_seconds) {
     if (skip(p, 'Z') || skip(p, 'z')) {
         *ret_seconds = 0;
@@ -83,6 +84,7 @@ static int days_of(int year, int month) {
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
+/* Checked against the calendar: timegm would make the 1st of March of a 30th of February, or the 2nd. */
 static bool date(const char **p, struct tm *tm) {
     int y = digits(p, 4);
     if (y < 0 || !skip(p, '-'))

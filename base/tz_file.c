@@ -23,6 +23,7 @@ static uint32_t be32(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Numbers are big-endian, and signed ones in two's complement (RFC 8536, 3). */
 static int64_t be64(const unsigned char *p) {
     return (int64_t)((uint64_t)be32(p) << 32 | be32(p + 4));
 }

@@ -166,7 +166,9 @@ static int64_t change_at(const struct tz_rule_day *d, int64_t year, int32_t befo
     return day * DAY + d->seconds - before;
 }
 
-/* Narrows the span around s by a change at `at`. */
+/* Narrows the span around s by a change at `at`: one that is still to come may end it earlier, one that has
+ * been may have begun it later, and then says what holds. In whatever order they come, what is left is what
+ * lies between the last change before s and the first behind it. */
 static void narrow(struct tz_span *span, int64_t s, int64_t at, int32_t after) {
     if (at > s) {
         span->until = at < span->until ? at : span->until;

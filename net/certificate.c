@@ -125,6 +125,8 @@ static bool set_serial(X509 *cert) {
     return ok;
 }
 
+/* In whole seconds, as certificates have them; what OpenSSL writes is UTCTime up to 2049 (RFC 5280, 4.1.2.5).
+ */
 static bool set_times(X509 *cert, const struct certificate_request *request) {
     time_t from = (time_t)((request->now - backdated) / USEC_PER_SEC);
     time_t to = (time_t)((request->now + request->lifetime) / USEC_PER_SEC);
@@ -184,7 +186,8 @@ static int list_names(const char *const *names, struct buf *out, struct err *err
     return 0;
 }
 
-/* For servers only: such a certificate is no way in to any other API. */
+/* For servers only: such a certificate is no way in to any other API. Clients look for the name among the
+ * alternative ones alone (RFC 9525), so the common name is for people. */
 static int add_server_extensions(X509 *cert, X509 *issuer, const char *const *names, struct err *err) {
     cleanup_buf struct buf list;
     buf_init(&list, 64 * 1024);

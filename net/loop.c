@@ -128,6 +128,8 @@ static void on_lws_log(int level, const char *line) {
         log_debug("libwebsockets", "%.*s", len, line);
 }
 
+/* A context without a listener or a vhost of its own making, and one vhost for the epoll descriptor: each
+ * server and each set of TLS settings brings its own vhost later. */
 static int new_context(struct loop *loop, struct err *err) {
     libwebsockets->set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     struct lws_context_creation_info info = {
@@ -239,6 +241,7 @@ void loop_free(struct loop *loop) {
     free(loop);
 }
 
+/* While the same timer is the next one this costs no system call. */
 static void set_timerfd(struct loop *loop, usec_t due) {
     if (due == loop->timerfd_due)
         return;
@@ -321,6 +324,7 @@ void loop_wake(struct loop *loop) {
 
 int loop_watch_fd(struct loop *loop, int fd, loop_fn *fn, void *arg, struct loop_fd **ret_watch,
                   struct err *err) {
+    /* Level-triggered: what a callback leaves unread is told again on the next turn. */
     struct loop_fd *watch = XNEW(struct loop_fd);
     *watch = (struct loop_fd){.loop = loop, .fd = fd, .events = EPOLLIN, .fn = fn, .arg = arg};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};

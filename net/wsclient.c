@@ -1,5 +1,10 @@
 /* Websocket clients on libwebsockets. Its one callback is translated here into ours; a connection's end is
- * found out in many places, but reported in one, from a timer, so that no callback runs inside another. */
+ * found out in many places, but reported in one, from a timer, so that no callback runs inside another.
+ *
+ *   CONNECTING -> OPEN -> ENDED -> GONE     the state only ever moves to the right, and may leave some out;
+ *   any but GONE ----------------> GONE     by ws_close, and nothing is reported then.
+ *
+ * The first reason that is put into end.err stays: what libwebsockets says afterwards is a consequence. */
 #include "net/wsclient.h"
 
 #include "base/mem.h"
@@ -243,6 +248,7 @@ static void give_up(struct ws *ws, const char *why) {
 }
 
 /* A ping goes out after idle_ping of silence; whatever comes in counts as a sign of life. */
+/* The pong is not waited for by itself: if nothing at all comes until idle_hangup, the peer has gone. */
 static void check_silence(struct ws *ws) {
     usec_t silent = loop_now(ws->loop) - ws->last_rx;
     if (silent >= ws->idle_hangup) {
@@ -262,7 +268,7 @@ static void on_timer(void *arg) {
         give_up(ws, "no connection in time");
     } else if (ws->state == WS_OPEN) {
         check_silence(ws);
-    } else if (ws->state == WS_ENDED) {
+    } else if (ws->state == WS_ENDED) { /* gone first: on_end may call ws_close, to which that is nothing */
         go(ws);
         ws->on_end(ws->arg, &ws->end);
     }
@@ -289,6 +295,8 @@ static int copy_headers(struct ws *ws, const char *const *headers) {
     return 0;
 }
 
+/* libwebsockets may call back with a failure before it returns: then the end is known already, and what it
+ * returns is not to be touched. So the state tells whether there is a connection, and not the pointer. */
 static int connect_to(struct ws *ws, const char *address) {
     struct lws_client_connect_info info = {
         .context = loop_lws(ws->loop),
