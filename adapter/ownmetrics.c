@@ -100,6 +100,7 @@ static bool is_late(const struct ownmetrics_call *call) {
     return call->deadline && loop_now(call->own->world.loop) >= call->deadline;
 }
 
+/* By the stamp each is looked at once in a round, whatever comes and goes meanwhile. */
 static struct ownmetrics_call *next_to_check(const struct ownmetrics *own) {
     for (struct ownmetrics_call *call = own->calls; call; call = call->next)
         if (call->waits_for != WAITS_FOR_VALUES && call->round != own->round)
@@ -162,6 +163,7 @@ static void refuse_object(struct ownmetrics_call *call) {
                       " ", r->name));
 }
 
+/* The reference's words, and behind them the cause, which it writes to its log alone. */
 static void fail(struct ownmetrics_call *call, const char *what, const char *why) {
     refuse(call, 500, ARENA_JOIN(&call->arena, "Internal error occurred: ", what, ": ", why));
 }
@@ -222,6 +224,7 @@ static const struct own_joined *join_list(struct own_query *query, const struct 
 }
 
 static void answer_objects(struct ownmetrics_call *call, const struct vector *vector) {
+    /* By name, no sample is a 404; of a list, objects without one are left out, be it all of them. */
     const struct own_names *names = &call->names;
     struct metrics_value *values = NULL;
     const struct own_joined *joined;
@@ -332,6 +335,7 @@ static void find_no_rule(struct ownmetrics_call *call) {
 
 /* False: it waits, or has been answered. */
 static bool find_rule(struct ownmetrics_call *call) {
+    /* The one before may be of rules that have gone. */
     own_query_unref(call->query);
     call->query = own_find(call->own, &call->route);
     if (!call->query) {
@@ -369,6 +373,7 @@ static bool find_objects(struct ownmetrics_call *call) {
 /* What the reference cannot ask for is to it a metric that it does not have; an external one is a failure. */
 static void refuse_question(struct ownmetrics_call *call, const struct promclient *client,
                             const struct err *err) {
+    /* Without a server nothing has been rendered: then it is a failure in any case. */
     if (client && !call->query->external)
         refuse_unknown(call);
     else
@@ -480,6 +485,7 @@ struct ownmetrics_call *ownmetrics_ask(struct ownmetrics *own, const struct metr
 void ownmetrics_cancel(struct ownmetrics_call *call) {
     if (!call)
         return;
+    /* Wherever it waits: at most one of these has it. */
     give_up_rules(call);
     querycache_cancel(call->wait);
     call_free(call);
@@ -556,6 +562,7 @@ void ownmetrics_free(struct ownmetrics *own) {
         next = call->next;
         ownmetrics_cancel(call);
     }
+    /* The calls have gone before: they hold queries, and waits of the cache. */
     own_source_free(own->source);
     own_objects_free(own->objects);
     own_queries_free(own->queries);
@@ -565,6 +572,7 @@ void ownmetrics_free(struct ownmetrics *own) {
 }
 
 bool ownmetrics_has(const struct ownmetrics *own, const struct metrics_route *route) {
+    /* By the rules and series alone: whether there are objects, or values, is found out by asking. */
     const struct registry *registry = ruleset_registry(own->world.ruleset);
 
     if (!registry || route->api == ROUTE_RESOURCE || !is_allowed(own, route))

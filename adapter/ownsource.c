@@ -202,6 +202,7 @@ static void find_later(struct own_feed *f, usec_t delay) {
     struct loop_timer *later = f->source->later;
 
     f->again = true;
+    /* Never later than it is set already: other feeds may be waiting for that. */
     if (!delay || !loop_timer_pending(later))
         loop_timer_set(later, delay);
 }
@@ -288,6 +289,7 @@ static int find_names(struct own_feed *f, struct own_names *ret_names, struct er
     /* These are the same whatever the pods are called, so the informer is not even opened for them. */
     if (f->query->text || f->query->external)
         return 0;
+    /* All pods of the namespace and not the target's: one query serves whichever policies ask. */
     const struct own_wanted wanted = {&f->query->resource, f->route.ns, &all, /* labels_text= */ NULL};
     if (f->question.type == METRIC_PODS)
         return own_objects_list(own->objects, &wanted, ret_names, err);
@@ -332,6 +334,7 @@ static int find_question(struct own_feed *f, struct err *err) {
     cleanup_own_question struct own_question question = {0};
     struct own_names names = {0};
 
+    /* For the clean-up, where no step gets as far as own_question_init. */
     buf_init(&question.scratch, 1);
     int ret = find_route(f, err);
     if (ret == 0)
@@ -402,6 +405,7 @@ void own_source_stop(struct own_source *source, const struct promclient *client)
     struct map_iter it = {0};
     void *feed;
 
+    /* Before the cache forgets the client, so that no feed is told of it: it is to find another one. */
     while (map_next(&source->feeds, &it, NULL, &feed))
         if (((struct own_feed *)feed)->client == client)
             stop(feed);
@@ -498,6 +502,7 @@ static void read_pods(struct metric_source *source, const struct metric_subscrip
                       const struct pod *const *pods, uint32_t count, struct pod_value *ret_values) {
     (void)source;
     for (uint32_t i = 0; i < count; i++) {
+        /* By name: the feed is of one namespace, and so are the pods. */
         const struct own_value *value = sub->feed ? map_get(&sub->feed->values, pods[i]->meta.name) : NULL;
         ret_values[i] = (struct pod_value){0};
         if (value && !staleness_too_old(&sub->staleness, value->at, now))
@@ -524,6 +529,7 @@ void own_source_free(struct own_source *source) {
     if (!source)
         return;
     loop_timer_free(source->later);
+    /* Empty: feeds go with their subscriptions. */
     map_done(&source->feeds);
     free(source);
 }

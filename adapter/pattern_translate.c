@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum {
+    /* Of \S, which grows most, a thousand fit: what is refused here nobody has written by hand. */
     TRANSLATION_MAX = 64 * 1024,
     DEPTH_MAX = 200,  /* of groups; PCRE2 takes 250 */
     REPEAT_MAX = 1000 /* Go's */
@@ -286,6 +287,7 @@ static bool posix_class(struct translator *tr, int *ret) {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (end < name || strlen(names[i]) != (size_t)(end - name) || !str_starts(name, names[i]))
             continue;
+        /* As it stands: without PCRE2_UCP these are of ASCII there, as they are in Go. */
         *ret = emit_bytes(tr, tr->p, (size_t)(end + 2 - tr->p));
         tr->p = end + 2;
         return true;
@@ -342,6 +344,7 @@ static int bracket_class(struct translator *tr) {
     const char *start = tr->p;
     bool negative = start[1] == '^';
 
+    /* A negated class takes the end of a line in both, so there is nothing to add to it. */
     int ret = emit(tr, negative ? "[^" : "[");
     tr->p += 1 + negative;
     /* A ] at the beginning stands for itself. */
@@ -465,10 +468,12 @@ static int flags(struct translator *tr, bool *ret_opens) {
             minus = p;
         else if (*p == '\0' || !strchr("imsU", *p))
             return refuse(tr, p, "(? is followed by flags out of i, m, s and U, by : or by P<name>");
+        /* Wherever it stands and ends: to follow its scope would take the tree that is not there. */
         tr->folds = tr->folds || (*p == 'i' && !minus);
     }
     if (minus && p == minus + 1)
         return refuse(tr, minus, "no flag after the -");
+    /* Its scope is the same in both: to the end of the group, other alternatives included. */
     *ret_opens = *p == ':';
     int ret = emit_bytes(tr, tr->p, (size_t)(p + 1 - tr->p));
     tr->p = p + 1;
@@ -514,6 +519,7 @@ static int close_group(struct translator *tr) {
 static int assertion(struct translator *tr, size_t len) {
     char text[16];
 
+    /* $ is Go's by PCRE2_DOLLAR_ENDONLY: else it would match before a last line end, too. */
     snprintf(text, sizeof(text), "(?:%.*s)", (int)len, tr->p);
     int ret = emit(tr, text);
     tr->p += len;
@@ -576,6 +582,7 @@ static int alternative(struct translator *tr) {
 }
 
 static int any_char(struct translator *tr) {
+    /* All but \n, unless (?s): that is what the newline of the compilation is set for. */
     int ret = emit(tr, ".");
 
     tr->p++;

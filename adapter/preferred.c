@@ -213,6 +213,7 @@ void preferred_reconsider(struct metric_source *source) {
         struct metric_subscription *sub = rest;
         unlink_from_list(sub);
         link_to_list(sub, &p->subscriptions);
+        /* It is in the list of those that are done before it moves, for that may be its end. */
         struct metric_source *to = choose(p, &sub->request);
         if (to != sub->leg.source)
             move(sub, to);

@@ -152,6 +152,7 @@ static void begin_next(struct promclient *c) {
 static bool falls_back_to_get(struct promclient_call *call, const struct http_reply *reply) {
     struct prom_endpoint *e = &call->client->endpoint;
 
+    /* Of several that were posted before the first 405 came, each is sent again. */
     if (!call->posted || (reply->status != 405 && reply->status != 501))
         return false;
     if (!e->use_get)
@@ -219,6 +220,7 @@ struct promclient_call *promclient_start(struct promclient *client,
 
     call->client = client;
     call->request = *request;
+    /* In effect from here on, and named where it runs out. */
     call->request.timeout = timeout;
     call->path = xstrdup(request->path);
     /* The server gives up when we do, and does not go on with what nobody waits for. */
@@ -243,6 +245,7 @@ void promclient_cancel(struct promclient_call *call) {
 int promclient_new(struct loop *loop, struct http *http, const struct prometheus_options *options,
                    struct promclient **ret_client, struct err *err) {
     struct promclient *c = XNEW(struct promclient);
+    /* Leaves nothing behind where it fails. */
     int ret = prom_endpoint_init(&c->endpoint, options, err);
 
     if (ret < 0) {

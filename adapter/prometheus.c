@@ -69,6 +69,7 @@ struct metric_subscription {
 static void arm(struct prometheus *s) {
     usec_t wait = plan_wait(&s->plan, loop_now(s->loop));
 
+    /* Nothing is due before a fetch ends, which arms anew. */
     if (wait < 0)
         loop_timer_cancel(s->timer);
     else
@@ -135,6 +136,7 @@ static void keep_answer(struct fetch *f, const struct promjson_answer *a) {
 static void note_outage(struct prometheus *s, const char *message) {
     bool was_down = s->outage[0] != '\0';
 
+    /* The latest reason: a server may go from refusing connections to saying 503. */
     if (s->plan.down)
         replace(&s->outage, message);
     else
@@ -210,6 +212,7 @@ static void start(struct fetch *f) {
     struct prometheus *s = f->source;
 
     f->refused = false;
+    /* Made for each answer, and gone with it: most of the time there is none. */
     f->reader = promjson_new(f->combine, s->max_response);
     f->call = promclient_start(s->client, &(struct promclient_request){.path = "/api/v1/query",
                                                                        .form = f->form,
@@ -321,6 +324,7 @@ static void read_sample(struct metric_source *source, struct metric_subscription
         *ret_sample = (struct sample){.quality = QUALITY_FAILED, .message = sub->why, .warning = ""};
         return;
     }
+    /* The texts are the fetch's: they live until its next answer. */
     *ret_sample = (struct sample){.quality = f->quality,
                                   .value = f->value,
                                   .milli = promjson_milli(f->value),

@@ -46,6 +46,7 @@ static long take_digits(struct promql *p, unsigned base, unsigned count) {
     static const char digits[] = "0123456789abcdef";
     unsigned long value = 0;
 
+    /* Ends before the NUL: that is no digit. */
     for (unsigned i = 0; i < count; i++, p->at++) {
         int lower = tolower((unsigned char)*p->at);
         const char *digit = lower ? strchr(digits, lower) : NULL;
@@ -94,6 +95,8 @@ static int take_number(struct promql *p, char **out) {
     /* The letter of \x, \u and \U; of an octal escape the first digit is where p stands. */
     p->at += form->letter != '\0';
     long c = take_digits(p, form->base, form->digits);
+    /* Surrogates are halves of characters in UTF-16, and none in UTF-8 (RFC 3629, 3). Those of \ooo and
+     * \xhh are too small to be one. */
     if (c < 0 || c > form->max || (c >= 0xD800 && c < 0xE000))
         return promql_wrong(p, "this is not an escape that PromQL knows");
     /* Go has no trouble with it; here it would end the text, and what is behind it would be lost silently. */
