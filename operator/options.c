@@ -114,7 +114,7 @@ const struct option option_table[] = {
     {"requestheader-client-ca-file", OPTION_STRING, AT(requestheader_ca_file), NULL, .argument = "FILE",
      .help = "CA of the front proxy; else the cluster's own"},
     {"requestheader-allowed-names", OPTION_LIST, AT(requestheader_names), NULL, .argument = "NAME,…",
-     .help = "common names of the front proxy; else the cluster's own; none: any"},
+     .may_be_empty = true, .help = "common names of the front proxy; else the cluster's own; none: any"},
     {"requestheader-username-headers", OPTION_LIST, AT(requestheader_users), NULL, .argument = "NAME,…",
      .help = "headers with the user's name; else the cluster's own"},
     {"requestheader-group-headers", OPTION_LIST, AT(requestheader_groups), NULL, .argument = "NAME,…",
@@ -135,7 +135,8 @@ const struct option option_table[] = {
     {"authorization-webhook-cache-unauthorized-ttl", OPTION_DURATION, AT(unauthorized_ttl), "10s", .min = 0,
      .max = USEC_PER_HOUR, .argument = "DURATION", .help = "how long one that denies counts"},
     {"authorization-always-allow-paths", OPTION_LIST, AT(always_allow_paths), "/healthz,/readyz,/livez",
-     .argument = "PATH,…", .help = "paths that anybody may read; one that ends in * is a prefix"},
+     .argument = "PATH,…", .may_be_empty = true,
+     .help = "paths that anybody may read; one that ends in * is a prefix"},
     {"remote-adapter", OPTION_STRING, AT(remote_adapter), NULL, .argument = "NAMESPACE/SERVICE:PORT",
      .help = "another adapter, which is asked for metrics that no rule of ours defines"},
     {"remote-adapter-ca-file", OPTION_STRING, AT(remote_ca_file), NULL, .argument = "FILE",
@@ -217,12 +218,18 @@ static int set_string(struct options *o, const struct option *opt, const char *v
     return 0;
 }
 
-/* The first item of a round starts the list anew, the others add to it. items end with a NULL (the arena
- * gives zeroed memory), since those who take a list of options take it without its count. It is copied for
- * each item: lists are short, and given once. */
+/* The first item of a round starts the list anew, the others add to it. One of none is not one that was not
+ * given: its items are there, and end at once. */
+static void list_begin(struct options *o, struct string_list *list) {
+    if (list->origin == o->origin && list->items)
+        return;
+    *list = (struct string_list){.items = ARENA_ARRAY(&o->arena, const char *, 1), .origin = o->origin};
+}
+
+/* items end with a NULL (the arena gives zeroed memory), since those who take a list of options take it
+ * without its count. It is copied for each item: lists are short, and given once. */
 static void list_add(struct options *o, struct string_list *list, const char *item, size_t len) {
-    if (list->origin != o->origin)
-        *list = (struct string_list){.origin = o->origin};
+    list_begin(o, list);
     const char **items = ARENA_ARRAY(&o->arena, const char *, list->count + 2);
 
     if (list->count)
@@ -231,12 +238,18 @@ static void list_add(struct options *o, struct string_list *list, const char *it
     list->items = items;
 }
 
-/* Names are separated by commas; headers hold commas of their own and come one at a time. */
+/* Names are separated by commas; headers hold commas of their own and come one at a time. Where no names at
+ * all mean something, an empty text is that, as it is to pflag; elsewhere it is a variable that nobody has
+ * set. */
 static int set_list(struct options *o, const struct option *opt, const char *value, const char *where,
                     struct err *err) {
     struct string_list *list = field(o, opt);
     bool header = str_eq(opt->argument, "NAME=VALUE");
 
+    if (opt->may_be_empty && !*value) {
+        list_begin(o, list);
+        return 0;
+    }
     if (header && (!strchr(value, '=') || value[0] == '='))
         return err_set(err, -EINVAL, "%s: \"%s\" is not of the form NAME=VALUE", where, value);
     for (const char *p = value;;) {

@@ -15,7 +15,7 @@
 enum option_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_FLAG };
 
 struct string_list {
-    const char **items; /* NULL-terminated; NULL: empty */
+    const char **items; /* NULL-terminated; NULL: not given */
     uint32_t count;
     enum option_origin origin;
 };
@@ -71,6 +71,7 @@ struct option {
     const char *values; /* "a|b|c": the only ones allowed; NULL: any of the type */
     int64_t min, max;   /* of INT, of DURATION in µs, of NUMBER; both 0: any */
     const char *argument, *help;
+    bool may_be_empty; /* LIST: "" is a list of none */
 };
 
 extern const struct option option_table[];

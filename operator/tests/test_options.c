@@ -64,6 +64,28 @@ static void test_arguments_of_other_adapters(void **state) {
     options_done(&o);
 }
 
+/* None is not the same as not given: no path is open then, and any name is allowed. */
+static void test_lists_of_none(void **state) {
+    struct options o;
+    struct err err = {0};
+    (void)state;
+
+    options_init(&o);
+    assert_int_equal(o.always_allow_paths.count, 3);
+    assert_null(o.requestheader_names.items);
+    assert_int_equal(
+        flags(&o, &err, "--authorization-always-allow-paths=", "--requestheader-allowed-names", "", NULL), 0);
+    assert_int_equal(o.always_allow_paths.count, 0);
+    assert_non_null(o.always_allow_paths.items);
+    assert_null(o.always_allow_paths.items[0]);
+    assert_non_null(o.requestheader_names.items);
+    assert_null(o.requestheader_names.items[0]);
+    assert_int_equal(flags(&o, &err, "--authorization-always-allow-paths=/a,/b", NULL), 0);
+    assert_int_equal(o.always_allow_paths.count, 2);
+    assert_int_equal(flags(&o, &err, "--namespaces=", NULL), -EINVAL);
+    options_done(&o);
+}
+
 static void test_flags(void **state) {
     struct options o;
     struct err err = {0};
@@ -180,13 +202,10 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_arguments_of_other_adapters),
-        cmocka_unit_test(test_refused_flags),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_refused_files),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_lists_of_none), cmocka_unit_test(test_arguments_of_other_adapters),
+        cmocka_unit_test(test_refused_flags), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_refused_files), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
