@@ -200,8 +200,8 @@ static struct shape *new_shape(struct registry *r, const struct rule_state *stat
     return shape;
 }
 
-/* The resources that the labels of a series stand for; only the labels' names count. NULL: too many labels.
- */
+/* The resources that the labels of a series stand for; only the labels' names count. Where two labels stand
+ * for one, it is there twice, which does no harm. NULL: too many labels. */
 static const struct shape *shape_of(struct registry *r, struct rule_state *state,
                                     const struct series *series) {
     struct buf *key = &r->scratch;

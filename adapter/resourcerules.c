@@ -59,6 +59,7 @@ static void on_object(void *arg, enum informer_change change, const struct objec
     (void)new_;
 }
 
+/* NULL while discovery does not know the kind: on_change is called when it does. */
 static struct informer *follow(struct resourcerules *all, const char *kind, enum object_type type) {
     const struct resource *resource;
 
@@ -175,6 +176,7 @@ static void on_vector(void *arg, const struct vector *vector, const struct err *
     struct resourcerules_call *call = asked->call;
 
     asked->wait = NULL;
+    /* A last good answer that stands in for a failed fetch is as good as another. */
     if (vector)
         resource_values_take(&asked->question, vector, &call->by_key, &call->arena);
     else
@@ -244,6 +246,7 @@ static void ask_all(struct resourcerules_call *call) {
     }
 }
 
+/* References: an object may be replaced or go before the answers are in. */
 static void add_object(void *arg, const struct object *object) {
     struct resourcerules_call *call = arg;
 

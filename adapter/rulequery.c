@@ -116,7 +116,8 @@ static void add_term(struct parts *p, const struct selector_term *term) {
     put_pair(p, term->key, value);
 }
 
-/* By key; terms of one key stay in their order, as in the original. */
+/* By key; terms of one key stay in their order, as in the original: that is the order of their addresses, for
+ * qsort alone does not keep it. */
 static int compare_terms(const void *a, const void *b) {
     const struct selector_term *x = *(const struct selector_term *const *)a;
     const struct selector_term *y = *(const struct selector_term *const *)b;

@@ -132,6 +132,8 @@ static bool check_label_template(struct rules_reader *r, const struct rules_plac
     return r->mistake_count == before;
 }
 
+/* Whether there is such a resource only the cluster can tell, and later: the line is kept for that message,
+ * for by then the tree is gone. */
 static void read_override(struct rules_reader *r, const struct rules_place *at,
                           const struct rules_entry *entry, struct rule_override *override) {
     static const char *const keys[] = {"group", "resource", NULL};
@@ -318,6 +320,7 @@ static void read_resource_rule(struct rules_reader *r, const struct rules_place 
     rule->source = read_source(r, &at, value[SOURCE]);
 }
 
+/* Both parts or none: a pod or node is shown only when both of its values are known. */
 static void read_resource_rules(struct rules_reader *r, yaml_node_t *node, struct rules *rules) {
     enum { CPU, MEMORY, WINDOW, KEYS };
     static const char *const keys[] = {"cpu", "memory", "window", NULL};

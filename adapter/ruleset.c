@@ -117,7 +117,8 @@ static void tell_watchers(struct ruleset *rs) {
         rs->watchers[i].fn(rs->watchers[i].arg);
 }
 
-/* A rule waits for a resource: the next round of discovery shall be soon. */
+/* A rule waits for a resource: the next round of discovery shall be soon. To be asked after each round that
+ * did not bring it. */
 static void miss_resource(struct ruleset *rs) {
     if (rs->complaint.code)
         discovery_missed(rs->discovery);
@@ -224,7 +225,7 @@ static void tell_waiters(struct ruleset *rs) {
 bool ruleset_look_again(struct ruleset *ruleset, loop_fn *fn, void *arg) {
     struct waiters *w = &ruleset->waiters;
 
-    /* it may also be the resource that is new */
+    /* it may also be the resource that is new: a metric is not registered without one */
     discovery_missed(ruleset->discovery);
     if (w->count == WAITERS_MAX || !rulelists_hurry(&ruleset->lists))
         return false;

@@ -59,6 +59,7 @@ void seriesforms_free(struct seriesforms *forms) {
     free(forms);
 }
 
+/* Labels with empty values: seriesforms_each hands them out as those of a series. */
 static struct label_set *new_set(struct seriesforms *f, const struct series *series) {
     struct label_set *set = ARENA_NEW(&f->arena, struct label_set);
     struct series_label *labels = ARENA_ARRAY(&f->arena, struct series_label, series->label_count);

@@ -132,6 +132,7 @@ static int gather(const struct server *server, struct material *m, struct err *e
     return 0;
 }
 
+/* All borrowed from the spec and the material: promclient_new copies what it keeps. */
 static struct prometheus_options options_of(const struct server *server, const struct material *m) {
     const struct promsource_spec *s = &server->object->spec;
 
@@ -298,6 +299,7 @@ static void follow_secret(struct server *server, const char *name) {
     const char *ns = secrets_ns(server);
 
     *secret = (struct server_secret){.server = server, .name = xstrdup(name)};
+    /* Then it is never known, and lack_of_secrets says why. */
     if (!ns)
         return;
     cleanup_free char *collection = xasprintf("/api/v1/namespaces/%s/secrets", ns);
@@ -350,6 +352,8 @@ struct server *server_new(struct sources *sources, const struct promsource_objec
     return server;
 }
 
+/* It has no object, so that it is never applied, changed or written about: it is what the flags say, or the
+ * operator does not start. */
 int server_new_fallback(struct sources *sources, const struct prometheus_options *options,
                         struct server **ret_server, struct err *err) {
     struct promclient *client;
