@@ -24,15 +24,7 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool is_utf8(const char *text) {
-    for (size_t len; *text; text += len)
-        if (!(len = str_utf8(text)))
-            return false;
-    return true;
-}
-
-/* Decoded text in the arena; in a query a plus is a blank. A part of a path that is not UTF-8 names nothing
- * in a cluster, and rights to it cannot even be asked for: JSON has no place for it. */
+/* Decoded text in the arena; in a query a plus is a blank. */
 static int decode(const char *text, size_t len, bool query, struct arena *arena, const char **ret_text,
                   struct err *err) {
     char *out = arena_strndup(arena, text, len);
@@ -53,13 +45,31 @@ static int decode(const char *text, size_t len, bool query, struct arena *arena,
         i += 2;
     }
     out[n] = '\0';
-    if (!query && !is_utf8(out))
-        return err_set(err, -EINVAL, "the path is not UTF-8");
     *ret_text = out;
     return 0;
 }
 
 /* ---- the parts of the path ---- */
+
+static bool is_utf8(const char *text) {
+    for (size_t len; *text; text += len)
+        if (!(len = str_utf8(text)))
+            return false;
+    return true;
+}
+
+/* What is not UTF-8 names nothing in a cluster, and rights to it cannot even be asked for: JSON has no place
+ * for it. */
+static int decode_part(const char *text, size_t len, struct arena *arena, const char **ret_text,
+                       struct err *err) {
+    const char *part = "";
+    int ret = decode(text, len, /* query= */ false, arena, &part, err);
+
+    if (ret == 0 && !is_utf8(part))
+        ret = err_set(err, -EINVAL, "the path is not UTF-8");
+    *ret_text = part;
+    return ret;
+}
 
 struct parts {
     const char *items[PARTS_MAX];
@@ -75,8 +85,7 @@ static int split(const char *path, size_t len, struct arena *arena, struct parts
         size_t part = strcspn(path + at + 1, "/?");
         if (path[at] != '/' || part == 0 || ret_parts->count == PARTS_MAX)
             return err_set(err, -ENOENT, "no path of the metrics APIs");
-        int ret = decode(path + at + 1, part, /* query= */ false, arena,
-                         &ret_parts->items[ret_parts->count++], err);
+        int ret = decode_part(path + at + 1, part, arena, &ret_parts->items[ret_parts->count++], err);
         if (ret < 0)
             return ret;
         at += part + 1;
