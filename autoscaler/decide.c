@@ -332,6 +332,7 @@ static void choose(struct decide_run *run, struct history *history, struct polic
     if (has_conflict(run))
         return;
     /* Not in conflict: what counts is the number at which the policy begins to act. */
+    history_not_after(history, in->now);
     history_begin(history, d->current, in->now);
     if (d->current == 0 && !may_wake(run)) {
         disabled(run);

@@ -34,6 +34,20 @@ void history_begin(struct history *history, int32_t current, usec_t now) {
     history_put(&history->recommendations, -1, (struct history_entry){.at = now, .value = current});
 }
 
+static void list_not_after(struct history_list *list, usec_t now) {
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->items[i].at > now)
+            list->items[i].at = now;
+}
+
+/* HPA's times come from a clock that only goes forward (Go's monotonic one); ours is the wall's, which a
+ * restart can read back. Set back by a day it would leave each entry in its window for a day. */
+void history_not_after(struct history *history, usec_t now) {
+    list_not_after(&history->recommendations, now);
+    list_not_after(&history->up_events, now);
+    list_not_after(&history->down_events, now);
+}
+
 /* HPA's getLongestPolicyPeriod; 0 where there are no policies. */
 static usec_t longest_period(const struct scaling_rules *rules) {
     int32_t longest = 0;

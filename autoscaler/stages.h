@@ -107,6 +107,8 @@ int32_t pause_apply(const struct policy_spec *spec, int32_t current, int32_t des
 
 /* Puts an entry over slot (an index), or behind the last where slot is negative. */
 void history_put(struct history_list *list, int64_t slot, struct history_entry entry);
+/* What is of the future, since the clock has been set back, is as of now. */
+void history_not_after(struct history *history, usec_t now);
 /* HPA's first step: a policy that has no recommendations begins with its present number. */
 void history_begin(struct history *history, int32_t current, usec_t now);
 
