@@ -69,9 +69,9 @@ struct option {
     size_t offset; /* in struct options */
     const char *fallback;
     const char *values; /* "a|b|c": the only ones allowed; NULL: any of the type */
-    int64_t min, max;   /* of INT, of DURATION in µs, of NUMBER; both 0: any */
+    /* Of INT, of DURATION in µs, of NUMBER; both 0: any. Of LIST: with min 0 "" is a list of none. */
+    int64_t min, max;
     const char *argument, *help;
-    bool may_be_empty; /* LIST: "" is a list of none */
 };
 
 extern const struct option option_table[];
