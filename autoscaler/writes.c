@@ -8,6 +8,7 @@
  */
 #include "autoscaler/entry.h"
 
+#include "autoscaler/status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -259,15 +260,15 @@ static json_t *event_document(const struct entry *e, const struct decision_event
     char first[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
 
     return json_pack(
-        "{s:s, s:s, s:{s:s, s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s}, s:s, s:s, "
+        "{s:s, s:s, s:{s:s, s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:o, s:s, s:{s:s}, s:s, s:s, "
         "s:s, s:I}",
         "apiVersion", "v1", "kind", "Event", "metadata", "name", slot->name, "namespace", o->ns,
         "annotations", event_annotations(e, event), "involvedObject", "apiVersion",
         "autoscaling.trimtab.dev/v1", "kind", "AutoscalingPolicy", "namespace", o->ns, "name", o->name, "uid",
-        o->uid, "resourceVersion", o->resource_version, "reason", event->reason, "message", event->message,
-        "type", event->warning ? "Warning" : "Normal", "source", "component", "trimtab", "firstTimestamp",
-        clock_format(slot->first, first), "lastTimestamp", clock_format(slot->last, last),
-        "reportingComponent", "trimtab", "count", (json_int_t)slot->count);
+        o->uid, "resourceVersion", o->resource_version, "reason", event->reason, "message",
+        text_json(event->message), "type", event->warning ? "Warning" : "Normal", "source", "component",
+        "trimtab", "firstTimestamp", clock_format(slot->first, first), "lastTimestamp",
+        clock_format(slot->last, last), "reportingComponent", "trimtab", "count", (json_int_t)slot->count);
 }
 
 static void create_event(struct entry *e, const struct decision_event *event, struct eventlog_slot *slot) {

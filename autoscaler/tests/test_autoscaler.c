@@ -153,6 +153,25 @@ static void test_failed_metric_holds(void **state) {
     world_end();
 }
 
+/* A server may answer in any encoding; its words are lost then, and not what there is to say. */
+static void test_event_of_a_text_that_is_not_utf8(void **state) {
+    const json_t *event;
+    bool told = false;
+    size_t i;
+    (void)state;
+    world_begin(0, FAULT_NONE);
+    world_sync_all();
+    world_set_workload(5);
+    world_set_policy(w.document);
+    w.sample = (struct sample){.quality = QUALITY_FAILED, .message = "d\xe9lai", .warning = ""};
+    TURN_UNTIL(str_eq(decided("reason"), "MetricFailed"));
+    json_array_foreach(w.events_held, i, event) {
+        told |= str_eq(json_string_value(json_object_get(event, "reason")), "FailedGetPrometheusMetric");
+    }
+    assert_true(told);
+    world_end();
+}
+
 static void test_steady_state_writes_nothing(void **state) {
     (void)state;
     begin_steady();
@@ -325,6 +344,7 @@ int main(void) {
         cmocka_unit_test(test_unreadable_scale_heals),
         cmocka_unit_test(test_scale_is_read_once_a_version),
         cmocka_unit_test(test_failed_metric_holds),
+        cmocka_unit_test(test_event_of_a_text_that_is_not_utf8),
         cmocka_unit_test(test_steady_state_writes_nothing),
         cmocka_unit_test(test_noise_is_not_written),
         cmocka_unit_test(test_value_is_written_after_a_refusal),
