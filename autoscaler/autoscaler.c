@@ -166,6 +166,7 @@ static void on_turn(void *arg) {
     struct autoscaler *as = arg;
     usec_t start = clock_mono();
 
+    /* Asked anew for each: binding a policy may have opened a list that is not in yet. */
     while (may_decide(as) && clock_mono() - start < turn_budget) {
         cleanup_free char *key = workqueue_take(as->queue, loop_now(as->world.loop));
         struct entry *e = key ? map_get(&as->entries, key) : NULL;

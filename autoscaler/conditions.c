@@ -70,6 +70,7 @@ void events_begin(struct decision *d, uint32_t max, struct arena *arena) {
     d->events = ARENA_ARRAY(arena, struct decision_event, max);
 }
 
+/* Within the room of events_begin: whoever adds one more event to a path counts it there. */
 void event_add(struct decision *d, bool warning, const char *reason, const char *message) {
     d->events[d->event_count++] = (struct decision_event){warning, reason, message};
 }

@@ -120,6 +120,7 @@ static bool comes_before(const struct claim *a, const struct claim *b) {
         return a->hpa;
     if (a->created != b->created)
         return a->created < b->created;
+    /* creationTimestamp has whole seconds: what one file applies is often as old. */
     return strcmp(a->name, b->name) < 0;
 }
 

@@ -168,6 +168,7 @@ static void list_page(struct autoscaler *as, const char *token) {
                        .verb = KUBE_GET, .path = path, .timeout = timeout, .on_done = on_page, .arg = as});
 }
 
+/* From the first page: the token of the next one may have expired, and nothing is to count twice. */
 static void begin(struct autoscaler *as) {
     forget_all(&as->past);
     as->past.ns = as->options.namespaces;
@@ -214,6 +215,7 @@ bool past_settled(const struct autoscaler *as) {
 
 /* ---- to the policy ---- */
 
+/* A list comes in the order of names, page after page. */
 static int by_time(const void *a, const void *b) {
     const struct past_rescale *p = a, *q = b;
 
@@ -236,6 +238,7 @@ void entry_remember(struct entry *entry) {
                                           .past = p ? p->items : NULL,
                                           .count = p ? p->count : 0,
                                           .current = in->scale.spec_replicas};
+    /* Without events too: the status alone tells most of it. */
     history_rebuild(&entry->history, &rebuild);
     if (p)
         free_policy(p);

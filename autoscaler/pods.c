@@ -119,6 +119,7 @@ static pods_sum_t assumed(const struct pods_query *q, int64_t request) {
     return (pods_sum_t)request * percent / 100;
 }
 
+/* Not of POD_IGNORED, which has no sums. */
 static struct pods_part *part_of(struct pods_sums *s, enum pod_group group) {
     return group == POD_COUNTED ? &s->counted : group == POD_UNREADY ? &s->unready : &s->missing;
 }
@@ -177,6 +178,7 @@ void pods_sum(const struct pods_query *q, struct pods_sums *ret_sums) {
     struct pods_sums s = {0};
 
     for (uint32_t i = 0; i < q->in->pods; i++)
+        /* Where the source has measured nothing at all every pod is missing. */
         add_pod(q, q->in->pod_list[i], values->of_pods ? &values->of_pods[i] : NULL, &s);
     if (s.lacking > 0)
         assume_requests(q, &s);

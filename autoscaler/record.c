@@ -190,6 +190,8 @@ static bool guessed(const struct decide_run *run, uint32_t i) {
     return metric_of_pods(run->in->spec->metrics[i].type) && !p->substituted && p->counted_pods < p->pods;
 }
 
+/* Within tolerance by what was assumed of some pods is told by its arithmetic: beside the value that was
+ * measured the plain words would be a riddle. */
 static const char *asks_for(const struct decide_run *run) {
     const struct proposal *best = &run->out->proposals[run->out->steps.combined.best];
     int32_t raw = run->out->steps.combined.replicas;
@@ -267,6 +269,7 @@ static const char *limit_text(const struct decide_run *run) {
     const struct limited *l = &run->out->steps.limited;
     const char *by = limited_by(run);
 
+    /* selectPolicy Disabled: there is no number that it allows. */
     if (strcmp(by, "scaleDown policy") == 0 && run->in->spec->down.select == SELECT_DISABLED)
         return "; scaling down is disabled";
     if (strcmp(by, "scaleUp policy") == 0 && run->in->spec->up.select == SELECT_DISABLED)
@@ -301,6 +304,7 @@ static const char *computed_text(const struct decide_run *run) {
     const struct combined *c = &run->out->steps.combined;
     const char *held = held_text(run, c->replicas);
 
+    /* Those that failed beside it are told as well: with them the number might be larger. */
     if (c->invalid == 0)
         return ARENA_JOIN(run->arena, cause(run), held);
     return arena_printf(run->arena, "%s%s; %" PRIu32 " of %" PRIu32 " metrics failed, first %s", cause(run),

@@ -241,6 +241,7 @@ static json_t *stages_json(const struct record *r) {
     json_t *all = json_object();
     cleanup_arena struct arena arena;
 
+    /* Of the texts alone: jansson copies them. */
     arena_init(&arena, 0);
     record_stages(r, &arena, stages);
     for (int i = 0; i < STAGE_COUNT; i++) {

@@ -102,6 +102,7 @@ static void take_rules(const struct scaling_rules *rules, struct arena *arena, s
                                              rules->policies[i].value, rules->policies[i].period_seconds};
 }
 
+/* The direction is that of the number behind the window, as limit_behavior takes it. */
 static struct record_limit limit_of(const struct decide_input *in, const struct decision *d,
                                     struct arena *arena) {
     int32_t wanted = d->steps.stabilized.replicas;

@@ -384,6 +384,7 @@ static void code_record(struct codec *c, struct record *r) {
 
 /* The size of the record with its texts cut to text_max; 0 where it is too long even so. */
 static size_t pack_cut(struct record *r, size_t text_max, unsigned char out[RECORD_PACKED_MAX]) {
+    /* From the beginning: a text that is cut moves all that follow, and may now equal another. */
     struct codec c = {.out = out, .out_end = out + RECORD_PACKED_MAX, .text_max = text_max};
 
     code_record(&c, r);

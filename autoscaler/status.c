@@ -183,6 +183,7 @@ static json_t *metric_json(const struct metric_spec *m, const struct sample *s, 
     return item;
 }
 
+/* Of every metric, whatever path was taken: there HPA's currentMetrics may be empty. */
 static json_t *metrics_json(const struct decide_input *in, const struct decision *d) {
     json_t *list = json_array();
 
@@ -208,6 +209,7 @@ static json_t *decision_json(const struct decide_input *in, const struct decisio
     json_t *o = json_object();
 
     json_object_set_new(o, "time", time_json(in->now));
+    /* What this decision came to; desiredReplicas may keep an earlier one's. */
     json_object_set_new(o, "replicas", json_integer(d->desired));
     set_text(o, "reason", decision_reason_name(d->reason));
     set_text(o, "limitedBy", d->limited_by);

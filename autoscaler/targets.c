@@ -311,6 +311,7 @@ static void use_pods(struct entry *entry) {
     struct autoscaler *as = entry->autoscaler;
 
     entry->uses_pods = true;
+    /* Both or none: without ReplicaSets nobody knows whose a Deployment's pods are. */
     if (as->pod_users++)
         return;
     as->pods = informers_open(as->world.informers, &pods, OBJECT_POD, on_pod, as);
