@@ -96,14 +96,6 @@ static int take_escape(struct reader *r) {
     return 0;
 }
 
-/* Only of values with bytes beyond ASCII: NULs have been refused before. */
-static bool is_utf8(const char *s) {
-    for (size_t len; *s; s += len)
-        if (!(len = str_utf8(s)))
-            return false;
-    return true;
-}
-
 /* Takes the plain characters of a value, up to a quote or an escape; gathers their bits. */
 static int take_plain(struct reader *r, unsigned char *bits) {
     const char *at = r->at, *end = r->end;
@@ -133,7 +125,7 @@ static int take_value(struct reader *r, const char **ret_value) {
         return ret;
     r->at++; /* the quote */
     *ret_value = token_done(r, start);
-    return bits < 0x80 || is_utf8(start) ? 0 : wrong(r, "a label's value is not UTF-8");
+    return bits < 0x80 || str_is_utf8(start) ? 0 : wrong(r, "a label's value is not UTF-8");
 }
 
 /* Puts a label where it belongs. Programs write their labels in order, mostly, so that this seldom looks

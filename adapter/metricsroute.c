@@ -51,13 +51,6 @@ static int decode(const char *text, size_t len, bool query, struct arena *arena,
 
 /* ---- the parts of the path ---- */
 
-static bool is_utf8(const char *text) {
-    for (size_t len; *text; text += len)
-        if (!(len = str_utf8(text)))
-            return false;
-    return true;
-}
-
 /* What is not UTF-8 names nothing in a cluster, and rights to it cannot even be asked for: JSON has no place
  * for it. */
 static int decode_part(const char *text, size_t len, struct arena *arena, const char **ret_text,
@@ -65,7 +58,7 @@ static int decode_part(const char *text, size_t len, struct arena *arena, const 
     const char *part = "";
     int ret = decode(text, len, /* query= */ false, arena, &part, err);
 
-    if (ret == 0 && !is_utf8(part))
+    if (ret == 0 && !str_is_utf8(part))
         ret = err_set(err, -EINVAL, "the path is not UTF-8");
     *ret_text = part;
     return ret;

@@ -52,6 +52,13 @@ size_t str_utf8(const char *s) {
     return len;
 }
 
+bool str_is_utf8(const char *s) {
+    for (size_t len; *s; s += len)
+        if (!(len = str_utf8(s)))
+            return false;
+    return true;
+}
+
 size_t str_fit(const char *text, size_t len, size_t most) {
     if (len <= most)
         return len;

@@ -17,6 +17,8 @@ const char *str_or_empty(const char *s);
 /* The bytes of the well-formed UTF-8 character at s (1 to 4; 1 for the NUL), or 0 where there is none (RFC
  * 3629). */
 size_t str_utf8(const char *s);
+/* Whether all of s is UTF-8. */
+bool str_is_utf8(const char *s);
 /* Cuts off the beginning of a UTF-8 character that a fixed buffer left at the end of s; what was malformed
  * before stays.
  */

@@ -111,6 +111,15 @@ static void test_utf8(void **state) {
             fail_msg("case %zu: %zu bytes, not %zu", i, str_utf8(cases[i].text), cases[i].len);
 }
 
+static void test_is_utf8(void **state) {
+    (void)state;
+    assert_true(str_is_utf8(""));
+    assert_true(str_is_utf8("a\xc3\xa4\xf0\x9f\x98\x80z"));
+    assert_false(str_is_utf8("a\xff"));
+    assert_false(str_is_utf8("a\xc3"));
+    assert_false(str_is_utf8("\xc3\xa4\xa4z"));
+}
+
 static void test_trim_utf8(void **state) {
     (void)state;
     char whole[] = "a\xe2\x82\xac", cut[] = "a\xe2\x82", lead[] = "a\xf0", none[] = "", plain[] = "ab";
@@ -201,11 +210,11 @@ static void test_distance(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparison),  cmocka_unit_test(test_to_i64),
-        cmocka_unit_test(test_to_double),   cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_trim_utf8),   cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_pool_shares), cmocka_unit_test(test_pool_and_nul),
-        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_comparison),   cmocka_unit_test(test_to_i64),
+        cmocka_unit_test(test_to_double),    cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_is_utf8),      cmocka_unit_test(test_trim_utf8),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_pool_shares),
+        cmocka_unit_test(test_pool_and_nul), cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
