@@ -85,9 +85,10 @@ int kubeconfig_check_server(struct arena *arena, const char **server, struct err
 /* The token is written into a header line as it is: a line end in it would begin another header. All that
  * RFC 6750 (2.1) allows in one is printable. */
 int kubeconfig_check_token(const char *token, struct err *err) {
-    for (const char *p = token; *p; p++)
-        if (*p <= ' ' || *p == 0x7f)
-            return err_set(err, -EINVAL, "holds a blank or a control character, which no bearer token does");
+    for (const unsigned char *p = (const unsigned char *)token; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f)
+            return err_set(err, -EINVAL,
+                           "holds a character other than printable ASCII, which no bearer token does");
     return 0;
 }
 
