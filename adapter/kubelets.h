@@ -3,7 +3,7 @@
  *
  * Each kubelet is asked once a resolution, all of them evenly over it, and a new one twice at once, some ten
  * seconds apart. Where one does not answer, or answers what is no exposition, what it said before is kept
- * until it is two resolutions old, and then nothing is known of its node and pods. */
+ * until it is two to three resolutions old, and then nothing is known of its node and pods. */
 #ifndef ADAPTER_KUBELETS_H
 #define ADAPTER_KUBELETS_H
 

@@ -9,8 +9,7 @@
 #include "net/loop.h"
 
 /* Credentials at one moment: immutable and reference-counted, so that a request keeps what it began with. tls
- * is the same object from one identity to the next as long as its contents are (net/wsclient.h asks for
- * it). */
+ * may be another object in the next identity, also where its contents are the same. */
 struct identity {
     unsigned refs;
     struct tls_box *box; /* owner of tls */

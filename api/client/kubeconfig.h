@@ -28,7 +28,7 @@ struct kubeconfig {
     const char *source; /* the file it came from, or "in-cluster", for messages */
 };
 
-/* Finds one as kubectl does: path if given, else in-cluster (service account and KUBERNETES_SERVICE_HOST),
+/* Finds one: path if given, else in-cluster (service account and KUBERNETES_SERVICE_HOST),
  * else $KUBECONFIG (the first file of a list that has the context), else ~/.kube/config. context NULL:
  * current-context. Relative paths are taken from the file's folder. Owned by the caller. Errors name file,
  * field and what to change; insecure-skip-tls-verify is refused. */
