@@ -197,8 +197,7 @@ static double duration_part(const char **p) {
 }
 
 /* By Go's time.ParseDuration: a sign, then numbers with units in any order, or a lone 0 without one. In a
- * double, which is exact to the microsecond up to 285 years; more digits than that are no duration of ours.
- */
+ * double, which is exact to the microsecond for a hundred years; Go ends at 292, and we later. */
 int clock_parse_duration(const char *text, usec_t *ret_duration) {
     const char *p = text;
     double sum = 0;
