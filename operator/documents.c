@@ -25,7 +25,7 @@ static bool is_json(const char *text, size_t len) {
     return at < len && (text[at] == '{' || text[at] == '[');
 }
 
-/* jansson counts lines from where it began to read. */
+/* jansson counts lines from where it began to read: for a message those before are counted anew. */
 static size_t line_at(const char *text, size_t offset) {
     size_t line = 1;
 
@@ -73,6 +73,7 @@ static int parse(struct document_file *file, struct err *err) {
     return ret;
 }
 
+/* Here the text may be a test's or a fuzzer's, of any length; documents_read has bounded it while reading. */
 int documents_parse(const char *name, const char *text, size_t len, struct document_file *ret_file,
                     struct err *err) {
     struct document_file file = {.name = name, .text = xstrndup(text, len), .len = len};

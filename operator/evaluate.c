@@ -51,6 +51,7 @@ static bool set_now(const struct flag *flag, void *at, const char *value) {
     return true;
 }
 
+/* A quantity, as behavior's tolerance is one: 100m is 0.1. */
 static bool set_tolerance(const struct flag *flag, void *at, const char *value) {
     double tolerance;
 
@@ -64,6 +65,8 @@ static bool set_tolerance(const struct flag *flag, void *at, const char *value) 
 #define AT(field) offsetof(struct arguments, field)
 #define A_DURATION "a duration such as 30s or 5m"
 
+/* set_file is given the arguments as a whole, hence its 0. Defaults of what a case may bring along are not
+ * set here: what was given has to be told from what was not. */
 static const struct flag flags[] = {
     {"--filename", "-f", set_file, 0, "FILE",
      "what to decide from; may be repeated, or followed by more files; - is standard input",

@@ -72,6 +72,7 @@ int item_time(const struct metric_item *item, usec_t *ret_at, struct err *err) {
                        "a time is expected, such as 2026-01-01T00:00:00Z");
 }
 
+/* Seconds are bounded before they are multiplied: a window of INT32_MAX seconds is 68 years. */
 static bool is_window(const json_t *value, usec_t *ret_window) {
     json_int_t seconds = json_integer_value(value);
 

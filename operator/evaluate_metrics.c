@@ -58,6 +58,7 @@ static struct sample no_sample(const struct gathering *g) {
     return (struct sample){.quality = QUALITY_FAILED, .message = what_is_missing(g)};
 }
 
+/* Of what has no time nobody can say that it is old. */
 static bool is_stale(const struct gathering *g, usec_t at) {
     return g->metric->max_age > 0 && at > 0 && g->c->in.now - at > g->metric->max_age;
 }

@@ -83,7 +83,8 @@ static int answer(struct evaluation *e, struct evaluate_case *c, json_t **ret_re
     return 0;
 }
 
-/* Everything that a case needs lives in one arena; only its result stays. */
+/* Everything that a case needs lives in one arena; only its result stays. It is printed or compared at once,
+ * so that of a long run one sees how far it is. */
 static void run_case(struct run *run, struct evaluate_case *c) {
     struct evaluation *e = run->e;
     cleanup_arena struct arena arena;

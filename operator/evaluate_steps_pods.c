@@ -202,7 +202,8 @@ int step_ratio(struct evaluate_case *c, json_t **ret_result, struct err *err) {
 
 /* ---- what the metrics client gives ---- */
 
-/* "30s", "1m0s", "10.5s": as Go prints what is not below a second. */
+/* "30s", "1m0s", "10.5s": as Go prints what is not below a second (time.Duration's String). Smaller units are
+ * written also where they are 0, which clock_format_duration leaves out. */
 static json_t *go_duration_json(usec_t d) {
     int64_t s = d / USEC_PER_SEC;
     char rest[sizeof(".000000")] = "";
@@ -247,7 +248,8 @@ static int client_pods(const struct evaluate_case *c, json_t *values, usec_t *fi
 /* How a recorded case writes the zero of Go's time: 2000-01-01T00:00:00Z. */
 static const usec_t go_zero_time = 946684800 * USEC_PER_SEC;
 
-/* Values of the first list of a kind, by described object, or numbered where they describe none. */
+/* Values of the first list of a kind, by described object, or numbered where they describe none. The step is
+ * about one call of the client, so there is one list. */
 static int client_list(const struct evaluate_case *c, enum input_kind kind, json_t *values, usec_t *first,
                        struct err *err) {
     const struct input_object *list = c->world->of[kind].items;
@@ -278,6 +280,8 @@ static int client_list(const struct evaluate_case *c, enum input_kind kind, json
     return 0;
 }
 
+/* Which of the client's three functions is meant, the case's resource and its one call tell. An answer that
+ * holds nothing is an error of that client, in words of its own. */
 int step_metrics_client(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     json_t *values = json_object();
     const json_t *call = json_array_get(json_object_get(c->recorded, "apiCalls"), 0);

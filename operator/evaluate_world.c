@@ -62,6 +62,7 @@ int place_error(const struct place *place, const char *field, struct err *err, c
     return line ? err_wrap(err, "%s:%zu", place->file->name, line) : err_wrap(err, "%s", place->file->name);
 }
 
+/* No path that the readers make has ": " in it, so the first one ends it. */
 int place_wrap(const struct place *place, struct err *err) {
     char text[ERR_TEXT_MAX];
     char *colon;
@@ -213,7 +214,8 @@ static int remember_name(struct world *world, struct input_object *o) {
     return 0;
 }
 
-/* Pods and owners are looked up by name, thousands of times: the lists are searched once. */
+/* Pods and owners are looked up by name, thousands of times: the lists are searched once. All kinds are in
+ * one map, for a scale target may be of any. */
 static int remember_names(struct world *world, complain_fn *complain, void *arg) {
     struct err err = {0};
 
@@ -229,6 +231,7 @@ static int remember_names(struct world *world, complain_fn *complain, void *arg)
     return err.code;
 }
 
+/* First by the whole name: an object without a namespace gives way to one that is in it. */
 const struct input_object *world_find(const struct world *world, const char *kind, const char *ns,
                                       const char *name) {
     const struct input_object *found = NULL;
