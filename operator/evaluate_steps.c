@@ -65,7 +65,7 @@ static int read_numbers(const struct evaluate_case *c, struct numbers *ret, stru
     return r < 0 ? r : step_int(c, "desiredReplicas", &ret->desired, err);
 }
 
-/* The one step that answers what a condition would say: reason and message are ScalingLimited's. */
+/* reason and message are those of the condition ScalingLimited. */
 static int step_limit(struct evaluate_case *c, json_t **ret_result, struct err *err) {
     struct limit_input in = {.spec = &c->spec, .flags = &c->flags, .history = &c->history, .now = c->in.now};
     struct limited limited;
