@@ -296,6 +296,7 @@ void propose_write_current(const struct propose_args *a, struct proposal *p) {
     const char *target = m->target.text ? m->target.text : "?", *after = averaged ? " (avg)" : "";
     char value[QUANTITY_TEXT_MAX] = "<unknown>", canonical[QUANTITY_TEXT_MAX];
 
+    /* has_current is about the number, valid about its use: a stale one is shown, with its age. */
     if (p->has_current && m->target.type == TARGET_UTILIZATION)
         snprintf(value, sizeof(value), "%" PRId32 "%%", p->utilization);
     else if (p->has_current)

@@ -223,6 +223,7 @@ static json_t *stage_json(const struct record_stage *s) {
 
 /* By name, so that a program finds a stage without a search; only those that the decision came to. */
 static json_t *stages_json(const struct record *r) {
+    /* JSON's names, which stay the same where the words for people change. */
     static const struct {
         const char *name;
         void (*fill)(json_t *object, const struct record *record);
@@ -278,6 +279,7 @@ json_t *record_json(const struct record *record) {
         json_pack("{s:o, s:o}", "scaleUp", number_json(r->tolerance_up), "scaleDown",
                   number_json(r->tolerance_down)));
     set(o, "metrics", metrics_json(r));
+    /* Short cuts read none: then nothing is missing. */
     if (r->metric_count < r->metric_total && r->metrics_read)
         set(o, "metricsNotKept", json_integer(r->metric_total - r->metric_count));
     set(o, "stages", stages_json(r));

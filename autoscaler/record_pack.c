@@ -352,7 +352,8 @@ static void code_pause(struct codec *c, usec_t base, struct record_pause *p) {
     code_i32(c, &p->before);
 }
 
-/* The order is that of writing; times come after the record's own, which they are relative to. */
+/* The order is that of writing; times come after the record's own, which they are relative to. Nothing tells
+ * one layout from another: the bytes do not outlive the process that wrote them. */
 static void code_record(struct codec *c, struct record *r) {
     code_i64(c, &r->at);
     CODE_ENUM(c, r->path, PATH_COMPUTED + 1);
@@ -410,6 +411,7 @@ size_t record_pack(const struct record *record, unsigned char out[RECORD_PACKED_
 }
 
 int record_unpack(const void *data, size_t len, struct arena *arena, const struct record **ret_record) {
+    /* No text_max: what is read is as long as its bytes say, and those are bounded. */
     struct codec c = {.at = data, .end = (const unsigned char *)data + len, .arena = arena};
     struct record *r = ARENA_NEW(arena, struct record);
 

@@ -22,7 +22,7 @@ static bool is_time(const char *key) {
     return is_one_of(key, keys);
 }
 
-/* Where a metric's value is written out. */
+/* Where a metric's value is written out: sentences and the words of conditions repeat it. */
 static bool is_number(const char *key) {
     static const char *const keys[] = {"targets", "value", "message", "currentMetrics", "averageValue", NULL};
     return is_one_of(key, keys);
