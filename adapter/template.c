@@ -36,13 +36,6 @@ void template_free(struct template *t) {
     free(t);
 }
 
-bool template_names(const struct template *t, const char *field) {
-    for (const struct field_name *n = t->names; n; n = n->next)
-        if (*field == '.' && str_eq(n->text, field + 1))
-            return true;
-    return false;
-}
-
 /* ---- what is made of a field ---- */
 
 static bool is_among(const char *const *names, const char *name) {

@@ -18,8 +18,6 @@ enum { TEMPLATE_TEXT_MAX = 64 * 1024 };
 /* -EINVAL: "line 1: unclosed action", … as near to Go's words as is sensible. Owned by the caller. */
 int template_new(const char *text, struct template **ret_template, struct err *err);
 void template_free(struct template *t);
-/* Whether the field (".Resource") is named anywhere. */
-bool template_names(const struct template *t, const char *field);
 /* Whether nothing is made of the field ("LabelMatchers") but that it is put out as it stands, so that texts
  * for two values of it differ nowhere else; free_fields (ended by NULL) are those whose values do not change
  * and that may be used in any way. False where that is not sure. */

@@ -128,16 +128,10 @@ struct node {
     struct node *body, *otherwise;
 };
 
-struct field_name {
-    struct field_name *next;
-    const char *text;
-};
-
 struct template {
     struct arena arena;
     const char *text;
     struct node *first;
-    struct field_name *names; /* all that are named anywhere */
 };
 
 int template_parse(struct template *t, const struct tokens *tokens, struct err *err);

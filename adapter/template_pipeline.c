@@ -119,14 +119,6 @@ static int term(struct parser *p, struct operand *o) {
     }
 }
 
-static const char *remember_field(struct template *t, const char *text) {
-    struct field_name *name = ARENA_NEW(&t->arena, struct field_name);
-
-    *name = (struct field_name){t->names, text};
-    t->names = name;
-    return text;
-}
-
 /* The fields that follow without a blank: .A.B, $x.A, (…).A. */
 static void fields(struct parser *p, struct operand *o) {
     const struct token *end = p->at;
@@ -136,7 +128,7 @@ static void fields(struct parser *p, struct operand *o) {
     o->field_count = (uint32_t)(end - p->at);
     const char **names = ARENA_ARRAY(&p->t->arena, const char *, o->field_count + 1);
     for (uint32_t i = 0; p->at < end; p->at++, i++)
-        names[i] = remember_field(p->t, p->at->text);
+        names[i] = p->at->text;
     o->fields = names;
 }
 

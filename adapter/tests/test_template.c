@@ -155,16 +155,6 @@ static void test_refusals_tell_where_and_what(void **state) {
     }
 }
 
-static void test_names(void **state) {
-    struct template *t = NULL;
-
-    (void)state;
-    assert_int_equal(template_new("<<if .A>><<with $x := .B.C>><<end>><<end>>", &t, NULL), 0);
-    assert_true(template_names(t, ".A") && template_names(t, ".B") && template_names(t, ".C"));
-    assert_false(template_names(t, ".D") || template_names(t, "A") || template_names(t, ""));
-    template_free(t);
-}
-
 /* ---- bounds ---- */
 
 static int run(const char *text, struct buf *out) {
@@ -288,7 +278,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_go),
         cmocka_unit_test(test_refusals_tell_where_and_what),
-        cmocka_unit_test(test_names),
         cmocka_unit_test(test_a_field_that_is_only_shown),
         cmocka_unit_test(test_a_failed_run_adds_nothing),
         cmocka_unit_test(test_loops_are_bounded),
