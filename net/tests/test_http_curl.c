@@ -101,6 +101,7 @@ static const struct route texts[] = {
     {"/ok", "200 OK", "", "hello"},
     {"/empty", "204 No Content", "", ""},
     {"/moved", "302 Found", "Location: /ok\r\n", "moved"},
+    {"/past", "503 Service Unavailable", "Retry-After: Mon, 01 Jan 2001 00:00:00 GMT\r\n", "busy"},
     {"/seconds", "503 Service Unavailable", "Retry-After: 7\r\n", "busy"},
     {"/no", "404 Not Found", "", "{\"kind\":\"Status\"}"},
 };
@@ -336,6 +337,9 @@ static void retry_after_is_read_in_both_forms(void **state) {
     get(f, "/date");
     assert_int_equal(f->status, 429);
     assert_in_range(f->retry_after, 100 * USEC_PER_SEC, 121 * USEC_PER_SEC);
+    get(f, "/past");
+    assert_int_equal(f->status, 503);
+    assert_int_equal(f->retry_after, 0);
     get(f, "/ok");
     assert_int_equal(f->retry_after, 0);
 }

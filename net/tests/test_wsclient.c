@@ -499,6 +499,8 @@ static void the_server_is_verified(void **state) {
     assert_int_equal(tls_run(f, &good, "api.example"), 0);
     assert_int_equal(tls_run(f, &good, "[::1]"), 0);
     assert_non_null(strstr(f->last, "Host: [::1]:"));
+    /* An authority that is not self-signed is one too. */
+    assert_int_equal(tls_run(f, &(struct http_tls){.ca_pem = f->cert.cert_pem}, "127.0.0.1"), 0);
     assert_int_equal(tls_run(f, &good, "[::2]"), -EKEYREJECTED);
     assert_int_equal(tls_run(f, &good, "other.example"), -EKEYREJECTED);
     assert_non_null(strstr(f->end.err.text, "not for other.example"));
