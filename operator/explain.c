@@ -3,8 +3,8 @@
  *
  * Who asks needs the right to list services and to GET through their proxy; with less, the policy itself can
  * most often still be read. Where an operator itself says no ("there is no policy ...") that is the answer,
- * for it knows; any other refusal only says that this way was no way. The answer is printed as it comes: it
- * has been made where the decisions are, so an older command shows a newer operator's words. */
+ * for it knows; any other refusal only says that this way was no way. The answer is printed as it comes, or
+ * as YAML: it has been made where the decisions are, so an older command shows a newer operator's words. */
 #include "operator/explain.h"
 
 #include "base/mem.h"
@@ -12,6 +12,7 @@
 #include "net/url.h"
 #include "operator/asker.h"
 #include "operator/commands.h"
+#include "operator/evaluate.h"
 #include "operator/flags.h"
 
 #include <errno.h>
@@ -55,8 +56,8 @@ static const struct flag flags[] = {
      "all decisions that are kept since then (10m, or an RFC 3339 time); default: the last change and what "
      "holds now",
      "a duration such as 10m or a time such as 2026-01-01T00:00:00Z"},
-    {"--output", "-o", flag_choice, AT(output), "text|json", "how to print the decisions; default text",
-     "text or json"},
+    {"--output", "-o", flag_choice, AT(output), "text|json|yaml", "how to print the decisions; default text",
+     "text, json or yaml"},
     {"--operator", NULL, flag_text, AT(url), "URL",
      "ask the operator there, e.g. http://127.0.0.1:8080; default: through the apiserver", NULL},
     {"--kubeconfig", NULL, flag_text, AT(kubeconfig), "FILE",
@@ -82,8 +83,8 @@ static char *decisions_path_of(const struct arguments *a) {
     cleanup_free char *ns = url_escape(a->ns), *name = url_escape(a->policy),
                       *since = a->since ? url_escape(a->since) : NULL;
 
-    return xasprintf("/decisions/%s/%s?output=%s%s%s", ns, name, a->output, since ? "&since=" : "",
-                     str_or_empty(since));
+    return xasprintf("/decisions/%s/%s?output=%s%s%s", ns, name, str_eq(a->output, "text") ? "text" : "json",
+                     since ? "&since=" : "", str_or_empty(since));
 }
 
 /* Standard output stays empty of complaints: it may be read by a program. */
@@ -93,10 +94,18 @@ static int complain(const struct err *err) {
 }
 
 /* A full disk is told. */
-static int print(const struct buf *text) {
+static int print(const struct arguments *a, const struct buf *text) {
     struct err err = {0};
+    json_t *value = NULL;
 
-    if (fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0)
+    if (str_eq(a->output, "yaml") && !(value = json_loads(text->data, 0, NULL))) {
+        err_set(&err, -EPROTO, "the answer is not JSON");
+        return complain(&err);
+    }
+    bool ok = value ? evaluate_print_yaml(value, stdout) == 0
+                    : fwrite(text->data, 1, text->len, stdout) == text->len;
+    json_decref(value);
+    if (ok && fflush(stdout) == 0)
         return EXIT_OK;
     err_set(&err, -errno, "the output cannot be written: %s", strerror(errno));
     return complain(&err);
@@ -117,7 +126,7 @@ static int ask_directly(const struct arguments *a, struct asker *asker) {
     if (answer.err.code)
         err_wrap(&answer.err, "--operator %s", base.url);
     url_base_done(&base);
-    int code = answer.err.code ? complain(&answer.err) : print(&answer.body);
+    int code = answer.err.code ? complain(&answer.err) : print(a, &answer.body);
     answer_done(&answer);
     return code;
 }
@@ -179,7 +188,7 @@ static int print_status(const struct arguments *a, const json_t *policy) {
     cleanup_buf struct buf out;
 
     buf_init(&out, 1 << 20);
-    if (str_eq(a->output, "json")) {
+    if (!str_eq(a->output, "text")) {
         /* O*: no status, no key. */
         json_t *o = json_pack("{s:s, s:s, s:s, s:O*}", "namespace", a->ns, "name", a->policy, "source",
                               "status", "status", json_object_get(policy, "status"));
@@ -189,7 +198,7 @@ static int print_status(const struct arguments *a, const json_t *policy) {
     } else {
         explain_status(policy, title, clock_wall(), &out);
     }
-    return print(&out);
+    return print(a, &out);
 }
 
 /* Standard error says that this is less than was asked for; standard output can still be read by a program.
@@ -224,7 +233,7 @@ static int ask_cluster(struct arguments *a, struct asker *asker) {
 
     ask_services(a, asker, &answer);
     if (!answer.err.code)
-        code = print(&answer.body);
+        code = print(a, &answer.body);
     else if (answer.from_operator)
         code = complain(&answer.err);
     else

@@ -127,6 +127,11 @@ class Commands(unittest.TestCase):
     def test_explain_asks_an_operator(self):
         with Server(200, b"the answer\n") as url:
             self.assertEqual(run("explain", "web", "--operator", url), (0, "the answer\n", ""))
+        with Server(200, b'{"name": "web", "decisions": [1.5]}') as url:
+            answer = run("explain", "web", "--operator", url, "-o", "yaml")
+            self.assertEqual(answer, (0, "name: web\ndecisions:\n- 1.5\n", ""))
+        with Server(200, b"no JSON") as url:
+            self.refuses(1, "the answer is not JSON", "explain", "web", "--operator", url, "-o", "yaml")
         with Server(404, b"there is no policy default/web\n") as url:
             self.refuses(1, f"--operator {url}: there is no policy default/web\n", "explain", "web", "--operator", url)
         with Server(200, b"") as url:
