@@ -65,7 +65,6 @@ static int set_pair(struct reader *r, const yaml_node_pair_t *pair, struct err *
     return set_value(r, opt, key, value, err);
 }
 
-/* Of a file with several documents only the first counts. */
 static int set_all(struct reader *r, struct err *err) {
     yaml_node_t *root = yaml_document_get_root_node(&r->document);
 
@@ -84,6 +83,26 @@ static int set_all(struct reader *r, struct err *err) {
     return 0;
 }
 
+/* What stands behind a "---" would be options that nobody sets. */
+static int refuse_more(struct reader *r, struct err *err) {
+    yaml_node_t *root = yaml_document_get_root_node(&r->document);
+
+    return root ? err_set(err, -EINVAL, "%s:%zu: a second document: all options belong into the first",
+                          r->path, root->start_mark.line + 1)
+                : 0;
+}
+
+/* At the end of the file there is a document too, without a root. */
+static int read_document(struct reader *r, yaml_parser_t *parser, int (*take)(struct reader *, struct err *),
+                         struct err *err) {
+    if (!yaml_parser_load(parser, &r->document))
+        return err_set(err, -EINVAL, "%s:%zu: not YAML: %s", r->path, parser->problem_mark.line + 1,
+                       str_or_empty(parser->problem));
+    int ret = take(r, err);
+    yaml_document_delete(&r->document);
+    return ret;
+}
+
 int options_load_file(struct options *options, const char *path, struct err *err) {
     cleanup_file FILE *f = fopen(path, "re");
     struct reader r = {.options = options, .path = path};
@@ -96,13 +115,9 @@ int options_load_file(struct options *options, const char *path, struct err *err
     if (!yaml_parser_initialize(&parser))
         return err_set(err, -ENOMEM, "%s: no YAML parser", path);
     yaml_parser_set_input_file(&parser, f);
-    if (yaml_parser_load(&parser, &r.document)) {
-        ret = set_all(&r, err);
-        yaml_document_delete(&r.document);
-    } else {
-        ret = err_set(err, -EINVAL, "%s:%zu: not YAML: %s", path, parser.problem_mark.line + 1,
-                      str_or_empty(parser.problem));
-    }
+    ret = read_document(&r, &parser, set_all, err);
+    if (ret == 0)
+        ret = read_document(&r, &parser, refuse_more, err);
     yaml_parser_delete(&parser);
     return ret;
 }
