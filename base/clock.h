@@ -30,7 +30,7 @@ char *clock_format_micro(usec_t t, char *out);
 /* Reads a duration as Go writes it ("1h30m", "1.5s", "250ms", "0"): 0, -EINVAL, or -ERANGE. Negative ones are
  * read. */
 int clock_parse_duration(const char *text, usec_t *ret_duration);
-/* Writes a duration for people, rounded to its largest two units: "2m30s", "40s", "1.2s", "350ms". Returns
+/* Writes a duration for people, cut to its largest two units: "2m30s", "40s", "1.2s", "350ms". Returns
  * out. */
 char *clock_format_duration(usec_t d, char *out);
 

@@ -95,7 +95,7 @@ static void write_cache(const struct querycache *cache, struct buf *b) {
     selfmetrics_number(b, "trimtab_query_cache_fetches_total", "counter", "Queries sent.", (double)s.fetches);
     selfmetrics_number(b, "trimtab_query_cache_wide_total", "counter",
                        "Queries sent for all namespaces at once, of the fetches.", (double)s.wide);
-    selfmetrics_number(b, "trimtab_query_cache_failures_total", "counter", "Of these, failed.",
+    selfmetrics_number(b, "trimtab_query_cache_failures_total", "counter", "Queries that failed.",
                        (double)s.failures);
     selfmetrics_number(b, "trimtab_query_cache_evicted_total", "counter", "Answers dropped for want of room.",
                        (double)s.evicted);
