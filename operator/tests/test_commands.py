@@ -129,7 +129,7 @@ class Commands(unittest.TestCase):
             self.assertEqual(run("explain", "web", "--operator", url), (0, "the answer\n", ""))
         with Server(200, b'{"name": "web", "decisions": [1.5]}') as url:
             answer = run("explain", "web", "--operator", url, "-o", "yaml")
-            self.assertEqual(answer, (0, "name: web\ndecisions:\n- 1.5\n", ""))
+            self.assertEqual(answer, (0, 'name: "web"\ndecisions:\n- 1.5\n', ""))
         with Server(200, b"no JSON") as url:
             self.refuses(1, "the answer is not JSON", "explain", "web", "--operator", url, "-o", "yaml")
         with Server(404, b"there is no policy default/web\n") as url:

@@ -163,7 +163,7 @@ static const struct {
     {"wrong-type.yaml", "wrong-type.yaml:1: httpPort: a single value is expected"},
     {"not-yaml.yaml", "not-yaml.yaml:2: not YAML"},
     {"not-a-mapping.yaml", "not-a-mapping.yaml:1: a mapping of options is expected"},
-    {"two-documents.yaml", "two-documents.yaml:2: a second document: all options belong into the first"},
+    {"two-documents.yaml", "two-documents.yaml:3: a second document: all options belong into the first"},
     {"config-in-config.yaml", "config-in-config.yaml:1: unknown key \"config\""},
 };
 

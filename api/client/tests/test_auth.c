@@ -170,7 +170,7 @@ static void test_token_file_missing(void **state) {
     begin(f);
     expect_failure(f, -ENOENT, "tokenFile: ");
     write_file(f, "token", "a\r\nX-Injected: 1");
-    expect_failure(f, -EINVAL, "control character");
+    expect_failure(f, -EINVAL, "other than printable ASCII");
     write_file(f, "token", "good");
     expect_header(f, "Authorization: Bearer good");
     unlink(f->config->token_file);
