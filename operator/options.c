@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "operator/options_ignored.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
@@ -369,55 +370,6 @@ static int split_flag(struct options *o, const char *arg, const char **ret_name,
     return 0;
 }
 
-/* Flags that a Deployment of prometheus-adapter or metrics-server may carry. Not among them are those that
- * say how to reach something, such as --prometheus-auth-config: to go on without would be to do something
- * else than was asked for, and so they are refused.
- *
- * takes_value must be right: with it the next argument is passed over, whatever it looks like, as pflag does;
- * without it that one is read as a flag. */
-static const struct {
-    const char *name;
-    bool takes_value;
-} ignored[] = {
-    {"alsologtostderr", false},
-    {"audit-log-maxage", true},
-    {"audit-log-maxbackup", true},
-    {"audit-log-maxsize", true},
-    {"audit-log-path", true},
-    {"audit-policy-file", true},
-    {"authentication-kubeconfig", true},
-    {"authorization-kubeconfig", true},
-    {"client-burst", true},
-    {"client-qps", true},
-    {"contention-profiling", false},
-    {"disable-http2", false},
-    {"discovery-interval", true},
-    {"enable-priority-and-fairness", false},
-    {"http2-max-streams-per-connection", true},
-    {"lister-kubeconfig", true},
-    {"logtostderr", false},
-    {"permit-address-sharing", false},
-    {"permit-port-sharing", false},
-    {"profiling", false},
-    {"prometheus-auth-incluster", false},
-    {"stderrthreshold", true},
-    {"tls-cipher-suites", true},
-    {"v", true},
-    {"vmodule", true},
-};
-
-/* Whether a flag is one of these; it is noted, and ret_value tells whether a value follows it. */
-static bool is_ignored(struct options *o, const char *name, bool *ret_value) {
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
-        if (str_eq(ignored[i].name, name)) {
-            *ret_value = ignored[i].takes_value;
-            list_add(o, &o->ignored, name, strlen(name));
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The option of a flag; of "no-x" it is x, and *value is then "false". NULL where there is none. */
 static const struct option *find_flag(const char *name, const char **value) {
     const struct option *opt = option_by_name(name);
@@ -440,7 +392,8 @@ static int parse_flag(struct options *o, int argc, char **argv, int *i, struct e
         return ret;
     const struct option *opt = find_flag(name, &value);
     bool takes_value = false;
-    if (!opt && is_ignored(o, name, &takes_value)) {
+    if (!opt && options_ignored(name, &takes_value)) {
+        list_add(o, &o->ignored, name, strlen(name));
         *i += takes_value && !value;
         return 0;
     }

@@ -51,16 +51,18 @@ static void test_arguments_of_other_adapters(void **state) {
     assert_int_equal(o.kubelet_address_types.count, 5);
     assert_int_equal(flags(&o, &err, "--cert-dir=/tmp", "--secure-port=10250", "-v=4", "--v", "2", "-v6",
                            "--kubelet-preferred-address-types=InternalIP,Hostname", "--client-qps=100",
-                           "--logtostderr", "--metric-resolution=15s", "--kubelet-insecure-tls", NULL),
+                           "--logtostderr", "--metric-resolution=15s", "--kubelet-insecure-tls",
+                           "--logging-format", "json", "--audit-log-compress", NULL),
                      0);
     assert_int_equal(o.secure_port, 10250);
     assert_int_equal(o.kubelet_address_types.count, 2);
     assert_string_equal(o.kubelet_address_types.items[0], "InternalIP");
     assert_true(o.kubelet_insecure_tls);
-    assert_int_equal(o.ignored.count, 5);
+    assert_int_equal(o.ignored.count, 7);
     assert_string_equal(o.ignored.items[2], "v");
     assert_string_equal(o.ignored.items[3], "client-qps");
     assert_int_equal(flags(&o, &err, "--cilent-qps=100", NULL), -EINVAL);
+    assert_int_equal(flags(&o, &err, "--prometheus-auth-config=/kubeconfig", NULL), -EINVAL);
     options_done(&o);
 }
 
