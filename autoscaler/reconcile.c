@@ -286,14 +286,16 @@ static void publish_invalid(struct entry *e, const struct err *invalid) {
     for (uint32_t i = 0; i < e->status.condition_count; i++)
         known |=
             str_eq(e->status.conditions[i].reason, reason) && str_eq(e->status.conditions[i].message, text);
-    if (known || e->status_call)
+    /* The same mistake in another spec is written for its generation: who applied it waits for that. */
+    if ((known && e->status.observed_generation == e->policy->meta.generation) || e->status_call)
         return;
     if (e->autoscaler->statuses_under_way >= statuses_at_once) {
         entry_queue(e, now_mono(e) + recheck); /* no sample asks for it again, as it does for the others */
         return;
     }
     json_t *wanted = invalid_status(e, reason, text);
-    write_event(e, &(struct decision_event){.warning = true, .reason = reason, .message = text});
+    if (!known)
+        write_event(e, &(struct decision_event){.warning = true, .reason = reason, .message = text});
     write_status(e, wanted);
     json_decref(wanted);
 }

@@ -225,6 +225,11 @@ static void edit(const char *field, int value) {
     world_set_policy(w.document);
 }
 
+static bool is_observed(void) {
+    return json_equal(json_object_get(json_object_get(w.document, "metadata"), "generation"),
+                      json_object_get(json_object_get(w.document, "status"), "observedGeneration"));
+}
+
 static void set_behavior(const char *json) {
     json_object_set_new(json_object_get(w.document, "spec"), "behavior", json_loads(json, 0, NULL));
 }
@@ -318,6 +323,8 @@ static void test_invalid_spec_keeps_zero(void **state) {
     TURN_UNTIL(*condition_message(w.document, "ScaledToZero"));
     edit("maxReplicas", -1);
     TURN_UNTIL(!*decided("reason"));
+    edit("minReplicas", 0); /* the mistake stays, in a spec of another generation */
+    TURN_UNTIL(is_observed());
     edit("maxReplicas", 10);
     world_set_value(100);
     TURN_UNTIL(w.workload->spec_replicas == 1);
