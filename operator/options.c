@@ -386,7 +386,7 @@ static const struct option *find_flag(const char *name, const char **value) {
 
 /* One flag at argv[*i]; *i is left on the last argument it took. */
 static int parse_flag(struct options *o, int argc, char **argv, int *i, struct err *err) {
-    const char *name = NULL, *value = NULL;
+    const char *name = argv[*i], *value = NULL;
     int ret = split_flag(o, argv[*i], &name, &value, err);
     if (ret < 0)
         return ret;
