@@ -9,8 +9,9 @@
 
 static const usec_t IDLE_MAX = 10 * USEC_PER_MIN, IDLE_LOOK = USEC_PER_MIN;
 
-/* Of each resource; selectors come from whoever asks. */
-enum { LISTS_MAX = 256 };
+/* Of the lists of each resource: those of some thousand HPAs, with a hundred pods each. Counted in bytes,
+ * since selectors come from whoever asks, and one may select everything. */
+static const size_t LISTS_BYTES = (size_t)16 << 20;
 /* What does not fit is refused, not cut: two selectors must not pass for one. */
 static const size_t KEY_MAX = (size_t)64 << 10;
 
@@ -27,6 +28,7 @@ struct followed {
     struct informer *informer;
     usec_t asked;
     struct map lists; /* as long as nothing changes */
+    size_t bytes;     /* of all lists; at most LISTS_BYTES where there are two */
     bool changed;
 };
 
@@ -55,6 +57,7 @@ static void forget_lists(struct followed *f) {
         list_free(list);
     map_done(&f->lists);
     map_init(&f->lists);
+    f->bytes = 0;
     f->changed = false;
 }
 
@@ -197,6 +200,16 @@ static struct list *new_list(struct own_objects *objects, const struct followed 
     return list;
 }
 
+/* All others go rather than the oldest: who still asks pays for sorting his list once more. */
+static void keep_list(struct followed *f, struct list *list) {
+    size_t bytes = sizeof(*list) + strlen(list->key) + list->arena.used;
+
+    if (f->bytes + bytes > LISTS_BYTES)
+        forget_lists(f);
+    map_put(&f->lists, list->key, list);
+    f->bytes += bytes;
+}
+
 /* No namespace has a slash in its name. */
 static int write_key(struct own_objects *objects, const char *ns, const struct own_wanted *wanted) {
     /* One buffer for all requests, since most of them only look for a list that is there. */
@@ -227,11 +240,8 @@ int own_objects_list(struct own_objects *objects, const struct own_wanted *wante
         forget_lists(f);
     struct list *list = map_get(&f->lists, objects->key.data);
     if (!list) {
-        /* All of them rather than the oldest: who still asks pays for sorting his list once more. */
-        if (f->lists.len >= LISTS_MAX)
-            forget_lists(f);
         list = new_list(objects, f, ns, wanted->labels);
-        map_put(&f->lists, list->key, list);
+        keep_list(f, list);
     }
     *ret_names = list->names;
     return 0;

@@ -383,25 +383,37 @@ static void test_refusals(void **state) {
     own_world_free(w);
 }
 
-/* As many lists as are kept are kept, and not one less. */
-static void test_as_many_selectors_as_there_may_be(void **state) {
-    struct own_world *w = world_new(NULL);
-    struct own_objects *objects = own_objects_new(w->loop, &w->discovery, &w->informers);
+static uint64_t list_of(struct own_world *w, struct own_objects *objects, const char *selector) {
     static const struct selector all;
-    struct own_names names;
-    uint64_t first = 0;
+    const struct own_wanted wanted = {cluster_resource_find(w->ruleset.resources, NULL, "pods"), "shop", &all,
+                                      selector};
+    struct own_names names = {0};
     struct err err = {0};
 
+    assert_int_equal(own_objects_list(objects, &wanted, &names, &err), 0);
+    return names.serial;
+}
+
+/* Each of many HPAs has a selector of its own, and has its list kept; long selectors push the others out. */
+static void test_many_selectors(void **state) {
+    enum { HPAS = 5000, LONG = 60000, LONG_COUNT = 1000 };
+    struct own_world *w = world_new(NULL);
+    struct own_objects *objects = own_objects_new(w->loop, &w->discovery, &w->informers);
+    cleanup_free char *text = xmalloc(LONG + 1);
+
     (void)state;
-    for (int i = 0; i <= 256; i++) {
-        char text[16];
-        snprintf(text, sizeof(text), "n=%d", i % 256);
-        const struct own_wanted wanted = {cluster_resource_find(w->ruleset.resources, NULL, "pods"), "shop",
-                                          &all, text};
-        assert_int_equal(own_objects_list(objects, &wanted, &names, &err), 0);
-        first = i == 0 ? names.serial : first;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < HPAS; i++) {
+            snprintf(text, LONG, "app=web-%d", i);
+            assert_int_equal(list_of(w, objects, text), i + 1);
+        }
+    memset(text, 'a', LONG);
+    text[LONG] = '\0';
+    for (int i = 0; i < LONG_COUNT; i++) {
+        text[i % LONG] = 'b';
+        list_of(w, objects, text);
     }
-    assert_int_equal(names.serial, first);
+    assert_int_equal(list_of(w, objects, "app=web-0"), HPAS + LONG_COUNT + 1);
     own_objects_free(objects);
     own_world_free(w);
 }
@@ -540,7 +552,7 @@ int main(void) {
         cmocka_unit_test(test_an_unknown_metric_is_looked_for),
         cmocka_unit_test(test_no_list_of_series_yet),
         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_as_many_selectors_as_there_may_be),
+        cmocka_unit_test(test_many_selectors),
         cmocka_unit_test(test_only_some_namespaces),
         cmocka_unit_test(test_a_server_that_goes),
         cmocka_unit_test(test_rules_that_change),
