@@ -97,7 +97,7 @@ def lists_answered_429(c):
     c.edit(maxReplicas=4)
     c.load(90)
     c.expect(4, 60)
-    assert [r.hits for r in rules] == [2, 2]
+    wait("the lists of both kinds failed", lambda: [r.hits for r in rules] == [2, 2], 60)
 
 
 @test
@@ -108,7 +108,7 @@ def lists_answered_500(c):
     c.edit(maxReplicas=4)
     c.load(90)
     c.expect(4, 60)
-    assert [r.hits for r in rules] == [3, 3]
+    wait("the lists of both kinds failed", lambda: [r.hits for r in rules] == [3, 3], 60)
 
 
 @test
@@ -127,13 +127,15 @@ def lists_answered_with_garbage(c):
 @test
 def lists_cut_in_the_middle(c):
     c.watching()
-    rules = [r for n in (0, 30, 500, 900) for r in c.fail_lists(cut=n)] + c.fail_lists(lose=True)
+    # Of head and body: a Deployment in protobuf may come in fewer than 900, and what is cut behind its end is whole.
+    rules = [r for n in (0, 30, 500, 600) for r in c.fail_lists(cut=n)] + c.fail_lists(lose=True)
     c.relist()
     c.load(60)
     c.expect(6, 60)
     c.edit(maxReplicas=4)
     c.expect(4, 90)
-    assert all(r.hits for r in rules)
+    wait(lambda: f"the lists of both kinds were cut: {[(r.pattern.pattern, r.hits) for r in rules]}",
+         lambda: all(r.hits for r in rules), 60)
 
 
 # The scale subresource.
