@@ -27,19 +27,34 @@ struct live {
 
 /* ---- the served side: the verdict as text ---- */
 
+struct asked {
+    struct https_exchange *exchange;
+    struct access_check *check;
+};
+
 static void on_verdict(void *arg, enum access_verdict verdict, const struct identity *who,
                        const struct err *err) {
     static const int statuses[] = {[ACCESS_ALLOWED] = 200,
                                    [ACCESS_UNAUTHENTICATED] = 401,
                                    [ACCESS_FORBIDDEN] = 403,
                                    [ACCESS_FAILED] = 500};
+    struct asked *asked = arg;
     struct buf body;
 
     buf_init(&body, 4096);
     buf_puts(&body, err->code ? err->text : who ? who->user : "open");
-    https_answer(arg, &(struct https_answer){.status = statuses[verdict], .content_type = "text/plain"},
-                 &body);
+    https_answer(asked->exchange,
+                 &(struct https_answer){.status = statuses[verdict], .content_type = "text/plain"}, &body);
     buf_done(&body);
+    free(asked);
+}
+
+/* A remote that is freed may be in the middle of its lists. */
+static void on_gone(void *arg) {
+    struct asked *asked = arg;
+
+    access_cancel(asked->check);
+    free(asked);
 }
 
 static void on_request(void *arg, struct https_exchange *exchange, const struct https_request *request) {
@@ -47,7 +62,13 @@ static void on_request(void *arg, struct https_exchange *exchange, const struct 
     const struct access_action path = {.verb = "get", .path = request->target};
     bool is_metric = str_starts(request->target, "/apis/");
 
-    access_ask(l->access, request, is_metric ? &l->action : &path, on_verdict, exchange);
+    struct asked *asked = XNEW(struct asked);
+    *asked = (struct asked){.exchange = exchange};
+    https_on_gone(exchange, on_gone, asked);
+    struct access_check *check =
+        access_ask(l->access, request, is_metric ? &l->action : &path, on_verdict, asked);
+    if (check) /* else it has been told already */
+        asked->check = check;
 }
 
 /* ---- the asking side ---- */
