@@ -10,8 +10,6 @@
 #include "operator/evaluate_metrics.h"
 
 #include <errno.h>
-#include <float.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { FIELD_MAX = 160 };
@@ -30,29 +28,13 @@ static const char *full_field(const struct metric_item *item, const char *field,
     return out;
 }
 
-/* A quantity may be written as a number too. It is put back into the shortest text that reads as the same
- * double: 0.1 is 100m, where all 17 digits are a little more, and a quantity is rounded up. */
-static void write_number(const json_t *number, char *out) {
-    if (json_is_integer(number)) {
-        snprintf(out, QUANTITY_TEXT_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
-        return;
-    }
-    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-        snprintf(out, QUANTITY_TEXT_MAX, "%.*g", digits, json_real_value(number));
-        if (strtod(out, NULL) == json_real_value(number))
-            return;
-    }
-}
-
 int item_quantity(const struct metric_item *item, const char *field, const json_t *value, int64_t *ret_milli,
                   struct err *err) {
     char number[QUANTITY_TEXT_MAX], full[FIELD_MAX];
     const char *text = json_string_value(value);
 
-    if (json_is_number(value)) {
-        write_number(value, number);
-        text = number;
-    }
+    if (json_is_number(value))
+        text = quantity_write_number(value, number);
     if (text && quantity_parse(text, ret_milli, NULL) == 0)
         return 0;
     return place_error(item->place, full_field(item, field, full, sizeof(full)), err,

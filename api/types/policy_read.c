@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 static size_t put(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -161,28 +160,12 @@ bool read_has(const json_t *object, const char *key) {
     return member(object, key) != NULL;
 }
 
-/* A number as a quantity's text: the shortest that reads back as the same number. 15 digits always survive
- * the way through a double (DBL_DIG), and 17 always tell two of them apart. */
-static const char *number_text(struct arena *arena, const json_t *number) {
-    char text[32];
-
-    if (json_is_integer(number)) {
-        put(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
-        return arena_strdup(arena, text);
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        put(text, sizeof(text), "%.*g", digits, json_real_value(number));
-        if (strtod(text, NULL) == json_real_value(number))
-            break;
-    }
-    return arena_strdup(arena, text);
-}
-
 int read_quantity(struct reader *r, const json_t *object, const struct path *path, const char *key,
                   struct read_quantity *ret_quantity) {
     const json_t *value = member(object, key);
     const int64_t least = ret_quantity->above_zero ? 1 : 0;
     const char *text = NULL;
+    char number[QUANTITY_TEXT_MAX];
     struct err why;
     int e = 0;
 
@@ -190,7 +173,7 @@ int read_quantity(struct reader *r, const json_t *object, const struct path *pat
     if (!value)
         return 0;
     if (json_is_number(value))
-        text = number_text(r->arena, value);
+        text = arena_strdup(r->arena, quantity_write_number(value, number));
     else if (json_is_string(value))
         e = read_string(r, object, path, key, &text);
     if (e < 0)

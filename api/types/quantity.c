@@ -3,7 +3,10 @@
 #include "api/types/quantity.h"
 #include "base/str.h"
 #include <errno.h>
+#include <float.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 20, EXPONENT_MAX = 10000 };
@@ -190,6 +193,21 @@ const char *quantity_write_like(int64_t milli, const char *written, char *out) {
         return written;
     to_milli(&p, &finer);
     return finer ? written : quantity_write(milli, p.binary ? QUANTITY_BINARY_SI : QUANTITY_DECIMAL_SI, out);
+}
+
+/* DBL_DIG digits always survive the way through a double, and DBL_DECIMAL_DIG always tell two of them apart.
+ */
+char *quantity_write_number(const json_t *number, char *out) {
+    if (json_is_integer(number)) {
+        snprintf(out, QUANTITY_TEXT_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+        return out;
+    }
+    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+        snprintf(out, QUANTITY_TEXT_MAX, "%.*g", digits, json_real_value(number));
+        if (strtod(out, NULL) == json_real_value(number))
+            break;
+    }
+    return out;
 }
 
 char *quantity_write_nano(int64_t nano, char *out) {

@@ -3,6 +3,7 @@
 #define API_TYPES_QUANTITY_H
 
 #include "base/err.h"
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ char *quantity_write(int64_t milli, enum quantity_format format, char *out);
  * is "512Mi". Exponents ("1e3") and what is finer than milli stay as they were written: then written is
  * returned, else out (QUANTITY_TEXT_MAX bytes). */
 const char *quantity_write_like(int64_t milli, const char *written, char *out);
+/* The text of a quantity that is written as a JSON number, for quantity_parse: the shortest that reads back
+ * as the same number. 0.1 is 100m then, where all 17 digits of it are a little more and would be rounded up.
+ * Writes into out (QUANTITY_TEXT_MAX bytes); returns out. */
+char *quantity_write_number(const json_t *number, char *out);
 /* The same as quantity_write of nano-units, DecimalSI ("123456789n", "1500u"). */
 char *quantity_write_nano(int64_t nano, char *out);
 

@@ -185,10 +185,31 @@ static void test_write(void **state) {
     }
 }
 
+static void test_write_number(void **state) {
+    static const struct {
+        const char *json, *text;
+    } cases[] = {
+        {"0.1", "0.1"},
+        {"-3", "-3"},
+        {"9223372036854775807", "9223372036854775807"},
+        {"0.30000000000000004", "0.30000000000000004"},
+        {"1.5e300", "1.5e+300"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char out[QUANTITY_TEXT_MAX];
+        json_t *number = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+        assert_string_equal(quantity_write_number(number, out), cases[i].text);
+        json_decref(number);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),      cmocka_unit_test(test_refused), cmocka_unit_test(test_double),
-        cmocka_unit_test(test_write_like), cmocka_unit_test(test_write),
+        cmocka_unit_test(test_parse),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_double), cmocka_unit_test(test_write_like),
+        cmocka_unit_test(test_write),  cmocka_unit_test(test_write_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
