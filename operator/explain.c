@@ -94,21 +94,39 @@ static int complain(const struct err *err) {
 }
 
 /* A full disk is told. */
-static int print(const struct arguments *a, const struct buf *text) {
+static int end_output(bool written) {
     struct err err = {0};
-    json_t *value = NULL;
 
-    if (str_eq(a->output, "yaml") && !(value = json_loads(text->data, 0, NULL))) {
-        err_set(&err, -EPROTO, "the answer is not JSON");
-        return complain(&err);
-    }
-    bool ok = value ? evaluate_print_yaml(value, stdout) == 0
-                    : fwrite(text->data, 1, text->len, stdout) == text->len;
-    json_decref(value);
-    if (ok && fflush(stdout) == 0)
+    if (written && fflush(stdout) == 0)
         return EXIT_OK;
     err_set(&err, -errno, "the output cannot be written: %s", strerror(errno));
     return complain(&err);
+}
+
+static int print_text(const struct buf *text) {
+    return end_output(fwrite(text->data, 1, text->len, stdout) == text->len);
+}
+
+static int print_value(const struct arguments *a, json_t *value) {
+    if (str_eq(a->output, "yaml"))
+        return end_output(evaluate_print_yaml(value, stdout) == 0);
+    return end_output(json_dumpf(value, stdout, JSON_INDENT(2) | EVALUATE_DIGITS) == 0 &&
+                      fputc('\n', stdout) != EOF);
+}
+
+/* What the operator has made is printed as it came; only YAML is made of it here. */
+static int print_answer(const struct arguments *a, const struct buf *body) {
+    if (!str_eq(a->output, "yaml"))
+        return print_text(body);
+    json_t *value = json_loads(body->data, 0, NULL);
+    struct err err = {0};
+    if (!value) {
+        err_set(&err, -EPROTO, "the answer is not JSON");
+        return complain(&err);
+    }
+    int code = print_value(a, value);
+    json_decref(value);
+    return code;
 }
 
 /* By --operator: what cannot be asked there cannot be asked at all. The address is named, for what answers
@@ -126,7 +144,7 @@ static int ask_directly(const struct arguments *a, struct asker *asker) {
     if (answer.err.code)
         err_wrap(&answer.err, "--operator %s", base.url);
     url_base_done(&base);
-    int code = answer.err.code ? complain(&answer.err) : print(a, &answer.body);
+    int code = answer.err.code ? complain(&answer.err) : print_answer(a, &answer.body);
     answer_done(&answer);
     return code;
 }
@@ -184,21 +202,19 @@ static void ask_services(const struct arguments *a, struct asker *asker, struct 
 
 /* In JSON it is marked as the status: it has not the record's fields. */
 static int print_status(const struct arguments *a, const json_t *policy) {
-    cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
-    cleanup_buf struct buf out;
-
-    buf_init(&out, 1 << 20);
     if (!str_eq(a->output, "text")) {
         /* O*: no status, no key. */
         json_t *o = json_pack("{s:s, s:s, s:s, s:O*}", "namespace", a->ns, "name", a->policy, "source",
                               "status", "status", json_object_get(policy, "status"));
-        cleanup_free char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+        int code = print_value(a, o);
         json_decref(o);
-        buf_printf(&out, "%s\n", str_or_empty(text));
-    } else {
-        explain_status(policy, title, clock_wall(), &out);
+        return code;
     }
-    return print(a, &out);
+    cleanup_free char *title = xasprintf("%s/%s", a->ns, a->policy);
+    cleanup_buf struct buf out;
+    buf_init(&out, 1 << 20);
+    explain_status(policy, title, clock_wall(), &out);
+    return print_text(&out);
 }
 
 /* Standard error says that this is less than was asked for; standard output can still be read by a program.
@@ -233,7 +249,7 @@ static int ask_cluster(struct arguments *a, struct asker *asker) {
 
     ask_services(a, asker, &answer);
     if (!answer.err.code)
-        code = print(a, &answer.body);
+        code = print_answer(a, &answer.body);
     else if (answer.from_operator)
         code = complain(&answer.err);
     else
